@@ -1,0 +1,1 @@
+//! One validated `Config` out of flags, environment, files and defaults.

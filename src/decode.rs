@@ -1,0 +1,3 @@
+//! Pure readers: bytes from outside become samples and domain values. Knows no socket, no file and no system's names.
+
+pub mod exposition;

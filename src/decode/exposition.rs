@@ -1,0 +1,1 @@
+//! Prometheus text and `OpenMetrics` as engines really write them.

@@ -1,0 +1,6 @@
+//! `warroom` finds out where the time of a slow LLM endpoint goes.
+
+pub mod config;
+pub mod decode;
+pub mod domain;
+pub mod source;

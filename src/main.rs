@@ -1,0 +1,2 @@
+//! The `warroom` program.
+fn main() {}

@@ -1,0 +1,1 @@
+//! One task per source: fetches, and turns what came back into domain values. Sources do not know each other.
