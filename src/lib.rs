@@ -2,5 +2,7 @@
 
 pub mod config;
 pub mod decode;
+pub mod diagnosis;
+pub mod dialect;
 pub mod domain;
 pub mod source;

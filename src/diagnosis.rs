@@ -1,0 +1,100 @@
+//! Says what is broken, since when, in which phase the time goes, by which mechanism, why, and how sure that is.
+//!
+//! Deterministic rules over measured quantities, each with its evidence for and against; once per sweep, never on the
+//! key path. The order is: spans and slices of time ([`span`], [`slices`]) → is the objective broken ([`slo`]) → since
+//! when and which way it goes ([`episode`]) → what to compare with ([`facts`]) → where the seconds sit ([`phases`]) →
+//! one small rule per mechanism and cause ([`rules`]) → the suspect and the sentence ([`verdict`]).
+//!
+//! Knows no screen, no runbook and no `action`.
+//!
+//! [`span`]: self::span
+//! [`slices`]: self::slices
+
+mod episode;
+mod facts;
+mod finding;
+mod format;
+mod levers;
+mod phases;
+mod rules;
+mod slices;
+mod slo;
+mod span;
+mod stall;
+mod verdict;
+
+pub use episode::Episode;
+pub use finding::{Evidence, Finding, LeverAdvice, Op, Subject, Suspect};
+pub use format::{number, seconds};
+pub use phases::PhaseRow;
+pub use slo::{Metric, SloRow, WindowBurn};
+pub use verdict::{Change, Diagnosis, ReplicaRow, Requests, SourceRow, diagnose};
+
+/// A latency objective: `objective` of all events within `seconds`.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Target {
+    /// The threshold in seconds.
+    pub seconds: f64,
+    /// The share that must be within it (0–1).
+    pub objective: f64,
+}
+
+impl Target {
+    /// The share that may be above it.
+    pub fn budget(self) -> f64 {
+        1.0 - self.objective
+    }
+}
+
+/// The objectives of one model.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Targets {
+    /// Time to first token, per request.
+    pub ttft: Target,
+    /// Time per output token, judged on the live inter-token latency, per token.
+    pub tpot: Target,
+    /// Which burn-rate table.
+    pub burn: BurnPreset,
+}
+
+/// The burn-rate tables that people use (sre.google/workbook/alerting-on-slos; sloth for 28 days; pyrra).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum BurnPreset {
+    /// 14.4, 6, 3, 1.
+    #[default]
+    Workbook,
+    /// 13.44, 5.6, 2.8, 0.933.
+    Sloth28d,
+    /// 14, 7, 2, 1.
+    Pyrra,
+}
+
+impl BurnPreset {
+    /// The two paging tiers: (short window, long window, factor), windows in seconds.
+    pub const fn paging_tiers(self) -> [(f64, f64, f64); 2] {
+        match self {
+            Self::Workbook => [(300.0, 3600.0, 14.4), (1800.0, 21_600.0, 6.0)],
+            Self::Sloth28d => [(300.0, 3600.0, 13.44), (1800.0, 21_600.0, 5.6)],
+            Self::Pyrra => [(300.0, 3600.0, 14.0), (1800.0, 21_600.0, 7.0)],
+        }
+    }
+}
+
+/// What is asked of a diagnosis.
+#[derive(Debug, Clone)]
+pub struct Policy {
+    /// The judged window in seconds; shorter where less was observed.
+    pub window_s: f64,
+    /// Objectives of models that are not named.
+    pub default: Targets,
+    /// Objectives by model.
+    pub by_model: Vec<(String, Targets)>,
+}
+
+impl Policy {
+    /// The objectives of `model`.
+    pub fn targets(&self, model: Option<&str>) -> Targets {
+        let named = model.and_then(|m| self.by_model.iter().find(|(name, _)| name == m));
+        named.map_or(self.default, |(_, t)| *t)
+    }
+}

@@ -1,0 +1,149 @@
+//! Since when, until when, and which way it goes: read off the slices.
+
+use super::slices::Slice;
+use super::span::median;
+use crate::domain::{At, Trend};
+
+/// A stretch of time in which events came late.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Episode {
+    /// The start of the first slice with late events.
+    pub since: At,
+    /// The end of the last one, where the episode is over.
+    pub until: Option<At>,
+    /// Late events in it.
+    pub bad: f64,
+    /// Which way it goes.
+    pub trend: Trend,
+}
+
+/// Two stretches with less quiet between them than this are one episode: a saturated service has good moments.
+const MERGE_S: f64 = 30.0;
+/// Nothing late for this long ends an episode.
+const QUIET_S: f64 = 10.0;
+/// Over how much of the recent past a trend is read.
+const TREND_S: f64 = 60.0;
+/// A change of the level by this much over the trend's stretch is a trend, and less is noise.
+const TREND_CHANGE: f64 = 0.25;
+
+/// The episode that matters: the one that is still on, else the one with the most late events. `late(slice)` is how many
+/// events of a slice were late beyond the budget; `waiting_late` how many requests are late already and still wait.
+pub(super) fn find(slices: &[Slice], now: At, late: impl Fn(&Slice) -> f64, waiting_late: f64) -> Option<Episode> {
+    let mut episodes: Vec<(At, At, f64)> = Vec::new();
+    for slice in slices {
+        let bad = late(slice);
+        if bad <= 0.0 {
+            continue;
+        }
+        match episodes.last_mut() {
+            Some((_, end, sum)) if slice.from.since(*end) < MERGE_S => {
+                *end = slice.to;
+                *sum += bad;
+            }
+            _ => episodes.push((slice.from, slice.to, bad)),
+        }
+    }
+    if waiting_late > 0.0 {
+        // Late already, though no histogram has seen it: the episode reaches to now.
+        match episodes.last_mut() {
+            Some((_, end, sum)) if now.since(*end) < MERGE_S => {
+                *end = now;
+                *sum += waiting_late;
+            }
+            _ => {
+                let start = slices.last().map_or(now, |s| s.from);
+                episodes.push((start, now, waiting_late));
+            }
+        }
+    }
+    let on = |end: At| now.since(end) < QUIET_S;
+    let chosen =
+        episodes.iter().find(|(_, end, _)| on(*end)).or_else(|| episodes.iter().max_by(|a, b| a.2.total_cmp(&b.2)))?;
+    let (since, end, bad) = *chosen;
+    // Still counted as on for a moment after the last late event, unless nobody waits and the good ones came since.
+    let over = !on(end) || settled(slices, end);
+    let trend = if over { Trend::Over } else { direction(slices, since, now) };
+    Some(Episode { since, until: over.then_some(end), bad, trend })
+}
+
+/// Whether, after `end`, first tokens came in time and nobody waits.
+fn settled(slices: &[Slice], end: At) -> bool {
+    let after: Vec<&Slice> = slices.iter().filter(|s| s.from >= end).collect();
+    let good: f64 = after.iter().map(|s| s.ttft.count).sum();
+    after.len() >= 2 && good >= 3.0 && after.iter().all(|s| s.waiting.is_none_or(|w| w < 1.0))
+}
+
+/// Which way the level goes over the last [`TREND_S`] of the episode: the waiting requests where they are known and there
+/// are any, else the mean time to first token.
+fn direction(slices: &[Slice], since: At, now: At) -> Trend {
+    let from = if now.since(since) > TREND_S { now.plus(-TREND_S) } else { since };
+    let recent: Vec<&Slice> = slices.iter().filter(|s| s.to > from).collect();
+    let points = |f: &dyn Fn(&Slice) -> Option<f64>| -> Vec<(f64, f64)> {
+        recent.iter().filter_map(|s| f(s).map(|v| (s.to.since(from), v))).collect()
+    };
+    let waiting = points(&|s| s.waiting);
+    let series = if waiting.iter().any(|(_, w)| *w >= 1.0) { waiting } else { points(&|s| s.ttft.mean()) };
+    let Some(slope) = theil_sen(&series) else { return Trend::Steady };
+    let mut levels: Vec<f64> = series.iter().map(|(_, v)| *v).collect();
+    let level = median(&mut levels).unwrap_or(0.0).max(1e-9);
+    let change = slope * now.since(from) / level;
+    if change > TREND_CHANGE {
+        Trend::Rising
+    } else if change < -TREND_CHANGE {
+        Trend::Recovering
+    } else {
+        Trend::Steady
+    }
+}
+
+/// The median of the slopes between all pairs of points (Theil–Sen): one outlier does not turn it.
+fn theil_sen(points: &[(f64, f64)]) -> Option<f64> {
+    let mut slopes = Vec::new();
+    for (i, (x0, y0)) in points.iter().enumerate() {
+        for (x1, y1) in &points[i + 1..] {
+            if x1 > x0 {
+                slopes.push((y1 - y0) / (x1 - x0));
+            }
+        }
+    }
+    median(&mut slopes)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::diagnosis::slices::Events;
+
+    fn slice(i: i64, bad: f64, count: f64, waiting: f64) -> Slice {
+        Slice {
+            from: At(i * 5000),
+            to: At((i + 1) * 5000),
+            ttft: Events { count, sum: count * (0.1 + bad), bad },
+            itl: Events::default(),
+            tokens: 0.0,
+            running: Some(2.0),
+            waiting: Some(waiting),
+            kv: None,
+        }
+    }
+
+    #[test]
+    fn a_good_moment_does_not_end_an_episode_and_quiet_does() {
+        let mut slices: Vec<Slice> = (0..5).map(|i| slice(i, 0.0, 5.0, 0.0)).collect();
+        slices.push(slice(5, 4.0, 5.0, 9.0));
+        slices.push(slice(6, 0.0, 0.0, 9.0));
+        slices.push(slice(7, 5.0, 5.0, 9.0));
+        slices.extend((8..12).map(|i| slice(i, 0.0, 5.0, 0.0)));
+        let episode = find(&slices, At(60_000), |s| s.ttft.bad, 0.0).unwrap();
+        assert_eq!((episode.since, episode.until, episode.trend), (At(25_000), Some(At(40_000)), Trend::Over));
+    }
+
+    #[test]
+    fn more_and_more_waiting_is_rising_and_fewer_is_recovering() {
+        let grow: Vec<Slice> = (0..6).map(|i| slice(i, 3.0, 5.0, f64::from(i32::try_from(i).unwrap()) * 5.0)).collect();
+        assert_eq!(find(&grow, At(30_000), |s| s.ttft.bad, 0.0).unwrap().trend, Trend::Rising);
+        let shrink: Vec<Slice> =
+            (0..6).map(|i| slice(i, 3.0, 5.0, 30.0 - f64::from(i32::try_from(i).unwrap()) * 5.0)).collect();
+        assert_eq!(find(&shrink, At(30_000), |s| s.ttft.bad, 0.0).unwrap().trend, Trend::Recovering);
+    }
+}

@@ -1,0 +1,316 @@
+//! Everything that the rules read, computed once: the judged window, the incident inside it, what to compare it with.
+
+use super::episode::{self, Episode};
+use super::slices::{self, Slice};
+use super::slo::{self, Metric, SloRow};
+use super::span::{Level, Replica, Span};
+use super::stall::{self, Spell};
+use super::{Evidence, Op, Policy, Targets};
+use crate::domain::{At, BaselineKind, Dist, Endpoint, Finish, Gauge, RowStatus, System, Total};
+
+/// The facts about one model's replicas.
+pub(super) struct Facts<'a> {
+    pub(super) now: At,
+    pub(super) model: Option<String>,
+    pub(super) targets: Targets,
+    pub(super) system: System,
+    pub(super) replicas: Vec<Replica<'a>>,
+    /// The start of the judged window: shorter than asked for where less was observed.
+    pub(super) from: At,
+    pub(super) window: Span,
+    pub(super) slices: Vec<Slice>,
+    pub(super) slo: Vec<SloRow>,
+    pub(super) episode: Option<Episode>,
+    /// Requests that still wait and are late already.
+    pub(super) waiting_late: f64,
+    /// Whether only a leading signal speaks: requests wait, and nothing measured is late (yet).
+    pub(super) leading: bool,
+    /// The stretch that is explained: the episode, or the window where there is none.
+    pub(super) incident: (At, At),
+    pub(super) during: Span,
+    pub(super) baseline: Option<Baseline>,
+    pub(super) spells: Vec<Spell<'a>>,
+    pub(super) running: Option<Level>,
+    pub(super) waiting: Option<Level>,
+    pub(super) kv: Option<Level>,
+    /// Longest silence over which a gauge is integrated.
+    pub(super) max_gap_s: f64,
+}
+
+/// What "before" was.
+#[derive(Debug, Clone)]
+pub(super) struct Baseline {
+    pub(super) kind: BaselineKind,
+    pub(super) span: Span,
+    /// The stretch, where it is one of what was recorded.
+    pub(super) stretch: Option<(At, At)>,
+    pub(super) running: Option<Level>,
+}
+
+/// First tokens that a baseline needs: fewer say nothing about a mean.
+const BASELINE_EVENTS: f64 = 5.0;
+
+impl<'a> Facts<'a> {
+    pub(super) fn of(
+        replicas: Vec<Replica<'a>>,
+        endpoints: &[&'a Endpoint],
+        now: At,
+        interval_s: f64,
+        policy: &Policy,
+    ) -> Self {
+        let model = replicas.iter().find_map(|r| r.track.model.clone());
+        let targets = policy.targets(model.as_deref());
+        let first = replicas.iter().filter_map(|r| r.track.points().front()).map(|p| p.at).min().unwrap_or(now);
+        let from = now.plus(-policy.window_s).max(first);
+        let window = Span::between(&replicas, from, now).unwrap_or_default();
+        let slices = slices::cut(&replicas, from, now, interval_s, targets);
+        let slo: Vec<SloRow> = [Metric::Ttft, Metric::Tpot]
+            .into_iter()
+            .map(|m| slo::judge(m, &replicas, &window, now, model.as_deref(), targets))
+            .collect();
+        let waiting_late = waiting_late(&replicas, now, targets.ttft.seconds, interval_s);
+        let spells = stall::find(&replicas, endpoints, from, now);
+        let late = find_episode(&slices, &slo, now, targets, waiting_late);
+        let leading = late.is_none().then(|| queue_alone(&slices, &slo, now, targets)).flatten();
+        let (episode, leading) = (late.or(leading), leading.is_some());
+        let max_gap_s = 30.0_f64.max(4.0 * interval_s);
+        let incident = episode.map_or((from, now), |e| (e.since, e.until.unwrap_or(now)));
+        let during = Span::between(&replicas, incident.0, incident.1).unwrap_or_default();
+        let level = |gauge, (from, to)| Level::of(&replicas, gauge, from, to, max_gap_s);
+        let (running, waiting, kv) =
+            (level(Gauge::Running, incident), level(Gauge::Waiting, incident), level(Gauge::KvUsage, incident));
+        let baseline = baseline(&replicas, first, from, episode, max_gap_s);
+        let system = replicas.iter().find_map(|r| r.endpoint.system.clone()).unwrap_or_default();
+        Self {
+            now,
+            model,
+            targets,
+            system,
+            from,
+            window,
+            slices,
+            slo,
+            episode,
+            waiting_late,
+            leading,
+            incident,
+            during,
+            baseline,
+            spells,
+            running,
+            waiting,
+            kv,
+            max_gap_s,
+            replicas,
+        }
+    }
+
+    /// The state of an objective.
+    pub(super) fn status(&self, metric: Metric) -> RowStatus {
+        self.slo.iter().find(|s| s.metric == metric).map_or(RowStatus::Unknown, |s| s.status)
+    }
+
+    /// Whether an objective is broken, or requests that wait are late already.
+    pub(super) fn late(&self, metric: Metric) -> bool {
+        matches!(self.status(metric), RowStatus::Breach | RowStatus::Warning)
+            || (metric == Metric::Ttft && self.waiting_late >= 1.0)
+    }
+
+    /// Whether anything happened at all: requests, tokens, or work that is held.
+    pub(super) fn traffic(&self) -> bool {
+        let moved = |t| self.window.total(t).unwrap_or(0.0) > 0.0;
+        self.window.count(Dist::Ttft) > 0.0
+            || self.window.count(Dist::Itl) > 0.0
+            || moved(Total::GenerationTokens)
+            || moved(Total::PromptTokens)
+            || moved(Total::Finished)
+            || moved(Total::Rejected)
+            || self.held() > 0.0
+    }
+
+    /// Requests that the engines hold now: running and waiting.
+    pub(super) fn held(&self) -> f64 {
+        let last = |g| Level::of(&self.replicas, g, self.from, self.now, self.max_gap_s).map_or(0.0, |l| l.last);
+        last(Gauge::Running) + last(Gauge::Waiting)
+    }
+
+    /// The mean of a phase per request during `span`. SGLang's health probes stand in its queue histogram with about
+    /// nothing each: its sum is divided by the requests that got a first token instead.
+    pub(super) fn phase_mean(&self, span: &Span, dist: Dist) -> Option<f64> {
+        let first_tokens = span.count(Dist::Ttft);
+        if dist == Dist::Queue
+            && self.system.probes_count_as_requests
+            && first_tokens > 0.0
+            && span.count(Dist::Queue) > first_tokens
+        {
+            return Some(span.sum(Dist::Queue) / first_tokens);
+        }
+        span.mean(dist)
+    }
+
+    /// TTFT less queue and prefill; `None` where one of them is not measured.
+    pub(super) fn rest_mean(&self, span: &Span) -> Option<f64> {
+        let queue = self.phase_mean(span, Dist::Queue)?;
+        Some(span.mean(Dist::Ttft)? - queue - self.phase_mean(span, Dist::Prefill)?)
+    }
+
+    /// Whether the phase split describes other requests than TTFT does: first tokens and finished requests differ by
+    /// more than a fifth, or requests wait. With it, how many are unfinished.
+    pub(super) fn lag(&self, span: &Span, waiting_now: f64) -> Option<f64> {
+        const TOLERATED: f64 = 0.2;
+        if self.system.phases == Finish::Live {
+            return None;
+        }
+        let (first, finished) = (span.count(Dist::Ttft), span.count(Dist::E2e));
+        let apart = first > 0.0 && (first - finished).abs() / first > TOLERATED;
+        (apart || waiting_now >= 1.0).then_some((first - finished).max(0.0))
+    }
+
+    /// Requests per second that arrived: those finished, given up, turned away, and the change of those held.
+    pub(super) fn arrivals(&self, span: &Span, (from, to): (At, At)) -> Option<f64> {
+        let finished = span.total(Total::Finished)?;
+        let change = |gauge| {
+            self.replicas.iter().fold(0.0, |sum, r| {
+                let at = |t| r.track.at_or_before(t).and_then(|p| p.values.gauge(gauge));
+                sum + at(to).unwrap_or(0.0) - at(from).unwrap_or(0.0)
+            })
+        };
+        let held = change(Gauge::Running) + change(Gauge::Waiting);
+        Some(
+            (finished + self.abandoned(span).unwrap_or(0.0) + span.total(Total::Rejected).unwrap_or(0.0) + held)
+                .max(0.0),
+        )
+    }
+
+    /// Requests that ended without being finished by the engine: the HTTP layer counts them, the engine does not. A
+    /// rejection that was told inside a 200 stream is none of them.
+    pub(super) fn abandoned(&self, span: &Span) -> Option<f64> {
+        let answered = span.total(Total::HttpFinished)?;
+        let finished = span.total(Total::Finished)?;
+        let rejected = span.total(Total::Rejected).unwrap_or(0.0);
+        let rejected_in_stream = (rejected - span.total(Total::HttpFailed).unwrap_or(0.0)).max(0.0);
+        Some((answered - finished - rejected_in_stream).max(0.0))
+    }
+
+    /// Prompt tokens per request that were computed and not found in a cache.
+    pub(super) fn computed_tokens(&self, span: &Span) -> Option<f64> {
+        let requests = Some(span.count(Dist::Ttft)).filter(|n| *n > 0.0)?;
+        let all = span.total(Total::PromptTokens)?;
+        let cached = span.total(Total::PromptTokensCached).or_else(|| span.total(Total::CacheHits)).unwrap_or(0.0);
+        Some((all - cached).max(0.0) / requests)
+    }
+
+    /// The family that stands for a quantity.
+    pub(super) fn source(&self, quantity: &str) -> String {
+        slo::series(&self.replicas, quantity).unwrap_or_else(|| quantity.to_owned())
+    }
+
+    /// Evidence from one quantity.
+    pub(super) fn evidence(
+        &self,
+        quantity: &str,
+        claim: String,
+        value: f64,
+        op: Op,
+        threshold: Option<f64>,
+        unit: &'static str,
+    ) -> Evidence {
+        let source = self.source(quantity);
+        let reproduce = self
+            .replicas
+            .first()
+            .filter(|r| !r.endpoint.reproduce.is_empty())
+            .map(|r| format!("{} | grep -F '{source}'", r.endpoint.reproduce));
+        Evidence { claim, value, op, threshold, unit, source, at: self.incident.1, supports: true, reproduce }
+    }
+}
+
+/// Requests that have waited longer than `target` and still have no first token: of those that waited then, all but as
+/// many as got a first token since. Exact but for clients that gave up, whom the gauge leaves out as well; preempted
+/// requests had their first token, so as many as were preempted lately are taken away.
+fn waiting_late(replicas: &[Replica<'_>], now: At, target: f64, interval_s: f64) -> f64 {
+    replicas
+        .iter()
+        .filter_map(|r| {
+            let end = r.track.at_or_before(now)?;
+            let start = r.track.at_or_before(end.at.plus(-target))?;
+            if now.since(end.at) > 3.0 * interval_s.max(5.0)
+                || end.at.since(start.at) > target + 3.0 * interval_s.max(5.0)
+            {
+                return None;
+            }
+            let still = end.values.gauge(Gauge::Waiting)?;
+            let waited = start.values.gauge(Gauge::Waiting)?.min(still);
+            let dist = |p: &crate::domain::Point| p.values.dist(Dist::Ttft).map_or(0.0, |h| h.count);
+            let started = dist(end) - dist(start);
+            let preempted =
+                Level::of(std::slice::from_ref(r), Gauge::Running, start.at, end.at, 30.0).map_or(0.0, |l| l.peak);
+            let preempting = end.values.total(Total::Preemptions).unwrap_or(0.0) > 0.0;
+            Some((waited - started - if preempting { preempted } else { 0.0 }).max(0.0))
+        })
+        .sum()
+}
+
+fn find_episode(slices: &[Slice], slo: &[SloRow], now: At, targets: Targets, waiting_late: f64) -> Option<Episode> {
+    let broken =
+        |metric| slo.iter().any(|s| s.metric == metric && matches!(s.status, RowStatus::Breach | RowStatus::Warning));
+    let (ttft, tpot) = (broken(Metric::Ttft), broken(Metric::Tpot));
+    if !ttft && !tpot && waiting_late < 1.0 {
+        return None;
+    }
+    // What the budget allows is not late: a slice counts from where it spends more than its share.
+    let late = |s: &Slice| {
+        let over = |on: bool, e: slices::Events, budget: f64| {
+            if on { (e.bad - e.count * budget).max(0.0) } else { 0.0 }
+        };
+        over(ttft, s.ttft, targets.ttft.budget()) + if ttft { 0.0 } else { over(tpot, s.itl, targets.tpot.budget()) }
+    };
+    episode::find(slices, now, late, waiting_late)
+}
+
+/// Requests that wait, where nothing measured says that anything is late. Where TTFT is measured that is a sign only
+/// while it lasts and would make a newcomer late (waiting requests over the rate of first tokens, Little); where it is
+/// not, a queue that stood for a while is all there is to go by.
+fn queue_alone(slices: &[Slice], slo: &[SloRow], now: At, targets: Targets) -> Option<Episode> {
+    const SLICES: usize = 3;
+    let measured = slo.iter().any(|s| s.metric == Metric::Ttft && s.count.is_some());
+    let queued = |s: &Slice| s.waiting.filter(|w| *w >= 1.0).unwrap_or(0.0);
+    if measured {
+        let recent = slices.len().checked_sub(SLICES).map(|i| &slices[i..])?;
+        let (count, length) =
+            recent.iter().fold((0.0, 0.0), |(n, s), slice| (n + slice.ttft.count, s + slice.to.since(slice.from)));
+        let waiting = recent.last().map_or(0.0, &queued);
+        let newcomer = if count > 0.0 { waiting * length / count } else { f64::INFINITY };
+        if recent.iter().any(|s| queued(s) < 1.0) || newcomer <= targets.ttft.seconds {
+            return None;
+        }
+    } else if slices.windows(SLICES).all(|w| w.iter().any(|s| queued(s) < 1.0)) {
+        return None;
+    }
+    episode::find(slices, now, queued, 0.0)
+}
+
+/// The best of what there is to compare with: the stretch before the episode, what was recorded before the window, or
+/// the process's life before the first reading.
+fn baseline(
+    replicas: &[Replica<'_>],
+    first: At,
+    from: At,
+    episode: Option<Episode>,
+    max_gap_s: f64,
+) -> Option<Baseline> {
+    let until = episode.map_or(from, |e| e.since);
+    let enough = |span: &Span| {
+        span.count(Dist::Ttft) >= BASELINE_EVENTS
+            || (span.dist(Dist::Ttft).is_none() && span.tokens().unwrap_or(0.0) >= 100.0)
+    };
+    if until > first
+        && let Some(span) = Span::between(replicas, first, until)
+        && enough(&span)
+    {
+        let running = Level::of(replicas, Gauge::Running, first, until, max_gap_s);
+        return Some(Baseline { kind: BaselineKind::History, span, stretch: Some((first, until)), running });
+    }
+    let span = Span::lifetime(replicas);
+    enough(&span).then_some(Baseline { kind: BaselineKind::Lifetime, span, stretch: None, running: None })
+}

@@ -1,0 +1,223 @@
+//! The six phases and the rest: means that add up, now against before.
+
+use super::facts::Facts;
+use super::format::{number, seconds};
+use super::slo::Metric;
+use super::span::{Level, Span};
+use crate::domain::{At, BaselineKind, Dist, Gauge, Phase, RowStatus, Total};
+
+/// One phase over the judged window.
+#[derive(Debug, Clone, PartialEq)]
+pub struct PhaseRow {
+    /// Which.
+    pub phase: Phase,
+    /// Its state.
+    pub status: RowStatus,
+    /// Mean over the window, in `unit`.
+    pub mean: Option<f64>,
+    /// Mean before.
+    pub baseline: Option<f64>,
+    /// `mean - baseline`.
+    pub delta: Option<f64>,
+    /// `s/request`, `s/token`.
+    pub unit: &'static str,
+    /// Its share of what was added to the time to first token (0–1).
+    pub share_of_added: Option<f64>,
+    /// Whether it describes other requests than TTFT does.
+    pub lags: bool,
+    /// Little's estimate: what a newcomer would wait (s), from waiting requests and finish rate.
+    pub estimate: Option<f64>,
+    /// What `baseline` is.
+    pub baseline_from: Option<BaselineKind>,
+    /// The family.
+    pub source: Option<String>,
+    /// The moment of the last reading.
+    pub at: Option<At>,
+    /// Events.
+    pub count: Option<f64>,
+    /// What else there is to know, in a few words.
+    pub note: String,
+}
+
+/// Shares of the added seconds from which a phase is worth a look, and from which it is the place.
+const NOTICEABLE: f64 = 0.10;
+const MAJOR: f64 = 0.25;
+
+pub(super) fn rows(facts: &Facts<'_>) -> Vec<PhaseRow> {
+    let last = facts.replicas.iter().filter_map(|r| r.track.at_or_before(facts.now)).map(|p| p.at).max();
+    let blank = |phase, unit| PhaseRow {
+        phase,
+        status: RowStatus::Unknown,
+        mean: None,
+        baseline: None,
+        delta: None,
+        unit,
+        share_of_added: None,
+        lags: false,
+        estimate: None,
+        baseline_from: None,
+        source: None,
+        at: None,
+        count: None,
+        note: String::new(),
+    };
+    let mut queue = PhaseRow { note: queue_note(facts), ..blank(Phase::Queue, "s/request") };
+    let mut prefill = PhaseRow { note: prefill_note(facts), ..blank(Phase::Prefill, "s/request") };
+    let mut rest = PhaseRow { note: "front end and engine loop".to_owned(), ..blank(Phase::Rest, "s/request") };
+    let mut decode = PhaseRow { note: decode_note(facts), ..blank(Phase::Decode, "s/token") };
+
+    for (row, dist) in [(&mut queue, Dist::Queue), (&mut prefill, Dist::Prefill)] {
+        fill(facts, row, dist.name(), |span| facts.phase_mean(span, dist), |span| span.count(dist));
+    }
+    fill(facts, &mut rest, "", |span| facts.rest_mean(span), |span| span.count(Dist::Ttft));
+    fill(facts, &mut decode, Dist::Itl.name(), |span| span.mean(Dist::Itl), |span| span.count(Dist::Itl));
+    counters_only(facts, &mut prefill, &mut decode);
+    if queue.mean.is_none()
+        && let Some(level) = Level::of(&facts.replicas, Gauge::QueueMean, facts.from, facts.now, facts.max_gap_s)
+    {
+        queue.mean = Some(level.mean);
+        queue.source = Some(facts.source(Gauge::QueueMean.name()));
+    }
+    rest.source = rest.mean.map(|_| "TTFT - queue - prefill".to_owned());
+
+    let waiting_now = level(facts, Gauge::Waiting).map_or(0.0, |l| l.last);
+    if let Some(unfinished) = facts.lag(&facts.window, waiting_now) {
+        for row in [&mut queue, &mut prefill, &mut rest] {
+            row.lags = row.mean.is_some();
+        }
+        rest.note = if rest.mean.is_some_and(|m| m < 0.0) {
+            "other requests than TTFT's: not interpreted".to_owned()
+        } else {
+            format!("lags, {} unfinished: not interpreted", number(unfinished))
+        };
+    }
+    queue.estimate = newcomer_waits(facts, waiting_now);
+    shares(facts, &mut [&mut queue, &mut prefill, &mut rest]);
+    statuses(facts, &mut queue, &mut prefill, &mut rest, &mut decode);
+    for row in [&mut queue, &mut prefill, &mut rest, &mut decode] {
+        row.at = row.mean.and(last);
+    }
+    let gateway = PhaseRow { note: "not read: no gateway given".to_owned(), ..blank(Phase::Gateway, "s/request") };
+    let gpu = PhaseRow { note: "not read: engine pages say nothing of it".to_owned(), ..blank(Phase::Gpu, "") };
+    let rollout = PhaseRow { note: "not read: Kubernetes was not asked".to_owned(), ..blank(Phase::Rollout, "") };
+    vec![gateway, queue, prefill, rest, decode, gpu, rollout]
+}
+
+fn fill(
+    facts: &Facts<'_>,
+    row: &mut PhaseRow,
+    quantity: &str,
+    mean: impl Fn(&Span) -> Option<f64>,
+    count: impl Fn(&Span) -> f64,
+) {
+    row.mean = mean(&facts.window);
+    if row.mean.is_none() {
+        return;
+    }
+    row.count = Some(count(&facts.window));
+    row.source = Some(facts.source(quantity));
+    if let Some(baseline) = &facts.baseline {
+        row.baseline = mean(&baseline.span);
+        row.baseline_from = row.baseline.map(|_| baseline.kind);
+        row.delta = row.mean.zip(row.baseline).map(|(m, b)| m - b);
+    }
+}
+
+/// Engines without histograms count the seconds and the tokens: a mean per token, and nothing more.
+fn counters_only(facts: &Facts<'_>, prefill: &mut PhaseRow, decode: &mut PhaseRow) {
+    for (row, time, tokens) in
+        [(prefill, Total::PrefillSeconds, Total::PromptTokens), (decode, Total::DecodeSeconds, Total::GenerationTokens)]
+    {
+        if row.mean.is_none() && facts.window.total(time).is_some() {
+            row.unit = "s/token";
+            fill(facts, row, time.name(), |s| s.ratio(time, tokens), |s| s.total(tokens).unwrap_or(0.0));
+        }
+    }
+}
+
+fn level(facts: &Facts<'_>, gauge: Gauge) -> Option<Level> {
+    Level::of(&facts.replicas, gauge, facts.from, facts.now, facts.max_gap_s)
+}
+
+/// Little's law: waiting requests over the rate at which requests finish.
+pub(super) fn newcomer_waits(facts: &Facts<'_>, waiting_now: f64) -> Option<f64> {
+    const RECENT_S: f64 = 60.0;
+    let from = facts.from.max(facts.now.plus(-RECENT_S));
+    let recent = Span::between(&facts.replicas, from, facts.now)?;
+    let finished = recent.total(Total::Finished).or_else(|| Some(recent.count(Dist::E2e)).filter(|n| *n > 0.0))?;
+    (finished > 0.0).then(|| waiting_now * recent.seconds / finished)
+}
+
+fn shares(facts: &Facts<'_>, rows: &mut [&mut PhaseRow]) {
+    let Some(baseline) = &facts.baseline else { return };
+    let added = facts.window.mean(Dist::Ttft).zip(baseline.span.mean(Dist::Ttft)).map(|(now, before)| now - before);
+    let Some(added) = added.filter(|a| *a > 0.0) else { return };
+    for row in rows {
+        if !(row.phase == Phase::Rest && row.lags) {
+            row.share_of_added = row.delta.map(|d| (d / added).clamp(0.0, 1.0));
+        }
+    }
+}
+
+fn statuses(
+    facts: &Facts<'_>,
+    queue: &mut PhaseRow,
+    prefill: &mut PhaseRow,
+    rest: &mut PhaseRow,
+    decode: &mut PhaseRow,
+) {
+    let broken = |metric| facts.status(metric);
+    let ttft = facts.window.mean(Dist::Ttft);
+    for row in [&mut *queue, &mut *prefill, &mut *rest] {
+        let Some(mean) = row.mean else { continue };
+        let share = row.share_of_added.or_else(|| ttft.filter(|t| *t > 0.0).map(|t| mean / t)).unwrap_or(0.0);
+        row.status = match broken(Metric::Ttft) {
+            _ if row.lags && row.phase == Phase::Rest => RowStatus::Unknown,
+            status @ (RowStatus::Breach | RowStatus::Warning) if share >= MAJOR => status,
+            RowStatus::Breach | RowStatus::Warning if share >= NOTICEABLE => RowStatus::Warning,
+            _ => RowStatus::Ok,
+        };
+    }
+    if queue.status != RowStatus::Breach && facts.waiting_late >= 1.0 {
+        queue.status = RowStatus::Breach;
+    }
+    if decode.mean.is_some() {
+        decode.status = match broken(Metric::Tpot) {
+            RowStatus::Unknown if decode.unit == "s/token" => RowStatus::Ok,
+            status => status,
+        };
+    }
+}
+
+fn queue_note(facts: &Facts<'_>) -> String {
+    let mut parts = Vec::new();
+    if let Some(waiting) = level(facts, Gauge::Waiting) {
+        parts.push(format!("{} waiting", number(waiting.last)));
+    }
+    if let Some(running) = level(facts, Gauge::Running) {
+        parts.push(format!("{} running", number(running.last)));
+    }
+    if let Some(kv) = level(facts, Gauge::KvUsage) {
+        parts.push(format!("KV peak {}", super::format::percent(kv.peak)));
+    }
+    parts.join(", ")
+}
+
+fn prefill_note(facts: &Facts<'_>) -> String {
+    let tokens = facts.computed_tokens(&facts.window);
+    let mean = facts.phase_mean(&facts.window, Dist::Prefill);
+    match (tokens, mean) {
+        (Some(tokens), Some(mean)) if tokens > 0.0 => {
+            format!("{} tokens x {}", number(tokens.round()), seconds(mean / tokens))
+        }
+        (Some(tokens), _) => format!("{} tokens per prompt", number(tokens.round())),
+        _ => String::new(),
+    }
+}
+
+fn decode_note(facts: &Facts<'_>) -> String {
+    match facts.window.tokens() {
+        Some(tokens) if facts.window.seconds > 0.0 => format!("{} tokens/s", number(tokens / facts.window.seconds)),
+        _ => String::new(),
+    }
+}

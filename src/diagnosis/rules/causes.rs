@@ -1,0 +1,217 @@
+//! Why. Each needs evidence of its own, independent of the mechanism's numbers.
+
+use super::{Split, finding};
+use crate::diagnosis::facts::Facts;
+use crate::diagnosis::format::{number, percent};
+use crate::diagnosis::slo::rate_rose;
+use crate::diagnosis::stall::Witness;
+use crate::diagnosis::{Finding, Metric, Op, Subject};
+use crate::domain::{Cause, Code, Confidence, Dist, Phase, Total};
+
+/// A change by this factor is a change of traffic, and less is weather.
+const CHANGED: f64 = 1.5;
+
+fn troubled(facts: &Facts<'_>) -> bool {
+    facts.late(Metric::Ttft)
+        || facts.late(Metric::Tpot)
+        || facts.leading
+        || facts.window.total(Total::Rejected).unwrap_or(0.0) >= 1.0
+}
+
+/// More requests arrive than before.
+pub(super) fn traffic_surge(facts: &Facts<'_>, _: &Split) -> Option<Finding> {
+    let baseline = facts.baseline.as_ref().filter(|_| troubled(facts))?;
+    let now = facts.arrivals(&facts.during, facts.incident)?;
+    let now_s = facts.incident.1.since(facts.incident.0);
+    let (before, before_s) = match baseline.stretch {
+        Some((from, to)) => (facts.arrivals(&baseline.span, (from, to))?, to.since(from)),
+        None => (baseline.span.total(Total::Finished)?, baseline.span.seconds),
+    };
+    if now_s <= 0.0 || before_s <= 0.0 || before <= 0.0 {
+        return None;
+    }
+    let (rate, rate_before) = (now / now_s, before / before_s);
+    if rate < CHANGED * rate_before || !rate_rose(now, now_s, before, before_s) {
+        return None;
+    }
+    let summary = format!("{} requests/s arrived, {} before", number(rate), number(rate_before));
+    let mut found = finding(facts, Code::Cause(Cause::TrafficSurge), Phase::Queue, summary);
+    found.confidence = if rate >= 2.0 * rate_before && before >= 10.0 { Confidence::High } else { Confidence::Medium };
+    found.evidence.push(facts.evidence(
+        "finished",
+        format!("arrivals {} times those before", number(rate / rate_before)),
+        rate,
+        Op::Over,
+        Some(CHANGED * rate_before),
+        "requests/s",
+    ));
+    found.surer = Some("arrivals by tenant and route, from the gateway".to_owned());
+    Some(found)
+}
+
+/// Prompts are longer than before.
+pub(super) fn prompt_length_shift(facts: &Facts<'_>, _: &Split) -> Option<Finding> {
+    let baseline = facts.baseline.as_ref().filter(|_| troubled(facts))?;
+    let per_request = |s: &crate::diagnosis::span::Span| {
+        let requests = s.count(Dist::Ttft);
+        match s.total(Total::PromptTokens) {
+            Some(tokens) if requests > 0.0 => Some((tokens / requests, "tokens per prompt")),
+            // Without requests counted, prompt tokens per output token move with the length of prompts.
+            Some(tokens) if s.dist(Dist::Ttft).is_none() => s
+                .total(Total::GenerationTokens)
+                .filter(|g| *g > 0.0)
+                .map(|g| (tokens / g, "prompt tokens per output token")),
+            _ => None,
+        }
+    };
+    let ((now, what), (before, _)) = (per_request(&facts.during)?, per_request(&baseline.span)?);
+    if before <= 0.0 || now < CHANGED * before {
+        return None;
+    }
+    // Longer prompts are to blame only where prompts are most of the tokens that the engine works on.
+    let (prompt, output) =
+        (facts.during.total(Total::PromptTokens)?, facts.during.total(Total::GenerationTokens).unwrap_or(0.0));
+    if prompt < output {
+        return None;
+    }
+    let summary = format!("{} {what}, {} before", number(now.round()), number(before.round()));
+    let mut found = finding(facts, Code::Cause(Cause::PromptLengthShift), Phase::Prefill, summary);
+    found.confidence = if now >= 2.0 * before { Confidence::High } else { Confidence::Medium };
+    found.evidence.push(facts.evidence(
+        "prompt_tokens",
+        format!("{what}: {} times those before", number(now / before)),
+        now,
+        Op::Over,
+        Some(CHANGED * before),
+        "tokens",
+    ));
+    Some(found)
+}
+
+/// A replica that answered went away.
+pub(super) fn capacity_loss(facts: &Facts<'_>, _: &Split) -> Option<Finding> {
+    let lost: Vec<_> = facts.spells.iter().filter(|s| s.witness == Witness::Refused).collect();
+    let first = lost.iter().max_by(|a, b| a.to.since(a.from).total_cmp(&b.to.since(b.from)))?;
+    let still = lost.iter().filter(|s| s.on).count();
+    let length = first.to.since(first.from);
+    let summary = format!(
+        "{} refused connections for {}{}: it restarted or crashed",
+        first.endpoint.name,
+        crate::diagnosis::seconds(length),
+        if still > 0 { " and still does" } else { "" }
+    );
+    let mut found = finding(facts, Code::Cause(Cause::CapacityLoss), Phase::Rollout, summary);
+    found.subject = Subject { replica: Some(first.endpoint.name.clone()), ..Subject::default() };
+    found.confidence = Confidence::High;
+    let mut evidence = facts.evidence(
+        "",
+        format!("refused for {}", crate::diagnosis::seconds(length)),
+        length,
+        Op::Over,
+        Some(8.0),
+        "s",
+    );
+    evidence.source = "refused connections".to_owned();
+    evidence.reproduce = None;
+    found.evidence.push(evidence);
+    found.surer = Some(
+        "the pod's restarts and last termination reason: only Kubernetes can tell loading from crashed".to_owned(),
+    );
+    Some(found)
+}
+
+/// Fewer prompt tokens come from the prefix cache.
+pub(super) fn prefix_cache_regression(facts: &Facts<'_>, _: &Split) -> Option<Finding> {
+    const LOST: f64 = 0.2;
+    let baseline = facts.baseline.as_ref().filter(|_| facts.late(Metric::Ttft))?;
+    let rate = |s: &crate::diagnosis::span::Span| {
+        s.ratio(Total::CacheHits, Total::CacheQueries)
+            .or_else(|| s.ratio(Total::PromptTokensCached, Total::PromptTokens))
+    };
+    let (now, before) = (rate(&facts.during)?, rate(&baseline.span)?);
+    let (tokens, tokens_before) = (facts.computed_tokens(&facts.during)?, facts.computed_tokens(&baseline.span)?);
+    if before - now < LOST || tokens < CHANGED * tokens_before {
+        return None;
+    }
+    let summary = format!("{} of prompt tokens come from the prefix cache, {} before", percent(now), percent(before));
+    let mut found = finding(facts, Code::Cause(Cause::PrefixCacheRegression), Phase::Prefill, summary);
+    found.confidence = Confidence::High;
+    found.evidence.push(facts.evidence(
+        "cache_hits",
+        format!("hit ratio {} (tokens)", percent(now)),
+        now,
+        Op::Under,
+        Some(before - LOST),
+        "ratio",
+    ));
+    Some(found)
+}
+
+/// Speculative decoding accepts fewer of its drafts.
+pub(super) fn spec_decode_regression(facts: &Facts<'_>, _: &Split) -> Option<Finding> {
+    const LOST: f64 = 0.2;
+    let baseline = facts.baseline.as_ref().filter(|_| facts.late(Metric::Tpot))?;
+    let rate = |s: &crate::diagnosis::span::Span| s.ratio(Total::AcceptedTokens, Total::DraftTokens);
+    let (now, before) = (rate(&facts.during)?, rate(&baseline.span)?);
+    if before - now < LOST {
+        return None;
+    }
+    let summary = format!("{} of drafted tokens are accepted, {} before", percent(now), percent(before));
+    let mut found = finding(facts, Code::Cause(Cause::SpecDecodeRegression), Phase::Decode, summary);
+    found.evidence.push(facts.evidence(
+        "accepted_tokens",
+        format!("acceptance {}", percent(now)),
+        now,
+        Op::Under,
+        Some(before - LOST),
+        "ratio",
+    ));
+    Some(found)
+}
+
+/// A flag bounds the running batch while the cache has room.
+pub(super) fn max_num_seqs_bound(facts: &Facts<'_>, split: &Split) -> Option<Finding> {
+    /// Of the readings with waiting requests, how many show the batch at its highest; gauges that lag show less.
+    const PINNED: f64 = 0.5;
+    /// Above this, the cache and not a flag may be what bounds the batch.
+    const ROOM: f64 = 0.75;
+    const READINGS: usize = 3;
+    if !troubled(facts) || split.queue / split.whole() < 0.25 {
+        return None;
+    }
+    let (readings, pinned, highest) = super::queue::batch_while_waiting(facts)?;
+    let kv = facts.kv.map(|k| k.peak);
+    if readings < READINGS || pinned < PINNED || kv.is_some_and(|k| k >= ROOM) {
+        return None;
+    }
+    let room =
+        kv.map_or("its KV use is not exported".to_owned(), |k| format!("the KV cache is at most {} full", percent(k)));
+    let summary = format!("the batch never passes {} while others wait, and {room}: a flag bounds it", number(highest));
+    let mut found = finding(facts, Code::Cause(Cause::MaxNumSeqsBound), Phase::Queue, summary);
+    found.confidence = if kv.is_some_and(|k| k < 0.5) && pinned >= 0.8 { Confidence::High } else { Confidence::Medium };
+    found.evidence.push(facts.evidence(
+        "running",
+        format!(
+            "the batch stood at its highest ({}) in {} of {} readings with waiting requests",
+            number(highest),
+            percent(pinned),
+            number(readings as f64)
+        ),
+        pinned,
+        Op::Over,
+        Some(PINNED),
+        "ratio",
+    ));
+    if let Some(kv) = kv {
+        found.evidence.push(facts.evidence(
+            "kv_usage",
+            format!("KV cache use peaked at {}", percent(kv)),
+            kv,
+            Op::Under,
+            Some(ROOM),
+            "ratio",
+        ));
+    }
+    found.surer = Some("the running flags: --max-num-seqs, --max-running-requests or -np".to_owned());
+    Some(found)
+}

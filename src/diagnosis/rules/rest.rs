@@ -1,0 +1,89 @@
+//! Time that is neither queue nor prefill: the front end, or the engine's loop inside one long step.
+
+use super::{Split, finding};
+use crate::diagnosis::facts::Facts;
+use crate::diagnosis::format::{number, percent, seconds};
+use crate::diagnosis::{Finding, Metric, Op};
+use crate::domain::{Code, Confidence, Dist, Mechanism, Phase, Total};
+
+const SHARE: f64 = 0.5;
+/// A front end of Python is one thread: from here on it has no time left.
+const ONE_CORE: f64 = 0.85;
+
+/// Large only where first tokens and finished requests are the same requests, nobody waits, and no stall explains it.
+pub(super) fn front_end_or_loop(facts: &Facts<'_>, split: &Split) -> Option<Finding> {
+    let share = split.rest / split.whole();
+    if !facts.late(Metric::Ttft) || share < SHARE || !split.settled {
+        return None;
+    }
+    if !facts.spells.is_empty() || facts.waiting.is_some_and(|w| w.mean >= 0.5) {
+        return None;
+    }
+    let rest = facts.rest_mean(&facts.during)?;
+    let cpu =
+        facts.during.total(Total::CpuSeconds).filter(|_| facts.during.seconds > 0.0).map(|c| c / facts.during.seconds);
+    let gap = facts.during.dist(Dist::Itl).and_then(|h| h.above(rest / 2.0));
+    // While the loop is inside one long step, every running request sees a gap of its length.
+    let long_gaps = gap.map(|f| f.at_least).unwrap_or(0.0);
+    let long_prompts = super::prefill::long_prompts(facts).is_some_and(|(_, _, _, tokens)| tokens >= 0.5);
+    let busy = cpu.is_some_and(|c| c >= ONE_CORE);
+    let blocked = !busy && long_prompts;
+    let mechanism = if blocked { Mechanism::EngineLoopBlocked } else { Mechanism::FrontendStarved };
+    let summary = format!(
+        "{} of TTFT are spent neither in the queue nor in prefill: {}",
+        seconds(rest),
+        if blocked {
+            "the engine's loop was inside long steps"
+        } else {
+            "before or after the engine, in its front end"
+        }
+    );
+    let mut found = finding(facts, Code::Mechanism(mechanism), Phase::Rest, summary);
+    found.explains_s = split.rest;
+    found.confidence = if busy { Confidence::High } else { Confidence::Medium };
+    found.evidence.push(facts.evidence(
+        "ttft",
+        format!("{} of the added seconds are the rest", percent(share)),
+        share,
+        Op::Over,
+        Some(SHARE),
+        "ratio",
+    ));
+    if let Some(waiting) = facts.waiting {
+        found.evidence.push(facts.evidence(
+            "waiting",
+            format!("{} waiting on average", number(waiting.mean)),
+            waiting.mean,
+            Op::Under,
+            Some(0.5),
+            "requests",
+        ));
+    }
+    if let Some(cpu) = cpu {
+        let mut evidence = facts.evidence(
+            "cpu_seconds",
+            format!("the front-end process used {} cores", number(cpu)),
+            cpu,
+            Op::Over,
+            Some(ONE_CORE),
+            "cores",
+        );
+        evidence.supports = busy != blocked;
+        found.evidence.push(evidence);
+    }
+    if let Some(gap) = gap.filter(|g| g.count > 0.0) {
+        let mut evidence = facts.evidence(
+            "itl",
+            format!("{} gaps between tokens as long as half of it", number(long_gaps)),
+            long_gaps,
+            Op::Over,
+            Some(0.0),
+            "tokens",
+        );
+        evidence.supports = (long_gaps > 0.01 * gap.count) == blocked;
+        found.evidence.push(evidence);
+    }
+    found.surer =
+        Some("CPU throttling of the front-end container (cpu.stat), and the number of API servers".to_owned());
+    Some(found)
+}

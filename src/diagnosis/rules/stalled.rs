@@ -1,0 +1,93 @@
+//! Work was there and nothing moved, or nobody answered.
+
+use super::{Split, finding};
+use crate::diagnosis::facts::Facts;
+use crate::diagnosis::format::{number, seconds};
+use crate::diagnosis::stall::{Spell, Witness};
+use crate::diagnosis::{Finding, Op, Subject};
+use crate::domain::{Code, Confidence, Mechanism, Phase, Severity};
+
+/// The spell that says most: one that is on, else the longest.
+pub(in crate::diagnosis) fn worst<'b, 'a>(facts: &'b Facts<'a>) -> Option<&'b Spell<'a>> {
+    let stalls = || facts.spells.iter().filter(|s| s.witness != Witness::Refused);
+    stalls()
+        .filter(|s| s.on)
+        .max_by(|a, b| a.to.since(a.from).total_cmp(&b.to.since(b.from)))
+        .or_else(|| stalls().max_by(|a, b| a.to.since(a.from).total_cmp(&b.to.since(b.from))))
+}
+
+/// No tokens while work is there, or nobody answers.
+pub(super) fn engine_stalled(facts: &Facts<'_>, _: &Split) -> Option<Finding> {
+    let spell = worst(facts)?;
+    let length = spell.to.since(spell.from);
+    let verb = if spell.on { "has not moved" } else { "did not move" };
+    let requests = spell.requests.unwrap_or(0.0);
+    let (summary, quantity, confidence) = match spell.witness {
+        Witness::WorkWithoutTokens => (
+            format!(
+                "the engine {verb} for {}: about {} requests held, and no token",
+                seconds(length),
+                number(requests)
+            ),
+            "generation_tokens",
+            Confidence::High,
+        ),
+        Witness::ConnectionsWithoutWork => (
+            format!(
+                "the engine {verb} for {} and said that it was idle, while about {} connections were held open",
+                seconds(length),
+                number(requests)
+            ),
+            "open_files",
+            Confidence::Medium,
+        ),
+        Witness::BurstAfterSilence => (
+            format!(
+                "nothing moved for {}, then {} first tokens came at once that had been waited for as long",
+                seconds(length),
+                number(requests)
+            ),
+            "ttft",
+            Confidence::High,
+        ),
+        Witness::NoAnswer => (
+            format!("the process accepted connections and did not answer for {}", seconds(length)),
+            "",
+            Confidence::Medium,
+        ),
+        Witness::ProbeHung | Witness::Refused => (
+            format!("health probes, which run through the scheduler, hung for {}", seconds(length)),
+            "",
+            Confidence::Medium,
+        ),
+    };
+    let mut found = finding(facts, Code::Mechanism(Mechanism::EngineStalled), Phase::Rest, summary);
+    let several = facts
+        .spells
+        .iter()
+        .map(|s| s.witness)
+        .filter(|w| *w != Witness::Refused)
+        .collect::<std::collections::HashSet<_>>();
+    found.confidence = if several.len() > 1 { Confidence::High } else { confidence };
+    found.severity = Severity::Critical;
+    found.explains_s = length * requests.max(1.0) / 2.0 + facts.during.sum(crate::domain::Dist::Ttft);
+    if facts.replicas.len() > 1 {
+        found.subject = Subject { replica: Some(spell.endpoint.name.clone()), ..Subject::default() };
+    }
+    let mut evidence = facts.evidence(quantity, found.summary.clone(), length, Op::Over, Some(8.0), "s");
+    if quantity.is_empty() {
+        evidence.source = "unanswered requests".to_owned();
+        evidence.reproduce = None;
+    }
+    evidence.at = spell.to;
+    found.evidence.push(evidence);
+    if spell
+        .replica
+        .is_some_and(|r| facts.replicas.len() > 1 && facts.replicas.iter().any(|o| !std::ptr::eq(o.track, r.track)))
+    {
+        found.surer = Some("whether the other replicas went on".to_owned());
+    } else {
+        found.surer = Some("a request of one token through the same door, and the engine's log".to_owned());
+    }
+    Some(found)
+}

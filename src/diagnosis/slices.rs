@@ -1,0 +1,125 @@
+//! The window cut into slices of time, with what each replica counted in each: the picture from which onset, end and
+//! trend are read.
+
+use super::Targets;
+use super::span::Replica;
+use crate::domain::{At, Dist, Gauge, Point, Total};
+
+/// One slice of time, summed over replicas. A count that no replica has is zero here and told apart by the spans.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Slice {
+    pub(super) from: At,
+    pub(super) to: At,
+    /// First tokens, the seconds until them, and how many came certainly later than the target.
+    pub(super) ttft: Events,
+    /// Output tokens by their gap, likewise.
+    pub(super) itl: Events,
+    /// Output tokens.
+    pub(super) tokens: f64,
+    /// Gauges at the end of the slice; `None` where no replica was read in it.
+    pub(super) running: Option<f64>,
+    pub(super) waiting: Option<f64>,
+    pub(super) kv: Option<f64>,
+}
+
+/// Events of a latency in a slice.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct Events {
+    pub(super) count: f64,
+    pub(super) sum: f64,
+    pub(super) bad: f64,
+}
+
+impl Events {
+    pub(super) fn mean(self) -> Option<f64> {
+        (self.count > 0.0).then(|| self.sum / self.count)
+    }
+}
+
+/// Slices are not longer than this many per history, so that a long history stays cheap.
+const MOST: f64 = 240.0;
+/// A slice holds at least this much time: at one scrape a second, single requests would make every other slice empty.
+const SHORTEST_S: f64 = 5.0;
+
+/// Cuts `from..=to`; slices end at `to`, the first may be shorter.
+pub(super) fn cut(replicas: &[Replica<'_>], from: At, to: At, interval_s: f64, targets: Targets) -> Vec<Slice> {
+    let whole = to.since(from);
+    if whole <= 0.0 {
+        return Vec::new();
+    }
+    let length = SHORTEST_S.max(interval_s).max(whole / MOST);
+    #[expect(clippy::cast_possible_truncation, reason = "at most MOST slices")]
+    let count = (whole / length).ceil() as i32;
+    let mut slices: Vec<Slice> = (0..count)
+        .map(|i| {
+            let end = to.plus(-f64::from(count - 1 - i) * length);
+            let start = if i == 0 { from } else { end.plus(-length) };
+            Slice {
+                from: start,
+                to: end,
+                ttft: Events::default(),
+                itl: Events::default(),
+                tokens: 0.0,
+                running: None,
+                waiting: None,
+                kv: None,
+            }
+        })
+        .collect();
+    for replica in replicas {
+        let mut before: Option<&Point> = None;
+        let mut index = 0;
+        for point in replica.points(from, to) {
+            while index + 1 < slices.len() && point.at > slices[index].to {
+                index += 1;
+            }
+            if let Some(earlier) = before {
+                count_into(&mut slices[index], earlier, point, targets);
+            }
+            before = Some(point);
+        }
+        levels(&mut slices, *replica, interval_s);
+    }
+    slices
+}
+
+fn count_into(slice: &mut Slice, earlier: &Point, later: &Point, targets: Targets) {
+    let events = |dist, target: f64| {
+        let Some(b) = later.values.dist(dist) else { return Events::default() };
+        let (count, sum, bad) = b.late_since(earlier.values.dist(dist), target);
+        Events { count, sum, bad }
+    };
+    let total = |total| match (earlier.values.total(total), later.values.total(total)) {
+        (a, Some(b)) => Some(b - a.unwrap_or(0.0)),
+        _ => None,
+    };
+    for (into, from) in [
+        (&mut slice.ttft, events(Dist::Ttft, targets.ttft.seconds)),
+        (&mut slice.itl, events(Dist::Itl, targets.tpot.seconds)),
+    ] {
+        into.count += from.count;
+        into.sum += from.sum;
+        into.bad += from.bad;
+    }
+    slice.tokens += total(Total::LiveTokens).or_else(|| total(Total::GenerationTokens)).unwrap_or(0.0);
+}
+
+/// Adds a replica's gauges at the end of each slice, where it was read not long before.
+fn levels(slices: &mut [Slice], replica: Replica<'_>, interval_s: f64) {
+    for slice in slices {
+        let Some(point) = replica.track.at_or_before(slice.to) else { continue };
+        if slice.to.since(point.at) > 3.0 * interval_s.max(SHORTEST_S) {
+            continue;
+        }
+        let add = |into: &mut Option<f64>, gauge| {
+            if let Some(value) = point.values.gauge(gauge) {
+                *into = Some(into.unwrap_or(0.0) + value);
+            }
+        };
+        add(&mut slice.running, Gauge::Running);
+        add(&mut slice.waiting, Gauge::Waiting);
+        if let Some(value) = point.values.gauge(Gauge::KvUsage) {
+            slice.kv = Some(slice.kv.unwrap_or(0.0).max(value));
+        }
+    }
+}

@@ -1,0 +1,270 @@
+//! Is the objective broken? An exact test on counts of events, with the interval that a bucket leaves open.
+
+use statrs::distribution::{Binomial, DiscreteCDF};
+
+use super::span::{Replica, Span};
+use super::{Target, Targets};
+use crate::domain::{At, Dist, Quantile, RowStatus};
+
+/// How sure a breach must be: the chance that a service exactly at its budget shows as many bad events.
+pub(super) const ALPHA: f64 = 0.01;
+
+/// Which latency an objective is about.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Metric {
+    /// Time to first token; its events are requests.
+    Ttft,
+    /// Time per output token, judged on inter-token latency; its events are tokens.
+    Tpot,
+}
+
+impl Metric {
+    /// The name in the contract.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Ttft => "ttft",
+            Self::Tpot => "tpot",
+        }
+    }
+
+    /// The name in sentences.
+    pub const fn title(self) -> &'static str {
+        match self {
+            Self::Ttft => "TTFT",
+            Self::Tpot => "TPOT",
+        }
+    }
+
+    pub(super) const fn dist(self) -> Dist {
+        match self {
+            Self::Ttft => Dist::Ttft,
+            Self::Tpot => Dist::Itl,
+        }
+    }
+
+    pub(super) const fn target(self, targets: Targets) -> Target {
+        match self {
+            Self::Ttft => targets.ttft,
+            Self::Tpot => targets.tpot,
+        }
+    }
+}
+
+/// One objective over the judged window.
+#[derive(Debug, Clone, PartialEq)]
+pub struct SloRow {
+    /// Which latency.
+    pub metric: Metric,
+    /// The family that was judged, where there is one.
+    pub series: Option<String>,
+    /// The model.
+    pub model: Option<String>,
+    /// Threshold and objective.
+    pub target: Target,
+    /// Median with its bucket.
+    pub p50: Option<Quantile>,
+    /// 95th percentile with its bucket.
+    pub p95: Option<Quantile>,
+    /// 99th percentile with its bucket.
+    pub p99: Option<Quantile>,
+    /// Mean, where only counters exist.
+    pub mean_s: Option<f64>,
+    /// Events; `None`: not measured.
+    pub count: Option<f64>,
+    /// Events that were certainly late.
+    pub bad: Option<f64>,
+    /// Events that were possibly late: more than `bad` where the target is no bucket bound.
+    pub bad_at_most: Option<f64>,
+    /// The bound nearest to the target, where the target is none.
+    pub nearest_bound: Option<f64>,
+    /// The state.
+    pub status: RowStatus,
+    /// Whether both windows of a paging tier burn; `None`: not observed for long enough.
+    pub paging: Option<bool>,
+    /// Burn rates over the windows that were observed.
+    pub windows: Vec<WindowBurn>,
+    /// Why nothing can be said, where nothing can.
+    pub note: Option<String>,
+}
+
+/// The burn rate over one window.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct WindowBurn {
+    /// The window's nominal length in seconds.
+    pub window_s: f64,
+    /// How much of it was observed.
+    pub observed_s: f64,
+    /// Events.
+    pub count: f64,
+    /// Events that were certainly late.
+    pub bad: f64,
+    /// Share of late events over the budget; `None` without events.
+    pub burn: Option<f64>,
+}
+
+impl SloRow {
+    /// The share of events that were certainly late.
+    pub fn bad_share(&self) -> Option<f64> {
+        match (self.bad, self.count) {
+            (Some(bad), Some(count)) if count > 0.0 => Some(bad / count),
+            _ => None,
+        }
+    }
+}
+
+/// Whether `bad` of `count` events is more than a service at its budget would show, at [`ALPHA`]: the exact upper tail
+/// of the binomial distribution.
+pub(super) fn over_budget(bad: f64, count: f64, budget: f64) -> bool {
+    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "counts of events, rounded")]
+    let (bad, count) = (bad.round().max(0.0) as u64, count.round().max(0.0) as u64);
+    if bad == 0 || count == 0 || bad > count {
+        return false;
+    }
+    Binomial::new(budget.clamp(0.0, 1.0), count).is_ok_and(|b| b.sf(bad - 1) < ALPHA)
+}
+
+/// Whether `now` events in `now_s` seconds are more than `before` in `before_s` would let expect, at [`ALPHA`]: of two
+/// Poisson counts, conditioned on their sum, the one is binomial.
+pub(super) fn rate_rose(now: f64, now_s: f64, before: f64, before_s: f64) -> bool {
+    let expected_share = now_s / (now_s + before_s);
+    now_s > 0.0 && before_s > 0.0 && over_budget(now, now + before, expected_share)
+}
+
+/// Judges one objective of one model over `window`.
+pub(super) fn judge(
+    metric: Metric,
+    replicas: &[Replica<'_>],
+    window: &Span,
+    now: At,
+    model: Option<&str>,
+    targets: Targets,
+) -> SloRow {
+    let target = metric.target(targets);
+    let dist = metric.dist();
+    let histogram = window.dist(dist);
+    let mut row = SloRow {
+        metric,
+        series: series(replicas, dist.name()),
+        model: model.map(str::to_owned),
+        target,
+        p50: histogram.and_then(|h| h.quantile(0.5)),
+        p95: histogram.and_then(|h| h.quantile(0.95)),
+        p99: histogram.and_then(|h| h.quantile(0.99)),
+        mean_s: histogram.and_then(crate::domain::Histogram::mean),
+        count: histogram.map(|h| h.count),
+        bad: None,
+        bad_at_most: None,
+        nearest_bound: None,
+        status: RowStatus::Unknown,
+        paging: None,
+        windows: Vec::new(),
+        note: None,
+    };
+    let Some(late) = histogram.and_then(|h| h.above(target.seconds)) else {
+        row.note = Some(match (metric, histogram) {
+            (_, Some(_)) => format!("{} has no buckets here: no share of late events can be given", metric.title()),
+            (Metric::Ttft, None) => "TTFT is not measured by this engine".to_owned(),
+            (Metric::Tpot, None) => "the gap between tokens is not measured by this engine".to_owned(),
+        });
+        return row;
+    };
+    row.bad = Some(late.at_least);
+    row.bad_at_most = Some(late.at_most);
+    row.nearest_bound = late.nearest_bound;
+    row.status = if late.count <= 0.0 {
+        RowStatus::Unknown
+    } else if over_budget(late.at_least, late.count, target.budget()) {
+        RowStatus::Breach
+    } else if over_budget(late.at_most, late.count, target.budget()) {
+        RowStatus::Warning
+    } else {
+        RowStatus::Ok
+    };
+    if let Some(bound) = late.nearest_bound {
+        row.note = Some(format!(
+            "{} is no bucket bound: late events are an interval; the nearest bound is {}",
+            super::format::bound(target.seconds),
+            super::format::bound(bound)
+        ));
+    }
+    if late.count <= 0.0 {
+        row.note = Some("no events in the window".to_owned());
+    }
+    burn(&mut row, replicas, now, targets);
+    row
+}
+
+/// The family used for a quantity, as the first replica that has one names it.
+pub(super) fn series(replicas: &[Replica<'_>], quantity: &str) -> Option<String> {
+    replicas.iter().find_map(|r| r.endpoint.families.iter().find(|(q, _)| *q == quantity).map(|(_, f)| f.clone()))
+}
+
+/// Fills in the burn rates of the paging tiers' windows. A window counts as observed from nine tenths on.
+fn burn(row: &mut SloRow, replicas: &[Replica<'_>], now: At, targets: Targets) {
+    const OBSERVED: f64 = 0.9;
+    let budget = row.target.budget();
+    let tiers = targets.burn.paging_tiers();
+    let mut lengths: Vec<f64> = tiers.iter().flat_map(|(s, l, _)| [*s, *l]).collect();
+    lengths.sort_by(f64::total_cmp);
+    for window_s in lengths {
+        let Some(span) = Span::between(replicas, now.plus(-window_s), now) else { continue };
+        let Some(late) = span.dist(row.metric.dist()).and_then(|h| h.above(row.target.seconds)) else { continue };
+        row.windows.push(WindowBurn {
+            window_s,
+            observed_s: span.seconds.min(window_s),
+            count: late.count,
+            bad: late.at_least,
+            burn: (late.count > 0.0 && budget > 0.0).then(|| late.at_least / late.count / budget),
+        });
+    }
+    let fires = |window_s: f64, factor: f64| -> Option<bool> {
+        let w = row.windows.iter().find(|w| w.window_s == window_s)?;
+        (w.observed_s >= OBSERVED * window_s).then(|| w.burn.is_some_and(|b| b > factor))
+    };
+    // A tier cannot fire where one of its windows is known not to; it fires only where both are known to.
+    let tiers = tiers.map(|(short, long, factor)| match (fires(short, factor), fires(long, factor)) {
+        (Some(true), Some(true)) => Some(true),
+        (Some(false), _) | (_, Some(false)) => Some(false),
+        _ => None,
+    });
+    row.paging = if tiers.contains(&Some(true)) {
+        Some(true)
+    } else if tiers.iter().all(|t| *t == Some(false)) {
+        Some(false)
+    } else {
+        None
+    };
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The least number of bad events that is a breach, from the exact binomial test at 1 %.
+    #[test]
+    fn the_floor_of_bad_events_is_that_of_the_exact_test() {
+        for (count, budget, least) in [
+            (5.0, 0.01, 2.0),
+            (10.0, 0.01, 2.0),
+            (20.0, 0.01, 3.0),
+            (30.0, 0.01, 3.0),
+            (50.0, 0.01, 4.0),
+            (100.0, 0.01, 5.0),
+            (200.0, 0.01, 7.0),
+            (5.0, 0.05, 3.0),
+            (20.0, 0.05, 5.0),
+            (100.0, 0.05, 12.0),
+            (200.0, 0.05, 19.0),
+        ] {
+            assert!(over_budget(least, count, budget), "{least} of {count} at {budget}");
+            assert!(!over_budget(least - 1.0, count, budget), "{} of {count} at {budget}", least - 1.0);
+        }
+    }
+
+    #[test]
+    fn a_rate_rises_only_when_chance_does_not_explain_it() {
+        assert!(rate_rose(60.0, 60.0, 10.0, 60.0));
+        assert!(!rate_rose(12.0, 60.0, 10.0, 60.0));
+        assert!(!rate_rose(3.0, 10.0, 0.0, 1.0));
+    }
+}

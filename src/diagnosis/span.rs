@@ -1,0 +1,189 @@
+//! What happened between two moments: differences per engine, summed over engines.
+
+use crate::domain::{At, Dist, Endpoint, Gauge, Histogram, Point, Total, Track, Values};
+
+/// One engine of one endpoint.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Replica<'a> {
+    pub(super) endpoint: &'a Endpoint,
+    pub(super) track: &'a Track,
+}
+
+impl<'a> Replica<'a> {
+    /// The earliest moment from which this replica's counts are known, and the values at that moment. A process that
+    /// started under our eyes counts from zero: nothing of it happened before.
+    fn base(self, from: At) -> Option<(At, Option<&'a Values>)> {
+        if let Some(point) = self.track.at_or_before(from) {
+            return Some((point.at, Some(&point.values)));
+        }
+        let first = self.track.points().front()?;
+        let started = first.values.gauge(Gauge::ProcessStart).map(|s| At::plus(At(0), s));
+        let watched_since = self.endpoint.attempts.first().map(|a| a.at);
+        let born = match (started, watched_since) {
+            (Some(started), Some(watched)) => started > watched,
+            (None, Some(watched)) => watched < first.at && self.endpoint.attempts[0].outcome.is_absence(),
+            _ => false,
+        };
+        Some((if born { from } else { first.at }, (!born).then_some(&first.values)))
+    }
+
+    /// The points within `(from, to]`, with the one that stands at `from`.
+    pub(super) fn points(self, from: At, to: At) -> impl Iterator<Item = &'a Point> {
+        let start = self.track.at_or_before(from).map_or(from, |p| p.at);
+        let points = self.track.points();
+        let lo = points.partition_point(|p| p.at < start);
+        let hi = points.partition_point(|p| p.at <= to).max(lo);
+        points.range(lo..hi)
+    }
+}
+
+/// What was counted between two moments.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Span {
+    /// Seconds between the readings that were differenced: of several replicas, the longest.
+    pub(super) seconds: f64,
+    totals: [Option<f64>; Total::COUNT],
+    dists: [Option<Histogram>; Dist::COUNT],
+}
+
+impl Span {
+    /// Sums over `replicas` what was counted between `from` and `to`; `None` where no replica has two readings.
+    pub(super) fn between(replicas: &[Replica<'_>], from: At, to: At) -> Option<Self> {
+        let mut sum: Option<Self> = None;
+        for replica in replicas {
+            let (Some((base_at, base)), Some(end)) = (replica.base(from), replica.track.at_or_before(to)) else {
+                continue;
+            };
+            if end.at <= base_at {
+                continue;
+            }
+            let sum = sum.get_or_insert_with(Self::default);
+            sum.seconds = sum.seconds.max(end.at.since(base_at));
+            sum.add(base, &end.values);
+        }
+        sum
+    }
+
+    /// What the processes had counted since they started, as of their first reading.
+    pub(super) fn lifetime(replicas: &[Replica<'_>]) -> Self {
+        let mut sum = Self::default();
+        for first in replicas.iter().filter_map(|r| r.track.points().front()) {
+            if let Some(start) = first.values.gauge(Gauge::ProcessStart) {
+                sum.seconds = sum.seconds.max(first.at.since(At(0)) - start);
+            }
+            sum.add(None, &first.values);
+        }
+        sum
+    }
+
+    fn add(&mut self, base: Option<&Values>, end: &Values) {
+        for total in Total::ALL {
+            if let Some(value) = end.total(*total) {
+                let before = base.and_then(|b| b.total(*total)).unwrap_or(0.0);
+                *self.totals[*total as usize].get_or_insert(0.0) += value - before;
+            }
+        }
+        for dist in Dist::ALL {
+            let Some(value) = end.dist(*dist) else { continue };
+            let delta = match base.and_then(|b| b.dist(*dist)) {
+                // Bounds changed with a new process: sum and count are still chained.
+                Some(before) => value
+                    .minus(before)
+                    .unwrap_or_else(|| Histogram::plain(value.sum - before.sum, value.count - before.count)),
+                None => value.clone(),
+            };
+            match &mut self.dists[*dist as usize] {
+                Some(sum) => sum.add(&delta),
+                none => *none = Some(delta),
+            }
+        }
+    }
+
+    pub(super) fn total(&self, total: Total) -> Option<f64> {
+        self.totals[total as usize]
+    }
+
+    pub(super) fn dist(&self, dist: Dist) -> Option<&Histogram> {
+        self.dists[dist as usize].as_ref()
+    }
+
+    pub(super) fn count(&self, dist: Dist) -> f64 {
+        self.dist(dist).map_or(0.0, |h| h.count)
+    }
+
+    pub(super) fn sum(&self, dist: Dist) -> f64 {
+        self.dist(dist).map_or(0.0, |h| h.sum)
+    }
+
+    pub(super) fn mean(&self, dist: Dist) -> Option<f64> {
+        self.dist(dist).and_then(Histogram::mean)
+    }
+
+    /// Output tokens, by the counter that moves while requests run.
+    pub(super) fn tokens(&self) -> Option<f64> {
+        self.total(Total::LiveTokens).or_else(|| self.total(Total::GenerationTokens))
+    }
+
+    /// The ratio of two totals; `None` where the second did not move.
+    pub(super) fn ratio(&self, of: Total, to: Total) -> Option<f64> {
+        match (self.total(of), self.total(to)) {
+            (Some(a), Some(b)) if b > 0.0 => Some(a / b),
+            _ => None,
+        }
+    }
+}
+
+/// A gauge over a span, over all replicas.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct Level {
+    /// Integral over time (n·s), summed over replicas.
+    pub(super) integral: f64,
+    /// Time average of the sum over replicas.
+    pub(super) mean: f64,
+    /// Sum over replicas of the last values.
+    pub(super) last: f64,
+    /// The highest value of any replica at any reading.
+    pub(super) peak: f64,
+    /// Readings.
+    pub(super) readings: usize,
+}
+
+impl Level {
+    /// The level of `gauge` between `from` and `to`; `None` where it was never read. `max_gap_s`: a longer silence is
+    /// not integrated over, for nothing is known of it.
+    pub(super) fn of(replicas: &[Replica<'_>], gauge: Gauge, from: At, to: At, max_gap_s: f64) -> Option<Self> {
+        let mut level = Self::default();
+        let mut seconds: f64 = 0.0;
+        for replica in replicas {
+            let mut before: Option<(At, f64)> = None;
+            let mut covered = 0.0;
+            for point in replica.points(from, to) {
+                let Some(value) = point.values.gauge(gauge) else { continue };
+                level.readings += 1;
+                level.peak = level.peak.max(value);
+                if let Some((at, earlier)) = before {
+                    let gap = point.at.since(at);
+                    if gap <= max_gap_s {
+                        level.integral += gap * f64::midpoint(earlier, value);
+                        covered += gap;
+                    }
+                }
+                before = Some((point.at, value));
+            }
+            level.last += before.map_or(0.0, |(_, v)| v);
+            seconds = seconds.max(covered);
+        }
+        level.mean = if seconds > 0.0 { level.integral / seconds } else { level.last };
+        (level.readings > 0).then_some(level)
+    }
+}
+
+/// The middle value.
+pub(super) fn median(values: &mut [f64]) -> Option<f64> {
+    if values.is_empty() {
+        return None;
+    }
+    values.sort_by(f64::total_cmp);
+    let mid = values.len() / 2;
+    Some(if values.len() % 2 == 1 { values[mid] } else { f64::midpoint(values[mid - 1], values[mid]) })
+}

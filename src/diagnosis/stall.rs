@@ -1,0 +1,213 @@
+//! Stretches in which work was there and nothing moved, or nobody answered. A stalled engine looks like an idle one:
+//! health and metrics answer, all counters are flat. What gives it away is named in each spell.
+
+use super::span::{Replica, median};
+use crate::domain::{At, Dist, Failure, Gauge, Outcome, Point, Total};
+
+/// How a stall was seen.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub(super) enum Witness {
+    /// Requests were running or held open, and no token came.
+    WorkWithoutTokens,
+    /// Connections piled up at the front end while the engine said that it was idle.
+    ConnectionsWithoutWork,
+    /// Afterwards, first tokens came all at once that had been waited for as long as nothing moved.
+    BurstAfterSilence,
+    /// The process accepted connections and did not answer.
+    NoAnswer,
+    /// Health probes that run through the scheduler did not answer.
+    ProbeHung,
+    /// Connections were refused: loading or crashed.
+    Refused,
+}
+
+/// One stretch of one endpoint.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Spell<'a> {
+    pub(super) replica: Option<Replica<'a>>,
+    pub(super) endpoint: &'a crate::domain::Endpoint,
+    pub(super) witness: Witness,
+    pub(super) from: At,
+    pub(super) to: At,
+    /// Whether it reaches to the last thing known.
+    pub(super) on: bool,
+    /// Requests caught in it, where that can be said.
+    pub(super) requests: Option<f64>,
+}
+
+/// No token for this long while a request runs is no long step any more: steps take milliseconds, and the longest
+/// prompt that fits an engine takes seconds.
+const SILENCE_S: f64 = 8.0;
+/// Connections beyond those of the requests that the engine admits to.
+const EXTRA_CONNECTIONS: f64 = 3.0;
+/// The mean wait of the burst after a silence, as a share of it: requests that arrived evenly waited half of it.
+const BURST_SHARE: f64 = 0.25;
+
+pub(super) fn find<'a>(
+    replicas: &[Replica<'a>],
+    endpoints: &[&'a crate::domain::Endpoint],
+    from: At,
+    now: At,
+) -> Vec<Spell<'a>> {
+    let mut spells = Vec::new();
+    for endpoint in endpoints {
+        unanswered(endpoint, from, now, &mut spells);
+    }
+    for replica in replicas {
+        silences(*replica, from, now, &mut spells);
+    }
+    spells.sort_by_key(|s| s.from);
+    spells
+}
+
+/// Stretches of failed attempts of one kind.
+fn unanswered<'a>(endpoint: &'a crate::domain::Endpoint, from: At, now: At, spells: &mut Vec<Spell<'a>>) {
+    let kind = |outcome: &Outcome| match outcome {
+        Outcome::Failed(Failure::TimedOut { connected: true, .. }) => Some(Witness::NoAnswer),
+        Outcome::ProbeFailed(Failure::TimedOut { connected: true, .. }) => Some(Witness::ProbeHung),
+        o if o.is_absence() => Some(Witness::Refused),
+        _ => None,
+    };
+    for witness in [Witness::NoAnswer, Witness::ProbeHung, Witness::Refused] {
+        let mut run: Option<(At, At, u32)> = None;
+        let mut last_end = None;
+        let mut answered_before = false;
+        let mut close = |run: &mut Option<(At, At, u32)>, end: Option<At>, answered_before: bool| {
+            let Some((start, last, count)) = run.take() else { return };
+            let end_at = end.unwrap_or(last);
+            let enough = count >= 2 && end_at.since(start) >= SILENCE_S;
+            if enough && end_at >= from && (answered_before || witness != Witness::Refused) {
+                spells.push(Spell {
+                    replica: None,
+                    endpoint,
+                    witness,
+                    from: start,
+                    to: end_at.min(now),
+                    on: end.is_none(),
+                    requests: None,
+                });
+            }
+        };
+        let probes_only = witness == Witness::ProbeHung;
+        for attempt in endpoint.attempts.iter().filter(|a| a.at <= now) {
+            let timeout = match &attempt.outcome {
+                Outcome::Failed(Failure::TimedOut { after_ms, .. })
+                | Outcome::ProbeFailed(Failure::TimedOut { after_ms, .. }) => *after_ms as f64 / 1000.0,
+                _ => 0.0,
+            };
+            if kind(&attempt.outcome) == Some(witness) {
+                let run = run.get_or_insert((attempt.at, attempt.at, 0));
+                run.1 = attempt.at.plus(timeout).min(now);
+                run.2 += 1;
+            } else if matches!(attempt.outcome, Outcome::Page | Outcome::Torn) {
+                // A page ends every silence but that of the probes: metrics are served by a thread of their own.
+                if !probes_only || run.is_some_and(|(_, last, _)| attempt.at.since(last) > SILENCE_S) {
+                    close(&mut run, Some(attempt.at), answered_before);
+                }
+                answered_before = true;
+            }
+            last_end = Some(attempt.at);
+        }
+        let on = run.is_some_and(|(_, last, _)| last_end.is_some_and(|end| end.since(last) < SILENCE_S));
+        let end = if on { None } else { run.map(|(_, last, _)| last) };
+        close(&mut run, end, answered_before);
+    }
+}
+
+/// Stretches between pages in which no counter of work moved.
+fn silences<'a>(replica: Replica<'a>, from: At, now: At, spells: &mut Vec<Spell<'a>>) {
+    let system = replica.endpoint.system.as_ref();
+    let lag = f64::from(system.map_or(0, |s| s.gauges_lag_s));
+    let idle_files = idle_open_files(replica, now);
+    let points: Vec<&Point> = replica.track.points().iter().filter(|p| p.at <= now).collect();
+    let mut start = 0;
+    for i in 1..=points.len() {
+        if i < points.len() && !moved(points[i - 1], points[i]) && points[i].epoch == points[start].epoch {
+            continue;
+        }
+        // points[start..i] are flat; points[i], if any, is where work moved again.
+        let (first, last) = (points[start], points[i - 1]);
+        let on = i == points.len();
+        let length = last.at.since(first.at);
+        let flat = &points[start..i];
+        if length >= SILENCE_S && flat.len() >= 3 && last.at >= from {
+            let held = |p: &&Point| {
+                p.values.gauge(Gauge::Running).unwrap_or(0.0) + p.values.gauge(Gauge::Waiting).unwrap_or(0.0)
+            };
+            let in_flight = |p: &&Point| p.values.gauge(Gauge::InFlight);
+            let extra = |p: &&Point| match (p.values.gauge(Gauge::OpenFiles), idle_files) {
+                (Some(files), Some(idle)) => files - idle,
+                _ => 0.0,
+            };
+            // The first reading may still show a request whose last token had just been counted.
+            let busy = flat[1..].iter().all(|p| held(p) >= 1.0);
+            let witnessed = flat[1..].iter().all(|p| in_flight(p).is_none_or(|n| n >= 1.0));
+            let piled = flat.iter().filter(|p| extra(p) >= held(p) + EXTRA_CONNECTIONS).count();
+            let piled_for = length * piled as f64 / flat.len() as f64;
+            let burst = (!on).then(|| burst(last, points[i], length)).flatten();
+            let found =
+                if busy && witnessed && length >= SILENCE_S + lag * f64::from(u8::from(in_flight(&last).is_none())) {
+                    Some((Witness::WorkWithoutTokens, Some(held(&last).max(extra(&last)))))
+                } else if piled_for >= SILENCE_S / 2.0 && extra(&last) >= EXTRA_CONNECTIONS {
+                    Some((Witness::ConnectionsWithoutWork, Some(extra(&last))))
+                } else {
+                    burst.map(|n| (Witness::BurstAfterSilence, Some(n)))
+                };
+            if let Some((witness, requests)) = found {
+                let to = if on { now } else { points[i].at };
+                spells.push(Spell {
+                    replica: Some(replica),
+                    endpoint: replica.endpoint,
+                    witness,
+                    from: first.at,
+                    to,
+                    on,
+                    requests,
+                });
+            }
+        }
+        start = i;
+    }
+}
+
+/// Whether any counter of work moved between two readings.
+fn moved(a: &Point, b: &Point) -> bool {
+    let total = |t| a.values.total(t) != b.values.total(t);
+    let dist = |d: Dist| a.values.dist(d).map(|h| h.count) != b.values.dist(d).map(|h| h.count);
+    total(Total::GenerationTokens)
+        || total(Total::LiveTokens)
+        || total(Total::Steps)
+        || dist(Dist::Ttft)
+        || dist(Dist::Itl)
+}
+
+/// How many first tokens came right after a silence of `length` seconds that had been waited for as long as nothing
+/// moved, and not in the queue.
+fn burst(before: &Point, after: &Point, length: f64) -> Option<f64> {
+    let (a, b) = (before.values.dist(Dist::Ttft), after.values.dist(Dist::Ttft)?);
+    let count = b.count - a.map_or(0.0, |h| h.count);
+    let sum = b.sum - a.map_or(0.0, |h| h.sum);
+    (count >= 2.0 && sum / count >= BURST_SHARE * length).then_some(count)
+}
+
+/// Open files of the front end that do not belong to requests: the middle of what is left after taking away running
+/// and waiting ones, over readings between which work moved. `None` where the engine does not witness work so.
+fn idle_open_files(replica: Replica<'_>, now: At) -> Option<f64> {
+    if !replica.endpoint.system.as_ref()?.open_files_witness {
+        return None;
+    }
+    let points: Vec<&Point> = replica.track.points().iter().filter(|p| p.at <= now).collect();
+    let mut rest: Vec<f64> = points
+        .windows(2)
+        .filter(|w| moved(w[0], w[1]))
+        .filter_map(|w| {
+            let files = w[1].values.gauge(Gauge::OpenFiles)?;
+            Some(
+                files
+                    - w[1].values.gauge(Gauge::Running).unwrap_or(0.0)
+                    - w[1].values.gauge(Gauge::Waiting).unwrap_or(0.0),
+            )
+        })
+        .collect();
+    median(&mut rest)
+}

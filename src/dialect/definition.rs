@@ -1,0 +1,98 @@
+//! The dialect file as it is written. Strict: an unknown key is an error, because a mistyped family is a number that
+//! silently goes missing.
+
+use std::collections::BTreeMap;
+
+use serde::Deserialize;
+
+use crate::domain::Finish;
+
+/// Label values that select samples: all the labels named must have one of their values.
+pub(super) type Where = BTreeMap<String, Vec<String>>;
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Definition {
+    pub(super) engine: String,
+    #[serde(default)]
+    pub(super) prefixes: Vec<String>,
+    pub(super) recognised_by: Vec<String>,
+    pub(super) foreign_label: Option<String>,
+    pub(super) engine_label: Option<String>,
+    #[serde(default)]
+    pub(super) model_labels: Vec<String>,
+    pub(super) phases: Phases,
+    #[serde(default)]
+    pub(super) probes_count_as_requests: bool,
+    #[serde(default)]
+    pub(super) gauges_lag_s: u32,
+    #[serde(default)]
+    pub(super) open_files_witness: bool,
+    #[serde(default)]
+    pub(super) generation: Vec<Generation>,
+    #[serde(default)]
+    pub(super) gauge: Vec<Mapping>,
+    #[serde(default)]
+    pub(super) total: Vec<Mapping>,
+    #[serde(default)]
+    pub(super) dist: Vec<Mapping>,
+}
+
+#[derive(Debug, Clone, Copy, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub(super) enum Phases {
+    AtFinish,
+    Live,
+}
+
+impl From<Phases> for Finish {
+    fn from(phases: Phases) -> Self {
+        match phases {
+            Phases::AtFinish => Self::AtFinish,
+            Phases::Live => Self::Live,
+        }
+    }
+}
+
+/// How a page tells its generation: by a label on its samples, or by a family.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Generation {
+    pub(super) name: String,
+    pub(super) label: Option<String>,
+    pub(super) family: Option<String>,
+}
+
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Mapping {
+    /// The canonical quantity.
+    pub(super) is: String,
+    /// Families, best first.
+    pub(super) families: Vec<String>,
+    #[serde(default)]
+    pub(super) combine: Combine,
+    #[serde(default, rename = "where")]
+    pub(super) only: Where,
+    /// Of a histogram: which samples count; the sums of all that `where` selects are added.
+    #[serde(default)]
+    pub(super) count_where: Where,
+    /// The number stands in a label and not in the value.
+    pub(super) from_label: Option<String>,
+    /// Factor to the canonical unit.
+    #[serde(default = "one")]
+    pub(super) scale: f64,
+}
+
+/// How several samples of one engine become one number.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub(super) enum Combine {
+    #[default]
+    Sum,
+    Max,
+}
+
+fn one() -> f64 {
+    1.0
+}

@@ -1,0 +1,22 @@
+//! Points in time.
+
+/// A moment: milliseconds since the Unix epoch, UTC. It enters by readings; the core never asks a clock.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct At(pub i64);
+
+impl At {
+    /// Seconds from `earlier` to this moment; negative where `earlier` is later.
+    pub fn since(self, earlier: Self) -> f64 {
+        #[expect(clippy::cast_precision_loss, reason = "spans of time are far below 2^52 ms")]
+        let ms = (self.0 - earlier.0) as f64;
+        ms / 1000.0
+    }
+
+    /// This moment moved by `seconds`.
+    #[must_use]
+    pub fn plus(self, seconds: f64) -> Self {
+        #[expect(clippy::cast_possible_truncation, reason = "spans of time are far below 2^63 ms")]
+        let ms = (seconds * 1000.0).round() as i64;
+        Self(self.0.saturating_add(ms))
+    }
+}

@@ -1,0 +1,120 @@
+//! One reading of one engine process, in canonical quantities.
+
+use super::{Dist, Gauge, Histogram, Total};
+
+/// Values of the canonical quantities. Absent is not zero: an absent gauge or total is `None`.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Values {
+    gauges: [f64; Gauge::COUNT],
+    totals: [f64; Total::COUNT],
+    dists: [Option<Histogram>; Dist::COUNT],
+}
+
+impl Default for Values {
+    fn default() -> Self {
+        Self {
+            gauges: [f64::NAN; Gauge::COUNT],
+            totals: [f64::NAN; Total::COUNT],
+            dists: [const { None }; Dist::COUNT],
+        }
+    }
+}
+
+impl Values {
+    /// A gauge, as last reported.
+    pub fn gauge(&self, gauge: Gauge) -> Option<f64> {
+        Some(self.gauges[gauge as usize]).filter(|v| !v.is_nan())
+    }
+
+    /// A running total since the process started (or since the first reading, where readings were chained).
+    pub fn total(&self, total: Total) -> Option<f64> {
+        Some(self.totals[total as usize]).filter(|v| !v.is_nan())
+    }
+
+    /// A distribution since the process started (or since the first reading, where readings were chained).
+    pub fn dist(&self, dist: Dist) -> Option<&Histogram> {
+        self.dists[dist as usize].as_ref()
+    }
+
+    /// Sets a gauge. A NaN, as SGLang writes for what it cannot measure, leaves it absent.
+    pub fn set_gauge(&mut self, gauge: Gauge, value: f64) {
+        self.gauges[gauge as usize] = value;
+    }
+
+    /// Sets a total.
+    pub fn set_total(&mut self, total: Total, value: f64) {
+        self.totals[total as usize] = value;
+    }
+
+    /// Sets a distribution.
+    pub fn set_dist(&mut self, dist: Dist, value: Option<Histogram>) {
+        self.dists[dist as usize] = value;
+    }
+
+    /// Changes a distribution in place.
+    pub fn dist_mut(&mut self, dist: Dist) -> &mut Option<Histogram> {
+        &mut self.dists[dist as usize]
+    }
+
+    /// Whether anything at all is known.
+    pub fn is_empty(&self) -> bool {
+        self.gauges.iter().all(|v| v.is_nan())
+            && self.totals.iter().all(|v| v.is_nan())
+            && self.dists.iter().all(Option::is_none)
+    }
+}
+
+/// When an engine writes its phase histograms; decides whether they and TTFT can describe different requests.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Finish {
+    /// Queue, prefill and decode are written when the request finishes, TTFT at the first token (vLLM).
+    #[default]
+    AtFinish,
+    /// They are written as they happen (SGLang).
+    Live,
+}
+
+/// What is known of the system that wrote a page, from its dialect.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct System {
+    /// The dialect's name: `vllm`, `sglang`, `llamacpp`, `adapter`.
+    pub engine: String,
+    /// The generation that the page's families show, such as `V0` or `V1`.
+    pub generation: Option<String>,
+    /// When phase histograms are written.
+    pub phases: Finish,
+    /// Whether health probes run through the scheduler and are counted in the queue time.
+    pub probes_count_as_requests: bool,
+    /// How long the gauges may lag behind the counters, in seconds.
+    pub gauges_lag_s: u32,
+    /// Whether the front end keeps one open file per held request, so that open files witness work.
+    pub open_files_witness: bool,
+}
+
+/// One engine of a page: most pages have one, a data-parallel page has several.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct ReplicaPage {
+    /// The engine's label on the page, empty where there is one engine or none is named.
+    pub engine: String,
+    /// The model that it serves, where labelled.
+    pub model: Option<String>,
+    /// What it says.
+    pub values: Values,
+}
+
+/// One complete page.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct EnginePage {
+    /// Who wrote it.
+    pub system: System,
+    /// Its engines. Values that belong to the process as a whole stand with the engine named ``.
+    pub replicas: Vec<ReplicaPage>,
+    /// Which family was used for which quantity: (quantity, family).
+    pub families: Vec<(&'static str, String)>,
+    /// Samples on the page.
+    pub series: usize,
+    /// Lines that were no sample and no comment.
+    pub skipped: usize,
+    /// The first of them: its number and what was wrong.
+    pub first_skipped: Option<String>,
+}

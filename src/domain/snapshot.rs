@@ -1,0 +1,134 @@
+//! Everything that is known at one instant, with its past: what a diagnosis is made from.
+
+use super::{At, EnginePage, Failure, Pushed, System, Track};
+
+/// One attempt to read an endpoint.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Attempt {
+    /// When it was sent.
+    pub at: At,
+    /// What came of it.
+    pub outcome: Outcome,
+}
+
+/// What came of an attempt.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Outcome {
+    /// A complete page was read.
+    Page,
+    /// A page was read and dropped as torn.
+    Torn,
+    /// There was no page.
+    Failed(Failure),
+    /// Not a page but a health probe, which failed.
+    ProbeFailed(Failure),
+}
+
+impl Outcome {
+    /// Whether this says that there was no process to answer, and not merely that it did not.
+    pub const fn is_absence(&self) -> bool {
+        matches!(self, Self::Failed(Failure::Refused) | Self::ProbeFailed(Failure::Refused))
+    }
+}
+
+/// Which pod an endpoint was, and when: from `target.json` beside a recording, or from Kubernetes.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Placement {
+    /// From this moment.
+    pub from: Option<At>,
+    /// Until this moment.
+    pub to: Option<At>,
+    /// The pod's name.
+    pub pod: Option<String>,
+    /// The node's name.
+    pub node: Option<String>,
+    /// The revision of its workload.
+    pub revision: Option<u64>,
+    /// Whether Kubernetes called it Ready.
+    pub ready: Option<bool>,
+}
+
+/// One `/metrics` page of one process, over time.
+#[derive(Debug, Clone, Default)]
+pub struct Endpoint {
+    /// What the operator called it: a URL or a directory.
+    pub name: String,
+    /// How the same numbers can be read by hand.
+    pub reproduce: String,
+    /// Who wrote its pages, once one was read.
+    pub system: Option<System>,
+    /// Which family was used for which quantity on the last page.
+    pub families: Vec<(&'static str, String)>,
+    /// Its engines.
+    pub tracks: Vec<Track>,
+    /// All attempts, oldest first.
+    pub attempts: Vec<Attempt>,
+    /// Which pod it was.
+    pub placements: Vec<Placement>,
+    /// Samples on the last page.
+    pub series: usize,
+    /// Lines skipped on the last page.
+    pub skipped: usize,
+    /// The first of them: its number and what was wrong.
+    pub first_skipped: Option<String>,
+}
+
+impl Endpoint {
+    /// An endpoint that was not read yet.
+    pub fn new(name: impl Into<String>, reproduce: impl Into<String>) -> Self {
+        Self { name: name.into(), reproduce: reproduce.into(), ..Self::default() }
+    }
+
+    /// Adds a page.
+    pub fn page(&mut self, at: At, page: EnginePage) {
+        let mut torn = false;
+        for replica in page.replicas {
+            let known = self.tracks.iter().position(|t| t.engine == replica.engine);
+            let index = known.unwrap_or_else(|| {
+                self.tracks.push(Track::new(replica.engine.clone()));
+                self.tracks.len() - 1
+            });
+            torn |= self.tracks[index].push(at, replica) == Pushed::Torn;
+        }
+        self.system = Some(page.system);
+        self.families = page.families;
+        self.series = page.series;
+        self.skipped = page.skipped;
+        self.first_skipped = page.first_skipped;
+        self.attempts.push(Attempt { at, outcome: if torn { Outcome::Torn } else { Outcome::Page } });
+    }
+
+    /// Adds an attempt that brought no page.
+    pub fn failed(&mut self, at: At, failure: Failure) {
+        self.attempts.push(Attempt { at, outcome: Outcome::Failed(failure) });
+    }
+
+    /// The pod that this endpoint was at `at`.
+    pub fn placement(&self, at: At) -> Option<&Placement> {
+        self.placements.iter().find(|p| p.from.is_none_or(|f| f <= at) && p.to.is_none_or(|t| at < t))
+    }
+
+    /// The last page that was read.
+    pub fn last_page(&self) -> Option<At> {
+        self.attempts.iter().rev().find(|a| a.outcome == Outcome::Page).map(|a| a.at)
+    }
+
+    /// What the last attempt to read a page failed with, if it did.
+    pub fn failing(&self) -> Option<&Failure> {
+        match self.attempts.iter().rev().find(|a| !matches!(a.outcome, Outcome::ProbeFailed(_)))?.outcome {
+            Outcome::Failed(ref failure) => Some(failure),
+            _ => None,
+        }
+    }
+}
+
+/// Everything known as of `now`.
+#[derive(Debug, Clone)]
+pub struct Snapshot {
+    /// The moment that is judged.
+    pub now: At,
+    /// How far apart readings of one endpoint are meant to be, in seconds.
+    pub interval_s: f64,
+    /// The endpoints.
+    pub endpoints: Vec<Endpoint>,
+}

@@ -1,0 +1,292 @@
+//! The readings of one engine over time, chained across restarts so that every later difference is a subtraction.
+
+use std::collections::VecDeque;
+
+use super::{At, Dist, Gauge, Histogram, ReplicaPage, Total, Values};
+
+/// One kept reading. Totals and distributions are chained: they go on counting where a restarted process began again.
+#[derive(Debug, Clone)]
+pub struct Point {
+    /// When the page was asked for.
+    pub at: At,
+    /// What it said.
+    pub values: Values,
+    /// How often the process had restarted by then.
+    pub epoch: u32,
+}
+
+/// What became of a reading.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Pushed {
+    /// Kept.
+    Kept,
+    /// Kept; the process had restarted since the last one.
+    Restarted,
+    /// Dropped: it contradicts itself (one bucket fell and the others did not, a family vanished), so it was torn
+    /// between two states of the process.
+    Torn,
+    /// Dropped: not later than the last one.
+    OutOfOrder,
+}
+
+/// The readings of one engine.
+#[derive(Debug, Clone, Default)]
+pub struct Track {
+    /// The engine's label on its page, empty where there is only one.
+    pub engine: String,
+    /// The model that it serves, where labelled.
+    pub model: Option<String>,
+    points: VecDeque<Point>,
+    raw: Option<Values>,
+    restarts: Vec<At>,
+    torn: u32,
+    capacity: usize,
+}
+
+/// Readings kept per engine: an hour at the default interval. Past that every second one of the older half goes, which
+/// loses resolution far back and no counts, because the totals are chained.
+pub const CAPACITY: usize = 720;
+
+impl Track {
+    /// An empty track.
+    pub fn new(engine: String) -> Self {
+        Self { engine, capacity: CAPACITY, ..Self::default() }
+    }
+
+    /// The kept readings, oldest first.
+    pub fn points(&self) -> &VecDeque<Point> {
+        &self.points
+    }
+
+    /// When restarts were seen: the time of the first page of each new process.
+    pub fn restarts(&self) -> &[At] {
+        &self.restarts
+    }
+
+    /// How many pages were dropped as torn.
+    pub fn torn(&self) -> u32 {
+        self.torn
+    }
+
+    /// The latest reading at or before `at`.
+    pub fn at_or_before(&self, at: At) -> Option<&Point> {
+        let after = self.points.partition_point(|p| p.at <= at);
+        after.checked_sub(1).map(|i| &self.points[i])
+    }
+
+    /// Adds a reading.
+    pub fn push(&mut self, at: At, page: ReplicaPage) -> Pushed {
+        let Some(last) = self.points.back() else {
+            self.model = page.model;
+            self.points.push_back(Point { at, values: page.values.clone(), epoch: 0 });
+            self.raw = Some(page.values);
+            return Pushed::Kept;
+        };
+        if at <= last.at {
+            return Pushed::OutOfOrder;
+        }
+        let (mut epoch, earlier) = (last.epoch, self.raw.take().unwrap_or_default());
+        let step = compare(&earlier, &page.values);
+        if step == Step::Torn {
+            self.raw = Some(earlier);
+            self.torn += 1;
+            return Pushed::Torn;
+        }
+        let restarted = step == Step::Restarted;
+        if restarted {
+            epoch += 1;
+            self.restarts.push(at);
+        }
+        if page.model.is_some() {
+            self.model = page.model;
+        }
+        let values = chain(&last.values, if restarted { None } else { Some(&earlier) }, &page.values);
+        self.raw = Some(page.values);
+        self.points.push_back(Point { at, values, epoch });
+        if self.points.len() > self.capacity.max(2) {
+            self.thin();
+        }
+        if restarted { Pushed::Restarted } else { Pushed::Kept }
+    }
+
+    /// Drops every second reading of the older half, never the first.
+    fn thin(&mut self) {
+        let half = self.points.len() / 2;
+        let mut index = 0;
+        self.points.retain(|_| {
+            index += 1;
+            index > half || index % 2 == 1
+        });
+    }
+}
+
+#[derive(Debug, PartialEq, Eq)]
+enum Step {
+    On,
+    Restarted,
+    Torn,
+}
+
+/// Whether `now` can follow `before` in one process. A restart resets everything at once; where only a part went back,
+/// the page was torn.
+fn compare(before: &Values, now: &Values) -> Step {
+    if let (Some(a), Some(b)) = (before.gauge(Gauge::ProcessStart), now.gauge(Gauge::ProcessStart))
+        && (a - b).abs() > 1.0
+    {
+        return Step::Restarted;
+    }
+    let (mut back, mut on) = (0, 0);
+    let mut count = |before: Option<f64>, now: Option<f64>| match (before, now) {
+        (Some(a), Some(b)) if b < a => back += 1,
+        (Some(a), None) if a > 0.0 => back += 1,
+        (Some(a), Some(_)) if a > 0.0 => on += 1,
+        _ => {}
+    };
+    for total in Total::ALL {
+        count(before.total(*total), now.total(*total));
+    }
+    let mut broken = false;
+    for dist in Dist::ALL {
+        let (a, b) = (before.dist(*dist), now.dist(*dist));
+        count(a.map(|h| h.count), b.map(|h| h.count));
+        broken |= b.is_some_and(|h| !h.is_whole());
+        if let (Some(a), Some(b)) = (a, b)
+            && a.bounds == b.bounds
+            && b.count >= a.count
+        {
+            broken |= a.counts.iter().zip(&b.counts).any(|(a, b)| b < a);
+        }
+    }
+    if back > on {
+        Step::Restarted
+    } else if back > 0 || broken {
+        Step::Torn
+    } else {
+        Step::On
+    }
+}
+
+/// The chained values after `now`, given the chained values so far and the same process's previous page (`None` after a
+/// restart: the new process counts from zero).
+fn chain(so_far: &Values, previous: Option<&Values>, now: &Values) -> Values {
+    let mut next = now.clone();
+    for total in Total::ALL {
+        let before = previous.and_then(|p| p.total(*total)).unwrap_or(0.0);
+        match (so_far.total(*total), now.total(*total)) {
+            (Some(sum), Some(value)) => next.set_total(*total, sum + value - before),
+            (Some(sum), None) => next.set_total(*total, sum),
+            (None, _) => {}
+        }
+    }
+    for dist in Dist::ALL {
+        let chained = match (so_far.dist(*dist), now.dist(*dist)) {
+            (Some(sum), Some(value)) => Some(chain_histogram(sum, previous.and_then(|p| p.dist(*dist)), value)),
+            (Some(sum), None) => Some(sum.clone()),
+            (None, value) => value.cloned(),
+        };
+        next.set_dist(*dist, chained);
+    }
+    next
+}
+
+fn chain_histogram(so_far: &Histogram, previous: Option<&Histogram>, now: &Histogram) -> Histogram {
+    let added = previous.map_or_else(|| Some(now.clone()), |p| now.minus(p));
+    match added {
+        // Another process may have other bounds (token histograms follow --max-model-len): the chain keeps sum and
+        // count, and its buckets end here.
+        Some(added) if added.bounds == so_far.bounds => {
+            let mut sum = so_far.clone();
+            sum.add(&added);
+            sum
+        }
+        Some(added) => Histogram::plain(so_far.sum + added.sum, so_far.count + added.count),
+        None => now.clone(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn page(finished: f64, tokens: f64, ttft: &[f64], start: Option<f64>) -> ReplicaPage {
+        let mut values = Values::default();
+        values.set_total(Total::Finished, finished);
+        values.set_total(Total::GenerationTokens, tokens);
+        values.set_dist(
+            Dist::Ttft,
+            Some(Histogram {
+                bounds: vec![0.5, 1.0, f64::INFINITY].into(),
+                counts: ttft.into(),
+                sum: ttft[2] * 0.7,
+                count: ttft[2],
+            }),
+        );
+        if let Some(start) = start {
+            values.set_gauge(Gauge::ProcessStart, start);
+        }
+        ReplicaPage { engine: String::new(), model: None, values }
+    }
+
+    fn finished(track: &Track) -> Option<f64> {
+        track.points().back().and_then(|p| p.values.total(Total::Finished))
+    }
+
+    #[test]
+    fn a_restart_seen_by_its_start_time_counts_from_zero_even_when_the_new_counts_are_higher() {
+        let mut track = Track::new(String::new());
+        track.push(At(0), page(100.0, 1000.0, &[90.0, 95.0, 100.0], Some(10.0)));
+        let pushed = track.push(At(60_000), page(120.0, 1300.0, &[100.0, 110.0, 120.0], Some(50.0)));
+        assert_eq!(pushed, Pushed::Restarted);
+        assert_eq!(finished(&track), Some(220.0));
+        assert_eq!(track.restarts(), &[At(60_000)]);
+    }
+
+    #[test]
+    fn a_restart_without_a_start_time_is_seen_because_everything_fell_at_once() {
+        let mut track = Track::new(String::new());
+        track.push(At(0), page(100.0, 1000.0, &[90.0, 95.0, 100.0], None));
+        assert_eq!(track.push(At(5_000), page(3.0, 20.0, &[3.0, 3.0, 3.0], None)), Pushed::Restarted);
+        assert_eq!(finished(&track), Some(103.0));
+    }
+
+    #[test]
+    fn a_page_on_which_one_bucket_fell_is_torn_and_dropped() {
+        let mut track = Track::new(String::new());
+        track.push(At(0), page(100.0, 1000.0, &[90.0, 95.0, 100.0], None));
+        assert_eq!(track.push(At(5_000), page(101.0, 1010.0, &[89.0, 96.0, 101.0], None)), Pushed::Torn);
+        assert_eq!(track.push(At(10_000), page(102.0, 1020.0, &[91.0, 96.0, 102.0], None)), Pushed::Kept);
+        assert_eq!((track.points().len(), track.torn()), (2, 1));
+    }
+
+    #[test]
+    fn a_page_from_which_a_family_vanished_is_torn_and_not_zero() {
+        let mut track = Track::new(String::new());
+        track.push(At(0), page(100.0, 1000.0, &[90.0, 95.0, 100.0], None));
+        let mut cut = page(101.0, 1010.0, &[91.0, 96.0, 101.0], None);
+        cut.values.set_dist(Dist::Ttft, None);
+        assert_eq!(track.push(At(5_000), cut), Pushed::Torn);
+    }
+
+    #[test]
+    fn a_family_that_appears_with_its_first_observation_counts_from_zero() {
+        let mut track = Track::new(String::new());
+        let mut first = page(0.0, 0.0, &[0.0, 0.0, 0.0], None);
+        first.values.set_dist(Dist::Ttft, None);
+        track.push(At(0), first);
+        track.push(At(5_000), page(2.0, 20.0, &[1.0, 2.0, 2.0], None));
+        let ttft = track.points().back().and_then(|p| p.values.dist(Dist::Ttft)).map(|h| h.count);
+        assert_eq!(ttft, Some(2.0));
+    }
+
+    #[test]
+    fn a_long_history_is_thinned_in_its_older_half_and_loses_no_counts() {
+        let mut track = Track::new(String::new());
+        for i in 0..5_000_u32 {
+            let n = f64::from(i);
+            track.push(At(i64::from(i) * 1000), page(n, n, &[n, n, n], None));
+        }
+        assert!(track.points().len() <= CAPACITY);
+        assert_eq!(track.points().front().map(|p| p.at), Some(At(0)));
+        assert_eq!(finished(&track), Some(4_999.0));
+    }
+}
