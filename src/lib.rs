@@ -1,6 +1,8 @@
 //! `warroom` finds out where the time of a slow LLM endpoint goes.
 
+pub mod clock;
 pub mod config;
 pub mod decode;
 pub mod domain;
 pub mod source;
+pub mod text;
