@@ -49,9 +49,9 @@ impl Default for Settings {
     }
 }
 
-/// The HTTP client could not be made, for example because no trusted certificates could be loaded.
+/// The HTTP client could not be made, for example because the environment names a proxy that is no URL.
 #[derive(Debug, thiserror::Error)]
-#[error("no HTTP client can be made: {0}; check this machine's certificate store and proxy settings")]
+#[error("no HTTP client can be made: {0}; check the proxy settings in the environment")]
 pub struct Unusable(#[from] reqwest::Error);
 
 /// Fetches metrics pages over kept connections. Cloning is cheap and shares the connections.
@@ -69,8 +69,14 @@ impl Fetcher {
     pub fn new(settings: Settings) -> Result<Self, Unusable> {
         // An error says that one is installed already, which is as good.
         let _ = rustls::crypto::ring::default_provider().install_default();
-        let near = client(&settings).no_proxy().build()?;
-        let far = client(&settings).build()?;
+        let client = |proxied: bool, trusting: bool| {
+            let builder = client(&settings);
+            let builder = if proxied { builder } else { builder.no_proxy() };
+            if trusting { builder.build() } else { builder.tls_certs_only([]).build() }
+        };
+        // A bare container may have no certificates at all: then https:// is not trusted, and http:// still works.
+        let near = client(false, true).or_else(|_| client(false, false))?;
+        let far = client(true, true).or_else(|_| client(true, false))?;
         Ok(Self { near, far, settings })
     }
 
