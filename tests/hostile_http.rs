@@ -3,9 +3,8 @@
 use std::io::{self, Read, Write};
 use std::net::{TcpListener, TcpStream};
 use std::process::Command;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::mpsc;
+use std::sync::{Arc, Mutex, mpsc};
 use std::thread;
 use std::time::Duration;
 
@@ -14,6 +13,7 @@ use flate2::write::GzEncoder;
 use warroom::clock;
 use warroom::domain::Failure;
 use warroom::source::http::{Fetcher, Settings, Url};
+use warroom::source::poll::{Attempt, Poller};
 
 const PAGE: &str = "# TYPE vllm:num_requests_running gauge\nvllm:num_requests_running 3\n";
 const DEADLINE: Duration = Duration::from_millis(700);
@@ -573,4 +573,173 @@ fn a_machine_without_any_certificates_still_reads_plain_pages() {
     let nowhere = [("SSL_CERT_FILE", "/nonexistent"), ("SSL_CERT_DIR", "/nonexistent")];
     let answer = fetch_in_child(serve_bytes(ok("", b"up 1\n")).as_str(), &nowhere);
     assert!(answer.contains("up 1"), "{answer}");
+}
+
+// ---- many endpoints ------------------------------------------------------------------------------------------------
+
+fn poller(endpoints: Vec<Url>, concurrency: usize) -> Poller {
+    let fetcher = Fetcher::new(settings()).expect("a client");
+    Poller { fetcher, endpoints, interval: Duration::from_millis(200), concurrency }
+}
+
+/// Polls for a while with a decoder that keeps the page, and gives back what was attempted.
+fn poll(poller: Poller, time: Duration) -> Vec<Attempt<Vec<u8>>> {
+    runtime().block_on(async {
+        let (sink, mut attempts) = tokio::sync::mpsc::channel(10_000);
+        // Dropping the poller at the end of the time also closes the channel.
+        let _ = tokio::time::timeout(time, poller.run(|_, page| Ok(page.to_vec()), sink)).await;
+        let mut all = Vec::new();
+        while let Some(attempt) = attempts.recv().await {
+            all.push(attempt);
+        }
+        all
+    })
+}
+
+/// A server that is slow, and how many requests it has had in hand at most: all together and for one path.
+fn serve_slowly() -> (Url, Arc<Mutex<InHand>>) {
+    let in_hand = Arc::new(Mutex::new(InHand::default()));
+    let counts = Arc::clone(&in_hand);
+    let url = serve(move |mut stream, _| {
+        loop {
+            let head = request(&mut stream)?;
+            let Some(path) = head.split(' ').nth(1).map(ToOwned::to_owned) else { return Ok(()) };
+            counts.lock().expect("no panic").take(&path);
+            thread::sleep(Duration::from_millis(30));
+            // Before the answer, because the next request may come before the line after it is reached.
+            counts.lock().expect("no panic").now.retain(|other| *other != path);
+            stream.write_all(&ok("", PAGE.as_bytes()))?;
+        }
+    });
+    (url, in_hand)
+}
+
+#[derive(Debug, Default)]
+struct InHand {
+    now: Vec<String>,
+    most: usize,
+    total: usize,
+    twice: Vec<String>,
+}
+
+impl InHand {
+    fn take(&mut self, path: &str) {
+        if self.now.iter().any(|other| other == path) {
+            self.twice.push(path.to_owned());
+        }
+        self.now.push(path.to_owned());
+        self.most = self.most.max(self.now.len());
+        self.total += 1;
+    }
+}
+
+#[test]
+fn one_hanging_endpoint_among_twenty_does_not_delay_the_others() {
+    let hanging = serve(|_, _| {
+        thread::sleep(Duration::from_secs(20));
+        Ok(())
+    });
+    let mut endpoints: Vec<_> = (0..20).map(|_| serve_bytes(ok("", PAGE.as_bytes()))).collect();
+    endpoints[7] = hanging;
+    let attempts = poll(poller(endpoints, 4), Duration::from_secs(3));
+    for endpoint in 0..20 {
+        let of_this = || attempts.iter().filter(move |attempt| attempt.endpoint == endpoint);
+        if endpoint == 7 {
+            let late = Err(Failure::TimedOut { connected: true, after_ms: 700 });
+            assert!(of_this().count() > 0 && of_this().all(|attempt| attempt.body == late));
+            assert!(of_this().all(|attempt| attempt.took_ms >= 700));
+        } else {
+            // Fifteen intervals have passed; a loaded machine may lose some of them, a blocked poller would lose most.
+            assert!(of_this().count() >= 8, "endpoint {endpoint} was asked {} times", of_this().count());
+            assert!(of_this().all(|attempt| attempt.body.as_deref() == Ok(PAGE.as_bytes())));
+            assert!(of_this().is_sorted_by_key(|attempt| attempt.sent_ms));
+        }
+    }
+}
+
+#[test]
+fn no_endpoint_is_asked_twice_at_once_and_all_together_not_more_than_allowed() {
+    let (url, in_hand) = serve_slowly();
+    let endpoints = (0..30).map(|n| url.join(&format!("/engine/{n}")).expect("a URL")).collect();
+    let attempts = poll(poller(endpoints, 5), Duration::from_secs(2));
+    let in_hand = in_hand.lock().expect("no panic");
+    assert_eq!(in_hand.twice, [""; 0]);
+    assert!((2..=5).contains(&in_hand.most), "{} in flight at once", in_hand.most);
+    assert!((0..30).all(|endpoint| attempts.iter().any(|attempt| attempt.endpoint == endpoint)));
+}
+
+#[test]
+fn a_dropped_poller_asks_nobody_any_more_and_one_without_a_receiver_ends() {
+    let (url, in_hand) = serve_slowly();
+    poll(poller(vec![url.clone(); 3], 3), Duration::from_millis(500));
+    thread::sleep(Duration::from_millis(100));
+    let asked = in_hand.lock().expect("no panic").total;
+    thread::sleep(Duration::from_millis(500));
+    assert!(asked >= 3);
+    assert_eq!(in_hand.lock().expect("no panic").total, asked);
+
+    let (sink, receiver) = tokio::sync::mpsc::channel(1);
+    drop(receiver);
+    runtime().block_on(poller(vec![url], 1).run(|_, page| Ok(page.len()), sink));
+}
+
+#[test]
+fn a_receiver_that_does_not_keep_up_holds_the_requests_back() {
+    let (url, in_hand) = serve_slowly();
+    let endpoints = (0..30).map(|n| url.join(&format!("/engine/{n}")).expect("a URL")).collect();
+    runtime().block_on(async {
+        let (sink, receiver) = tokio::sync::mpsc::channel(2);
+        let polling = poller(endpoints, 4).run(|_, page| Ok(page.len()), sink);
+        let _ = tokio::time::timeout(Duration::from_secs(1), polling).await;
+        drop(receiver);
+    });
+    // Two wait in the channel and four before it.
+    assert!(in_hand.lock().expect("no panic").total <= 6);
+}
+
+#[test]
+fn a_page_in_a_used_buffer_is_only_itself_and_a_decoder_may_refuse_it() {
+    let pages = [
+        b"a 1
+"
+        .repeat(500_000),
+        b"b 2
+"
+        .to_vec(),
+        Vec::new(),
+    ];
+    let endpoints = pages.iter().map(|page| serve_bytes(ok("", page))).collect();
+    let decode = |endpoint: usize, page: &[u8]| match endpoint {
+        2 => Err(Failure::NotMetrics(format!("{} bytes", page.len()))),
+        _ => Ok((page.len(), page.first().copied())),
+    };
+    let attempts = runtime().block_on(async {
+        let (sink, mut attempts) = tokio::sync::mpsc::channel(64);
+        let poller = Poller { fetcher: Fetcher::new(patient()).expect("a client"), ..poller(endpoints, 1) };
+        let collect = async {
+            let mut all = Vec::new();
+            while all.len() < 9 {
+                all.extend(attempts.recv().await);
+            }
+            all
+        };
+        tokio::select! { () = poller.run(decode, sink) => Vec::new(), all = collect => all }
+    });
+    assert_eq!(attempts.len(), 9);
+    for attempt in attempts {
+        let expected = match attempt.endpoint {
+            0 => Ok((2_000_000, Some(b'a'))),
+            1 => Ok((4, Some(b'b'))),
+            _ => Err(Failure::NotMetrics("0 bytes".to_owned())),
+        };
+        assert_eq!(attempt.body, expected);
+    }
+}
+
+#[test]
+#[should_panic(expected = "a bug in the decoder")]
+fn a_decoder_that_panics_is_not_hushed_up() {
+    let (sink, _receiver) = tokio::sync::mpsc::channel::<Attempt<()>>(1);
+    let decode = |_, _: &[u8]| panic!("a bug in the decoder");
+    runtime().block_on(poller(vec![serve_bytes(ok("", b"up 1\n"))], 1).run(decode, sink));
 }
