@@ -1,8 +1,10 @@
 //! `warroom` finds out where the time of a slow LLM endpoint goes.
 
+pub mod clock;
 pub mod config;
 pub mod decode;
 pub mod diagnosis;
 pub mod dialect;
 pub mod domain;
 pub mod source;
+pub mod text;

@@ -1,1 +1,4 @@
 //! One task per source: fetches, and turns what came back into domain values. Sources do not know each other.
+
+pub mod http;
+pub mod poll;
