@@ -2,6 +2,7 @@
 
 pub mod clock;
 pub mod config;
+pub mod contract;
 pub mod decode;
 pub mod diagnosis;
 pub mod dialect;

@@ -1,4 +1,6 @@
 //! One task per source: fetches, and turns what came back into domain values. Sources do not know each other.
 
+pub mod engine;
 pub mod http;
+pub mod pages;
 pub mod poll;

@@ -18,7 +18,7 @@ impl<'a> Replica<'a> {
         }
         let first = self.track.points().front()?;
         let started = first.values.gauge(Gauge::ProcessStart).map(|s| At::plus(At(0), s));
-        let watched_since = self.endpoint.attempts.first().map(|a| a.at);
+        let watched_since = self.endpoint.attempts.front().map(|a| a.at);
         let born = match (started, watched_since) {
             (Some(started), Some(watched)) => started > watched,
             (None, Some(watched)) => watched < first.at && self.endpoint.attempts[0].outcome.is_absence(),

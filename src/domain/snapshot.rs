@@ -1,6 +1,11 @@
 //! Everything that is known at one instant, with its past: what a diagnosis is made from.
 
+use std::collections::VecDeque;
+
 use super::{At, EnginePage, Failure, Pushed, System, Track};
+
+/// Attempts kept per endpoint: as many as readings, and the failed ones between them.
+const ATTEMPTS: usize = 2048;
 
 /// One attempt to read an endpoint.
 #[derive(Debug, Clone, PartialEq)]
@@ -61,8 +66,8 @@ pub struct Endpoint {
     pub families: Vec<(&'static str, String)>,
     /// Its engines.
     pub tracks: Vec<Track>,
-    /// All attempts, oldest first.
-    pub attempts: Vec<Attempt>,
+    /// The last attempts, oldest first.
+    pub attempts: VecDeque<Attempt>,
     /// Which pod it was.
     pub placements: Vec<Placement>,
     /// Samples on the last page.
@@ -95,12 +100,24 @@ impl Endpoint {
         self.series = page.series;
         self.skipped = page.skipped;
         self.first_skipped = page.first_skipped;
-        self.attempts.push(Attempt { at, outcome: if torn { Outcome::Torn } else { Outcome::Page } });
+        self.attempted(at, if torn { Outcome::Torn } else { Outcome::Page });
     }
 
     /// Adds an attempt that brought no page.
     pub fn failed(&mut self, at: At, failure: Failure) {
-        self.attempts.push(Attempt { at, outcome: Outcome::Failed(failure) });
+        self.attempted(at, Outcome::Failed(failure));
+    }
+
+    /// Adds a health probe that failed.
+    pub fn probe_failed(&mut self, at: At, failure: Failure) {
+        self.attempted(at, Outcome::ProbeFailed(failure));
+    }
+
+    fn attempted(&mut self, at: At, outcome: Outcome) {
+        if self.attempts.len() >= ATTEMPTS {
+            self.attempts.pop_front();
+        }
+        self.attempts.push_back(Attempt { at, outcome });
     }
 
     /// The pod that this endpoint was at `at`.
@@ -115,9 +132,11 @@ impl Endpoint {
 
     /// What the last attempt to read a page failed with, if it did.
     pub fn failing(&self) -> Option<&Failure> {
-        match self.attempts.iter().rev().find(|a| !matches!(a.outcome, Outcome::ProbeFailed(_)))?.outcome {
-            Outcome::Failed(ref failure) => Some(failure),
-            _ => None,
+        // A probe that is refused says as much as a scrape: there is no process to answer either.
+        let says = |a: &&Attempt| a.outcome.is_absence() || !matches!(a.outcome, Outcome::ProbeFailed(_));
+        match &self.attempts.iter().rev().find(says)?.outcome {
+            Outcome::Failed(failure) | Outcome::ProbeFailed(failure) => Some(failure),
+            Outcome::Page | Outcome::Torn => None,
         }
     }
 }

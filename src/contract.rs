@@ -1,0 +1,471 @@
+//! The machine contract of `check -o json`: what scripts, chat bots and tests may rely on.
+//!
+//! Fields may be added, never renamed or removed without a new `schema`. Times are RFC 3339 UTC, durations seconds as
+//! numbers, ratios 0–1; unknown is `null`, never 0. All codes are those of the vocabulary. The schema that a test holds
+//! these types to is `assets/schema/check-1.json`.
+
+use jiff::Timestamp;
+use serde::Serialize;
+
+use crate::diagnosis::{self, Diagnosis};
+use crate::domain::{At, Code, Quantile};
+
+/// The schema's name.
+pub const SCHEMA: &str = "warroom.check/1";
+
+/// One diagnosis.
+#[derive(Debug, Serialize)]
+#[expect(missing_docs, reason = "the fields are the contract's; its document explains them")]
+pub struct Check {
+    pub schema: &'static str,
+    pub tool_version: &'static str,
+    pub at: String,
+    pub window: Window,
+    pub target: Target,
+    pub verdict: &'static str,
+    pub trend: Option<&'static str>,
+    pub since: Option<String>,
+    pub until: Option<String>,
+    pub sentence: String,
+    pub suspect: Option<Suspect>,
+    pub slo: Vec<Slo>,
+    pub phases: Vec<Phase>,
+    pub findings: Vec<Finding>,
+    pub changes: Vec<Change>,
+    pub levers: Vec<Lever>,
+    pub requests: Requests,
+    pub replicas: Vec<Replica>,
+    pub gpus: Vec<()>,
+    pub runbook: Option<()>,
+    pub sources: Vec<Source>,
+}
+
+#[derive(Debug, Serialize)]
+#[expect(missing_docs, reason = "as above")]
+pub struct Window {
+    pub requested_s: f64,
+    pub observed_s: f64,
+    pub from: String,
+    pub to: String,
+}
+
+#[derive(Debug, Serialize)]
+#[expect(missing_docs, reason = "as above")]
+pub struct Target {
+    pub context: Option<String>,
+    pub namespace: Option<String>,
+    pub kind: Option<String>,
+    pub name: Option<String>,
+    pub model: Option<String>,
+    pub engine: Option<String>,
+    pub engine_version: Option<String>,
+    pub engine_generation: Option<String>,
+}
+
+#[derive(Debug, Serialize)]
+#[expect(missing_docs, reason = "as above")]
+pub struct Subject {
+    pub kind: Option<&'static str>,
+    pub name: Option<String>,
+    pub revision: Option<u64>,
+    pub replica: Option<String>,
+    pub node: Option<String>,
+    pub gpu: Option<u32>,
+}
+
+#[derive(Debug, Serialize)]
+#[expect(missing_docs, reason = "as above")]
+pub struct Suspect {
+    pub phase: &'static str,
+    pub mechanism: &'static str,
+    pub cause: Option<&'static str>,
+    pub confidence: &'static str,
+    pub subject: Subject,
+}
+
+#[derive(Debug, Serialize)]
+#[expect(missing_docs, reason = "as above")]
+pub struct Bucketed {
+    pub estimate: Option<f64>,
+    pub lower: Option<f64>,
+    pub upper: Option<f64>,
+}
+
+#[derive(Debug, Serialize)]
+#[expect(missing_docs, reason = "as above")]
+pub struct Slo {
+    pub metric: &'static str,
+    pub series: Option<String>,
+    pub model: Option<String>,
+    pub route: Option<String>,
+    pub target_s: f64,
+    pub objective: f64,
+    pub p50_s: Option<Bucketed>,
+    pub p95_s: Option<Bucketed>,
+    pub p99_s: Option<Bucketed>,
+    pub mean_s: Option<f64>,
+    pub count: Option<u64>,
+    pub bad: Option<u64>,
+    pub bad_at_most: Option<u64>,
+    pub nearest_bound_s: Option<f64>,
+    pub status: &'static str,
+    pub paging: Option<bool>,
+    pub budget_left: Option<f64>,
+    pub windows: Vec<BurnWindow>,
+    pub note: Option<String>,
+}
+
+#[derive(Debug, Serialize)]
+#[expect(missing_docs, reason = "as above")]
+pub struct BurnWindow {
+    pub window: String,
+    pub observed_s: f64,
+    pub count: u64,
+    pub bad: u64,
+    pub burn: Option<f64>,
+}
+
+#[derive(Debug, Serialize)]
+#[expect(missing_docs, reason = "as above")]
+pub struct Phase {
+    pub phase: &'static str,
+    pub status: &'static str,
+    pub mean: Option<f64>,
+    pub baseline: Option<f64>,
+    pub delta: Option<f64>,
+    pub unit: &'static str,
+    pub share_of_added: Option<f64>,
+    pub lags: bool,
+    pub estimate: Option<f64>,
+    pub baseline_from: Option<&'static str>,
+    pub source: Option<String>,
+    pub age_s: Option<f64>,
+    pub count: Option<u64>,
+    pub note: String,
+}
+
+#[derive(Debug, Serialize)]
+#[expect(missing_docs, reason = "as above")]
+pub struct Finding {
+    pub code: &'static str,
+    pub kind: &'static str,
+    pub phase: &'static str,
+    pub severity: &'static str,
+    pub confidence: &'static str,
+    pub subject: Subject,
+    pub summary: String,
+    pub evidence: Vec<Evidence>,
+    pub surer: Option<String>,
+    pub levers: Vec<LeverAdvice>,
+    pub explains_s: f64,
+}
+
+#[derive(Debug, Serialize)]
+#[expect(missing_docs, reason = "as above")]
+pub struct Evidence {
+    pub claim: String,
+    pub value: f64,
+    pub op: &'static str,
+    pub threshold: Option<f64>,
+    pub unit: &'static str,
+    pub source: String,
+    pub at: String,
+    pub supports: bool,
+    pub reproduce: Option<String>,
+}
+
+#[derive(Debug, Serialize)]
+#[expect(missing_docs, reason = "as above")]
+pub struct LeverAdvice {
+    pub action: &'static str,
+    pub helps: &'static str,
+    pub why: String,
+}
+
+#[derive(Debug, Serialize)]
+#[expect(missing_docs, reason = "as above")]
+pub struct Lever {
+    pub action: &'static str,
+    pub allowed: Option<bool>,
+    pub fits: Option<&'static str>,
+    pub eta_s: Option<f64>,
+    pub reverted_by: Option<String>,
+    pub helps: &'static str,
+    pub why: String,
+}
+
+#[derive(Debug, Serialize)]
+#[expect(missing_docs, reason = "as above")]
+pub struct Change {
+    pub at: String,
+    pub kind: &'static str,
+    pub summary: String,
+    pub before_onset_s: Option<f64>,
+}
+
+#[derive(Debug, Serialize)]
+#[expect(missing_docs, reason = "as above")]
+pub struct Requests {
+    pub finished: Option<u64>,
+    pub errors: Option<u64>,
+    pub abandoned_estimate: Option<u64>,
+    pub rejected: Option<u64>,
+}
+
+#[derive(Debug, Serialize)]
+#[expect(missing_docs, reason = "as above")]
+pub struct Replica {
+    pub pod: String,
+    pub node: Option<String>,
+    pub revision: Option<u64>,
+    pub ready: Option<bool>,
+    pub start_phase: Option<&'static str>,
+    pub ttft_mean_s: Option<f64>,
+    pub count: Option<u64>,
+    pub waiting: Option<f64>,
+    pub running: Option<f64>,
+    pub kv_usage: Option<f64>,
+}
+
+#[derive(Debug, Serialize)]
+#[expect(missing_docs, reason = "as above")]
+pub struct Source {
+    pub name: String,
+    pub state: &'static str,
+    pub age_s: Option<f64>,
+    pub via: Option<&'static str>,
+    pub error: Option<String>,
+    pub series_seen: Option<usize>,
+    pub lines_skipped: Option<usize>,
+    pub families: std::collections::BTreeMap<&'static str, String>,
+}
+
+/// A moment as RFC 3339 UTC, to the second.
+pub fn time(at: At) -> String {
+    let rounded = Timestamp::from_second(at.0.div_euclid(1000)).unwrap_or(Timestamp::UNIX_EPOCH);
+    rounded.to_string()
+}
+
+/// A count of events. Negative and absurd ones cannot come from chained counters; they would read as 0.
+fn count(n: f64) -> u64 {
+    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "rounded counts of events")]
+    let whole = n.round().max(0.0) as u64;
+    whole
+}
+
+/// JSON has no infinities: a bound that is infinite is no bound.
+fn finite(n: f64) -> Option<f64> {
+    n.is_finite().then_some(n)
+}
+
+fn bucketed(q: Quantile) -> Bucketed {
+    Bucketed { estimate: q.estimate.and_then(finite), lower: finite(q.lower), upper: q.upper.and_then(finite) }
+}
+
+fn subject(s: &diagnosis::Subject) -> Subject {
+    Subject {
+        kind: None,
+        name: None,
+        revision: s.revision,
+        replica: s.replica.clone(),
+        node: s.node.clone(),
+        gpu: None,
+    }
+}
+
+impl From<&Diagnosis> for Check {
+    fn from(d: &Diagnosis) -> Self {
+        Self {
+            schema: SCHEMA,
+            tool_version: env!("CARGO_PKG_VERSION"),
+            at: time(d.at),
+            window: Window {
+                requested_s: d.requested_s,
+                observed_s: d.at.since(d.from),
+                from: time(d.from),
+                to: time(d.at),
+            },
+            target: Target {
+                context: None,
+                namespace: None,
+                kind: None,
+                name: None,
+                model: d.model.clone(),
+                engine: d.engine.clone(),
+                engine_version: None,
+                engine_generation: d.generation.clone(),
+            },
+            verdict: d.verdict.code(),
+            trend: d.trend.map(crate::domain::Trend::code),
+            since: d.since.map(time),
+            until: d.until.map(time),
+            sentence: d.sentence.clone(),
+            suspect: d.suspect.as_ref().map(|s| Suspect {
+                phase: s.phase.code(),
+                mechanism: s.mechanism.code(),
+                cause: s.cause.map(crate::domain::Cause::code),
+                confidence: s.confidence.code(),
+                subject: subject(&s.subject),
+            }),
+            slo: d.slo.iter().map(slo).collect(),
+            phases: d.phases.iter().map(|p| phase(p, d.at)).collect(),
+            findings: d.findings.iter().map(finding).collect(),
+            changes: d
+                .changes
+                .iter()
+                .map(|c| Change {
+                    at: time(c.at),
+                    kind: c.kind,
+                    summary: c.summary.clone(),
+                    before_onset_s: d.since.map(|s| s.since(c.at)),
+                })
+                .collect(),
+            levers: d
+                .levers
+                .iter()
+                .map(|l| Lever {
+                    action: l.action.code(),
+                    allowed: None,
+                    fits: None,
+                    eta_s: None,
+                    reverted_by: None,
+                    helps: l.helps.code(),
+                    why: l.why.clone(),
+                })
+                .collect(),
+            requests: Requests {
+                finished: d.requests.finished.map(count),
+                errors: d.requests.errors.map(count),
+                abandoned_estimate: d.requests.abandoned.map(count),
+                rejected: d.requests.rejected.map(count),
+            },
+            replicas: d.replicas.iter().map(replica).collect(),
+            gpus: Vec::new(),
+            runbook: None,
+            sources: d.sources.iter().map(source).collect(),
+        }
+    }
+}
+
+fn slo(row: &diagnosis::SloRow) -> Slo {
+    Slo {
+        metric: row.metric.name(),
+        series: row.series.clone(),
+        model: row.model.clone(),
+        route: None,
+        target_s: row.target.seconds,
+        objective: row.target.objective,
+        p50_s: row.p50.map(bucketed),
+        p95_s: row.p95.map(bucketed),
+        p99_s: row.p99.map(bucketed),
+        mean_s: row.mean_s,
+        count: row.count.map(count),
+        bad: row.bad.map(count),
+        bad_at_most: row.bad_at_most.map(count),
+        nearest_bound_s: row.nearest_bound.and_then(finite),
+        status: row.status.code(),
+        paging: row.paging,
+        budget_left: None,
+        windows: row
+            .windows
+            .iter()
+            .map(|w| BurnWindow {
+                window: window_name(w.window_s),
+                observed_s: w.observed_s,
+                count: count(w.count),
+                bad: count(w.bad),
+                burn: w.burn,
+            })
+            .collect(),
+        note: row.note.clone(),
+    }
+}
+
+/// `5m`, `1h`, as burn windows are called.
+pub fn window_name(seconds: f64) -> String {
+    if seconds >= 3600.0 { format!("{:.0}h", seconds / 3600.0) } else { format!("{:.0}m", seconds / 60.0) }
+}
+
+fn phase(row: &diagnosis::PhaseRow, now: At) -> Phase {
+    Phase {
+        phase: row.phase.code(),
+        status: row.status.code(),
+        mean: row.mean,
+        baseline: row.baseline,
+        delta: row.delta,
+        unit: row.unit,
+        share_of_added: row.share_of_added,
+        lags: row.lags,
+        estimate: row.estimate,
+        baseline_from: row.baseline_from.map(crate::domain::BaselineKind::code),
+        source: row.source.clone(),
+        age_s: row.at.map(|at| now.since(at)),
+        count: row.count.map(count),
+        note: row.note.clone(),
+    }
+}
+
+fn finding(f: &diagnosis::Finding) -> Finding {
+    Finding {
+        code: f.code.code(),
+        kind: match f.code {
+            Code::Mechanism(_) => "mechanism",
+            Code::Cause(_) => "cause",
+        },
+        phase: f.phase.code(),
+        severity: f.severity.code(),
+        confidence: f.confidence.code(),
+        subject: subject(&f.subject),
+        summary: f.summary.clone(),
+        evidence: f
+            .evidence
+            .iter()
+            .map(|e| Evidence {
+                claim: e.claim.clone(),
+                value: e.value,
+                op: e.op.sign(),
+                threshold: e.threshold,
+                unit: e.unit,
+                source: e.source.clone(),
+                at: time(e.at),
+                supports: e.supports,
+                reproduce: e.reproduce.clone(),
+            })
+            .collect(),
+        surer: f.surer.clone(),
+        levers: f
+            .levers
+            .iter()
+            .map(|l| LeverAdvice { action: l.action.code(), helps: l.helps.code(), why: l.why.clone() })
+            .collect(),
+        explains_s: f.explains_s,
+    }
+}
+
+fn replica(r: &diagnosis::ReplicaRow) -> Replica {
+    Replica {
+        pod: r.name.clone(),
+        node: r.node.clone(),
+        revision: r.revision,
+        ready: r.ready,
+        start_phase: None,
+        ttft_mean_s: r.ttft_mean,
+        count: r.count.map(count),
+        waiting: r.waiting,
+        running: r.running,
+        kv_usage: r.kv,
+    }
+}
+
+fn source(s: &diagnosis::SourceRow) -> Source {
+    Source {
+        name: s.name.clone(),
+        state: s.state.code(),
+        age_s: s.age_s,
+        via: None,
+        error: s.error.clone(),
+        series_seen: s.series,
+        lines_skipped: s.skipped,
+        families: s.families.iter().map(|(q, f)| (*q, f.clone())).collect(),
+    }
+}

@@ -1,0 +1,308 @@
+//! Recorded pages as a source: one directory is one endpoint, its files are `<unix_ms>.prom` or `.prom.gz`.
+//!
+//! Beside them may lie `probes.jsonl` (health probes and failed scrapes), `scrapes.jsonl` (every scrape) and
+//! `target.json` (which pod the endpoint was, and when). Nothing later than the judged moment is read.
+
+use std::fs::{self, File};
+use std::io::{self, BufRead, BufReader, Read};
+use std::path::{Path, PathBuf};
+
+use flate2::read::MultiGzDecoder;
+use serde::Deserialize;
+use serde_json::Value;
+
+use super::engine::Decoder;
+use crate::decode::exposition::MAX_PAGE;
+use crate::dialect::Memory;
+use crate::domain::{At, Endpoint, Failure, Placement};
+use crate::text::clean;
+
+/// The longest line of a `.jsonl` file, and the most lines of one.
+const MAX_LINE: u64 = 64 * 1024;
+const MAX_LINES: usize = 1_000_000;
+const SHOWN: usize = 120;
+
+/// A directory that cannot be used as a recording.
+#[derive(Debug, thiserror::Error)]
+pub enum PagesError {
+    /// It is not there, or may not be read.
+    #[error(
+        "'{path}' cannot be read: {source}; --pages takes a directory with files named <unix_ms>.prom or <unix_ms>.prom.gz"
+    )]
+    Unreadable {
+        /// Which.
+        path: String,
+        /// Why.
+        source: io::Error,
+    },
+    /// It is a file.
+    #[error("'{path}' is not a directory; --pages takes the directory in which <unix_ms>.prom files lie")]
+    NotADirectory {
+        /// Which.
+        path: String,
+    },
+    /// There is nothing in it to read.
+    #[error("'{path}' holds no pages: expected files named <unix_ms>.prom or <unix_ms>.prom.gz")]
+    Empty {
+        /// Which.
+        path: String,
+    },
+    /// A file beside the pages is not what it should be.
+    #[error("'{path}': {message}")]
+    Beside {
+        /// Which.
+        path: String,
+        /// What is wrong with it.
+        message: String,
+    },
+}
+
+/// A recorded endpoint, listed and not yet read.
+#[derive(Debug)]
+pub struct Recording {
+    directory: PathBuf,
+    name: String,
+    pages: Vec<(At, PathBuf)>,
+    failures: Vec<(At, Failure, Kind)>,
+    placements: Vec<Placement>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Kind {
+    Scrape,
+    Probe,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct TargetFile {
+    from_ms: Option<i64>,
+    to_ms: Option<i64>,
+    pod: Option<String>,
+    node: Option<String>,
+    revision: Option<u64>,
+    ready: Option<bool>,
+}
+
+impl Recording {
+    /// Lists a directory and reads what lies beside the pages.
+    pub fn open(directory: &Path) -> Result<Self, PagesError> {
+        let path = clean(&directory.display().to_string(), SHOWN);
+        if directory.is_file() {
+            return Err(PagesError::NotADirectory { path });
+        }
+        let unreadable = |source| PagesError::Unreadable { path: path.clone(), source };
+        let mut pages = Vec::new();
+        for entry in fs::read_dir(directory).map_err(unreadable)? {
+            let entry = entry.map_err(|source| PagesError::Unreadable { path: path.clone(), source })?;
+            let file = entry.file_name();
+            if let Some(at) = file.to_str().and_then(moment) {
+                pages.push((at, entry.path()));
+            }
+        }
+        pages.sort();
+        let mut failures = probes(&directory.join("probes.jsonl"))?;
+        failures.extend(scrapes(&directory.join("scrapes.jsonl"))?);
+        failures.sort_by_key(|f| f.0);
+        if pages.is_empty() && failures.is_empty() {
+            return Err(PagesError::Empty { path });
+        }
+        let placements = placements(&directory.join("target.json"))?;
+        Ok(Self { directory: directory.to_owned(), name: path, pages, failures, placements })
+    }
+
+    /// The time of the first page, or of the first failure where there is no page.
+    pub fn first(&self) -> Option<At> {
+        self.pages.first().map(|p| p.0).or_else(|| self.failures.first().map(|f| f.0))
+    }
+
+    /// The time of the last page or failure.
+    pub fn last(&self) -> Option<At> {
+        self.pages.last().map(|p| p.0).max(self.failures.last().map(|f| f.0))
+    }
+
+    /// The time of the last page.
+    pub fn last_page(&self) -> Option<At> {
+        self.pages.last().map(|p| p.0)
+    }
+
+    /// The middle gap between pages, in seconds.
+    pub fn interval_s(&self) -> Option<f64> {
+        let mut gaps: Vec<f64> = self.pages.windows(2).map(|w| w[1].0.since(w[0].0)).collect();
+        gaps.sort_by(f64::total_cmp);
+        gaps.get(gaps.len() / 2).copied()
+    }
+
+    /// Reads all pages and failures up to `until`.
+    pub fn read(&self, until: At, decoder: &Decoder) -> Endpoint {
+        let reproduce = format!("zcat -f {}/*.prom*", quoted(&self.directory));
+        let mut endpoint = Endpoint::new(self.name.clone(), reproduce);
+        endpoint.placements.clone_from(&self.placements);
+        let mut memory = Memory::default();
+        let mut failures = self.failures.iter().filter(|f| f.0 <= until).peekable();
+        for (at, path) in self.pages.iter().filter(|p| p.0 <= until) {
+            while let Some((when, failure, kind)) = failures.next_if(|f| f.0 < *at) {
+                note(&mut endpoint, *when, failure, *kind);
+            }
+            match body(path).and_then(|page| decoder.decode(&page, &mut memory)) {
+                Ok(page) => endpoint.page(*at, page),
+                Err(failure) => endpoint.failed(*at, failure),
+            }
+        }
+        for (when, failure, kind) in failures {
+            note(&mut endpoint, *when, failure, *kind);
+        }
+        endpoint
+    }
+}
+
+fn note(endpoint: &mut Endpoint, at: At, failure: &Failure, kind: Kind) {
+    match kind {
+        Kind::Scrape => endpoint.failed(at, failure.clone()),
+        Kind::Probe => endpoint.probe_failed(at, failure.clone()),
+    }
+}
+
+/// The moment that a file's name says, where it is a page's name at all.
+fn moment(file: &str) -> Option<At> {
+    let stem = file.strip_suffix(".prom.gz").or_else(|| file.strip_suffix(".prom"))?;
+    stem.parse().ok().filter(|ms| *ms >= 0).map(At)
+}
+
+/// A page's bytes, decompressed where need be, never more than the limit.
+fn body(path: &Path) -> Result<Vec<u8>, Failure> {
+    let failed = |what: &str, e: io::Error| {
+        Failure::Other(format!("'{}' {what}: {e}", clean(&path.display().to_string(), SHOWN)))
+    };
+    let file = File::open(path).map_err(|e| failed("cannot be read", e))?;
+    let mut bytes = Vec::new();
+    let limit = MAX_PAGE as u64 + 1;
+    if path.extension().is_some_and(|e| e == "gz") {
+        MultiGzDecoder::new(BufReader::new(file)).take(limit).read_to_end(&mut bytes).map_err(|e| match e.kind() {
+            io::ErrorKind::UnexpectedEof => Failure::Cut,
+            _ => failed("is no gzip", e),
+        })?;
+    } else {
+        file.take(limit).read_to_end(&mut bytes).map_err(|e| failed("cannot be read", e))?;
+    }
+    if bytes.len() > MAX_PAGE { Err(Failure::TooLarge { limit: MAX_PAGE }) } else { Ok(bytes) }
+}
+
+/// Every line of a `.jsonl` file as JSON; none where the file is not there.
+fn lines(path: &Path) -> Result<Vec<Value>, PagesError> {
+    let shown = || clean(&path.display().to_string(), SHOWN);
+    let file = match File::open(path) {
+        Ok(file) => file,
+        Err(e) if e.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
+        Err(source) => return Err(PagesError::Unreadable { path: shown(), source }),
+    };
+    let mut reader = BufReader::new(file);
+    let mut values = Vec::new();
+    let mut line = Vec::new();
+    for number in 1..=MAX_LINES {
+        line.clear();
+        let read = reader
+            .by_ref()
+            .take(MAX_LINE)
+            .read_until(b'\n', &mut line)
+            .map_err(|source| PagesError::Unreadable { path: shown(), source })?;
+        if read == 0 {
+            break;
+        }
+        if line.trim_ascii().is_empty() {
+            continue;
+        }
+        let value = serde_json::from_slice(&line).map_err(|e| PagesError::Beside {
+            path: shown(),
+            message: format!("line {number} is no JSON object ({e}); remove the line, or the file"),
+        })?;
+        values.push(value);
+    }
+    Ok(values)
+}
+
+/// `probes.jsonl`: `{"t_ms": …, "/health": 200 | "error text", "/health_ms": …, "/metrics": …}`, a key per path. Only
+/// what went wrong is kept: answers come from the pages themselves.
+fn probes(path: &Path) -> Result<Vec<(At, Failure, Kind)>, PagesError> {
+    let mut failures = Vec::new();
+    for value in lines(path)? {
+        let Some(at) = value.get("t_ms").and_then(Value::as_i64).map(At) else { continue };
+        for (key, kind) in [("/metrics", Kind::Scrape), ("/health", Kind::Probe)] {
+            let took = value.get(format!("{key}_ms")).and_then(Value::as_f64).unwrap_or(0.0);
+            if let Some(failure) = value.get(key).and_then(|v| failure(v, took)) {
+                failures.push((at, failure, kind));
+            }
+        }
+    }
+    Ok(failures)
+}
+
+/// `scrapes.jsonl`: `{"t_ms": …, "dur_ms": …, "status": 200}` or with `"error"`.
+fn scrapes(path: &Path) -> Result<Vec<(At, Failure, Kind)>, PagesError> {
+    let mut failures = Vec::new();
+    for value in lines(path)? {
+        let Some(at) = value.get("t_ms").and_then(Value::as_i64).map(At) else { continue };
+        let took = value.get("dur_ms").and_then(Value::as_f64).unwrap_or(0.0);
+        let outcome = value.get("error").or_else(|| value.get("status"));
+        if let Some(failure) = outcome.and_then(|v| failure(v, took)) {
+            failures.push((at, failure, Kind::Scrape));
+        }
+    }
+    Ok(failures)
+}
+
+/// What a recorded outcome was, by its status or by the words that HTTP clients use; `None` for a good one.
+fn failure(outcome: &Value, took_ms: f64) -> Option<Failure> {
+    if let Some(code) = outcome.as_u64() {
+        let code = u16::try_from(code).unwrap_or(0);
+        return (!(200..300).contains(&code)).then_some(Failure::Status { code, loading: false });
+    }
+    let words = outcome.as_str()?;
+    let lower = words.to_ascii_lowercase();
+    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "milliseconds of one attempt")]
+    let after_ms = took_ms.max(0.0) as u64;
+    Some(if lower.contains("timeout") || lower.contains("timed out") {
+        Failure::TimedOut { connected: !lower.contains("connect"), after_ms }
+    } else if lower.contains("refused") || lower.contains("connect call failed") || lower.contains("cannot connect") {
+        Failure::Refused
+    } else if lower.contains("disconnected") || lower.contains("reset") {
+        Failure::Other("the connection was closed before an answer".to_owned())
+    } else {
+        Failure::Other(clean(words, SHOWN))
+    })
+}
+
+fn placements(path: &Path) -> Result<Vec<Placement>, PagesError> {
+    let shown = || clean(&path.display().to_string(), SHOWN);
+    let file = match File::open(path) {
+        Ok(file) => file,
+        Err(e) if e.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
+        Err(source) => return Err(PagesError::Unreadable { path: shown(), source }),
+    };
+    let entries: Vec<TargetFile> =
+        serde_json::from_reader(BufReader::new(file.take(MAX_LINE * 16))).map_err(|e| PagesError::Beside {
+            path: shown(),
+            message: format!("{e}; it holds a list of {{from_ms, to_ms, pod, node, revision, ready}}"),
+        })?;
+    Ok(entries
+        .into_iter()
+        .map(|t| Placement {
+            from: t.from_ms.map(At),
+            to: t.to_ms.map(At),
+            pod: t.pod.map(|p| clean(&p, SHOWN)),
+            node: t.node.map(|n| clean(&n, SHOWN)),
+            revision: t.revision,
+            ready: t.ready,
+        })
+        .collect())
+}
+
+/// A path as a shell takes it.
+fn quoted(path: &Path) -> String {
+    let text = clean(&path.display().to_string(), 4096);
+    if text.chars().all(|c| c.is_ascii_alphanumeric() || "/._-".contains(c)) {
+        text
+    } else {
+        format!("'{}'", text.replace('\'', "'\\''"))
+    }
+}
