@@ -4,7 +4,7 @@ use super::episode::{self, Episode};
 use super::slices::{self, Slice};
 use super::slo::{self, Metric, SloRow};
 use super::span::{Level, Replica, Span};
-use super::stall::{self, Spell};
+use super::stall::{self, Spell, Witness};
 use super::{Evidence, Op, Policy, Targets};
 use crate::domain::{At, BaselineKind, Dist, Endpoint, Finish, Gauge, RowStatus, System, Total};
 
@@ -73,13 +73,16 @@ impl<'a> Facts<'a> {
         let late = find_episode(&slices, &slo, now, targets, waiting_late);
         let leading = late.is_none().then(|| queue_alone(&slices, &slo, now, targets)).flatten();
         let (episode, leading) = (late.or(leading), leading.is_some());
+        let episode = episode.map(|e| Episode { since: onset(e.since, &slices, &spells), ..e });
         let max_gap_s = 30.0_f64.max(4.0 * interval_s);
-        let incident = episode.map_or((from, now), |e| (e.since, e.until.unwrap_or(now)));
+        let stalled = spells.iter().find(|s| s.witness != Witness::Refused).map(|s| (s.from, s.to));
+        let incident = episode.map(|e| (e.since, e.until.unwrap_or(now))).or(stalled).unwrap_or((from, now));
         let during = Span::between(&replicas, incident.0, incident.1).unwrap_or_default();
         let level = |gauge, (from, to)| Level::of(&replicas, gauge, from, to, max_gap_s);
         let (running, waiting, kv) =
             (level(Gauge::Running, incident), level(Gauge::Waiting, incident), level(Gauge::KvUsage, incident));
-        let baseline = baseline(&replicas, first, from, episode, max_gap_s);
+        let onset = episode.map(|e| e.since).or(stalled.map(|s| s.0));
+        let baseline = baseline(&replicas, first, onset.unwrap_or(from), max_gap_s);
         let system = replicas.iter().find_map(|r| r.endpoint.system.clone()).unwrap_or_default();
         Self {
             now,
@@ -268,6 +271,25 @@ fn find_episode(slices: &[Slice], slo: &[SloRow], now: At, targets: Targets, wai
     episode::find(slices, now, late, waiting_late)
 }
 
+/// When it began. A request that comes late has waited before, and a histogram sees it only then: the queue or the stall
+/// that led up to the first late event belongs to the episode.
+fn onset(first_late: At, slices: &[Slice], spells: &[Spell<'_>]) -> At {
+    const APART_S: f64 = 15.0;
+    let mut since = first_late;
+    for slice in slices.iter().rev().skip_while(|s| s.to > first_late) {
+        if slice.waiting.is_none_or(|w| w < 1.0) {
+            break;
+        }
+        since = slice.from;
+    }
+    spells
+        .iter()
+        .filter(|s| s.witness != Witness::Refused && s.from < since && since.since(s.to) < APART_S)
+        .map(|s| s.from)
+        .min()
+        .unwrap_or(since)
+}
+
 /// Requests that wait, where nothing measured says that anything is late. Where TTFT is measured that is a sign only
 /// while it lasts and would make a newcomer late (waiting requests over the rate of first tokens, Little); where it is
 /// not, a queue that stood for a while is all there is to go by.
@@ -292,14 +314,7 @@ fn queue_alone(slices: &[Slice], slo: &[SloRow], now: At, targets: Targets) -> O
 
 /// The best of what there is to compare with: the stretch before the episode, what was recorded before the window, or
 /// the process's life before the first reading.
-fn baseline(
-    replicas: &[Replica<'_>],
-    first: At,
-    from: At,
-    episode: Option<Episode>,
-    max_gap_s: f64,
-) -> Option<Baseline> {
-    let until = episode.map_or(from, |e| e.since);
+fn baseline(replicas: &[Replica<'_>], first: At, until: At, max_gap_s: f64) -> Option<Baseline> {
     let enough = |span: &Span| {
         span.count(Dist::Ttft) >= BASELINE_EVENTS
             || (span.dist(Dist::Ttft).is_none() && span.tokens().unwrap_or(0.0) >= 100.0)

@@ -27,7 +27,13 @@ pub fn number(n: f64) -> String {
 /// A share as a percentage.
 pub(super) fn percent(ratio: f64) -> String {
     let p = ratio * 100.0;
-    if p != 0.0 && p.abs() < 0.95 { format!("{p:.1}%") } else { format!("{p:.0}%") }
+    if p > 0.0 && p < 0.05 {
+        "<0.1%".to_owned()
+    } else if p != 0.0 && p.abs() < 0.95 {
+        format!("{p:.1}%")
+    } else {
+        format!("{p:.0}%")
+    }
 }
 
 /// A latency bound as it stands in a target: no more digits than it has.

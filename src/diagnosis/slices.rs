@@ -41,31 +41,32 @@ const MOST: f64 = 240.0;
 /// A slice holds at least this much time: at one scrape a second, single requests would make every other slice empty.
 const SHORTEST_S: f64 = 5.0;
 
-/// Cuts `from..=to`; slices end at `to`, the first may be shorter.
+/// Cuts `from..=to` at round moments, so that an onset does not wander with the moment at which it is judged; the first
+/// and the last slice may be shorter.
 pub(super) fn cut(replicas: &[Replica<'_>], from: At, to: At, interval_s: f64, targets: Targets) -> Vec<Slice> {
     let whole = to.since(from);
     if whole <= 0.0 {
         return Vec::new();
     }
     let length = SHORTEST_S.max(interval_s).max(whole / MOST);
-    #[expect(clippy::cast_possible_truncation, reason = "at most MOST slices")]
-    let count = (whole / length).ceil() as i32;
-    let mut slices: Vec<Slice> = (0..count)
-        .map(|i| {
-            let end = to.plus(-f64::from(count - 1 - i) * length);
-            let start = if i == 0 { from } else { end.plus(-length) };
-            Slice {
-                from: start,
-                to: end,
-                ttft: Events::default(),
-                itl: Events::default(),
-                tokens: 0.0,
-                running: None,
-                waiting: None,
-                kv: None,
-            }
-        })
-        .collect();
+    #[expect(clippy::cast_possible_truncation, reason = "seconds of a slice, in milliseconds")]
+    let step = (length * 1000.0).ceil() as i64;
+    let mut slices = Vec::new();
+    let mut start = from;
+    while start < to {
+        let end = At((start.0.div_euclid(step) + 1) * step).min(to);
+        slices.push(Slice {
+            from: start,
+            to: end,
+            ttft: Events::default(),
+            itl: Events::default(),
+            tokens: 0.0,
+            running: None,
+            waiting: None,
+            kv: None,
+        });
+        start = end;
+    }
     for replica in replicas {
         let mut before: Option<&Point> = None;
         let mut index = 0;

@@ -4,7 +4,7 @@ use statrs::distribution::{Binomial, DiscreteCDF};
 
 use super::span::{Replica, Span};
 use super::{Target, Targets};
-use crate::domain::{At, Dist, Quantile, RowStatus};
+use crate::domain::{At, Dist, Quantile, RowStatus, Total};
 
 /// How sure a breach must be: the chance that a service exactly at its budget shows as many bad events.
 pub(super) const ALPHA: f64 = 0.01;
@@ -161,7 +161,15 @@ pub(super) fn judge(
         note: None,
     };
     let Some(late) = histogram.and_then(|h| h.above(target.seconds)) else {
+        if histogram.is_none() && metric == Metric::Tpot {
+            row.mean_s = window.ratio(Total::DecodeSeconds, Total::GenerationTokens);
+            row.count = window.total(Total::GenerationTokens).filter(|_| row.mean_s.is_some());
+            row.series = series(replicas, Total::DecodeSeconds.name());
+        }
         row.note = Some(match (metric, histogram) {
+            _ if row.mean_s.is_some() && histogram.is_none() => {
+                "only the mean is measured, from counters: no quantile and no share of late tokens".to_owned()
+            }
             (_, Some(_)) => format!("{} has no buckets here: no share of late events can be given", metric.title()),
             (Metric::Ttft, None) => "TTFT is not measured by this engine".to_owned(),
             (Metric::Tpot, None) => "the gap between tokens is not measured by this engine".to_owned(),

@@ -373,15 +373,18 @@ impl Judged<'_> {
         let sentence = self.sentence(&sources);
         let facts = &self.facts;
         let window = &facts.window;
-        let stall = stalled_worst(facts).filter(|_| self.verdict == Verdict::Stalled || facts.episode.is_none());
+        let stall = stalled_worst(facts);
         let troubled = matches!(self.verdict, Verdict::Breach | Verdict::Warning | Verdict::Stalled);
         let (since, until, trend) = match (facts.episode, stall) {
             _ if !troubled => (None, None, None),
-            (_, Some(spell)) => {
+            (None, Some(spell)) => {
                 let trend = if spell.on { Trend::Steady } else { Trend::Over };
                 (Some(spell.from), (!spell.on).then_some(spell.to), Some(trend))
             }
-            (Some(episode), None) => (Some(episode.since), episode.until, Some(episode.trend)),
+            (Some(episode), Some(spell)) if spell.on => {
+                (Some(episode.since.min(spell.from)), None, Some(Trend::Steady))
+            }
+            (Some(episode), _) => (Some(episode.since), episode.until, Some(episode.trend)),
             (None, None) => facts.spells.first().map_or((None, None, None), |s| {
                 (Some(s.from), (!s.on).then_some(s.to), (!s.on).then_some(Trend::Over))
             }),
@@ -445,6 +448,10 @@ impl Judged<'_> {
         }
         if let Some(where_) = self.place() {
             parts.push(where_);
+        } else if self.verdict == Verdict::Warning
+            && let Some(found) = self.findings.first()
+        {
+            parts.push(found.summary.clone());
         }
         let down: Vec<&SourceRow> = sources.iter().filter(|s| s.state != SourceState::Live).collect();
         if !down.is_empty() && !self.stale {
@@ -493,9 +500,14 @@ fn slo_sentence(row: &SloRow) -> Option<String> {
     };
     let target = bound(row.target.seconds);
     let Some(p95) = row.p95 else {
-        return Some(format!("{title} mean {}, n {}", seconds(row.mean_s?), number(count)));
+        return Some(format!(
+            "{title} mean {} against {target} (counters; no quantile), n {}",
+            seconds(row.mean_s?),
+            number(count)
+        ));
     };
     let place = match p95.upper {
+        Some(upper) if p95.lower <= 0.0 => format!("up to {}", bound(upper)),
         None => format!("over {}", bound(p95.lower)),
         Some(upper) => format!("in ({}, {}]", bound(p95.lower), bound(upper)),
     };

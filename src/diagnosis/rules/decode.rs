@@ -26,16 +26,19 @@ pub(super) fn slower(facts: &Facts<'_>, _: &Split) -> Option<Finding> {
     let batch = facts.running.map(|l| l.mean);
     let batch_before = before.and_then(|b| b.running).map(|l| l.mean.max(1.0)).filter(|_| mean_before.is_some());
     let slices = by_batch(facts);
-    let grew = match (batch, batch_before, slices) {
-        (Some(now), Some(before), _) => now >= GREW * before,
-        // Nothing to compare with: the incident's own small batches are.
-        (_, None, Some((small, large, batch_small, batch_large))) => {
-            batch_large >= GREW * batch_small && large >= GREW * small
-        }
-        (Some(now), None, None) => now >= 8.0,
-        _ => false,
-    };
+    let prompts = prompt_load(facts);
+    let grew = prompts.is_some_and(|(now, before)| now >= GREW * before)
+        || match (batch, batch_before, slices) {
+            (Some(now), Some(before), _) => now >= GREW * before,
+            // Nothing to compare with: the incident's own small batches are.
+            (_, None, Some((small, large, batch_small, batch_large))) => {
+                batch_large >= GREW * batch_small && large >= GREW * small
+            }
+            (Some(now), None, None) => now >= 8.0,
+            _ => false,
+        };
     let mechanism = if grew { Mechanism::BatchContention } else { Mechanism::DecodeSlowdown };
+    let beside = prompts.filter(|(now, before)| *now >= GREW * before);
     let before_words = mean_before.map_or(String::new(), |b| format!(", {} before", seconds(b)));
     let batch_words = match (batch, batch_before) {
         (Some(now), Some(before)) => {
@@ -44,7 +47,10 @@ pub(super) fn slower(facts: &Facts<'_>, _: &Split) -> Option<Finding> {
         (Some(now), None) => format!(" at a batch of {}", number(now.round())),
         _ => String::new(),
     };
-    let summary = format!("a token takes {} on average{before_words}{batch_words}", seconds(mean));
+    let prompt_words = beside.map_or(String::new(), |(now, before)| {
+        format!(", beside {} prompt tokens/s ({} before)", number(now.round()), number(before.round()))
+    });
+    let summary = format!("a token takes {} on average{before_words}{batch_words}{prompt_words}", seconds(mean));
     let mut found = finding(facts, Code::Mechanism(mechanism), Phase::Decode, summary);
     found.confidence = match (mean_before, batch_before) {
         (Some(_), Some(_)) => Confidence::High,
@@ -70,13 +76,23 @@ pub(super) fn slower(facts: &Facts<'_>, _: &Split) -> Option<Finding> {
             batch_before.map(|b| GREW * b),
             "requests",
         );
-        evidence.supports = grew == batch_before.is_none_or(|b| batch >= GREW * b);
+        evidence.supports = beside.is_some() || grew == batch_before.is_none_or(|b| batch >= GREW * b);
         found.evidence.push(evidence);
     }
     if mean_before.is_none() {
         found.surer = Some("a stretch with a small batch, or before the change, to compare with".to_owned());
     }
     Some(found)
+}
+
+/// Prompt tokens computed per second, now and before: they share the steps with the tokens that are produced.
+fn prompt_load(facts: &Facts<'_>) -> Option<(f64, f64)> {
+    let per_second = |span: &crate::diagnosis::span::Span| {
+        let tokens = facts.computed_tokens(span)? * span.count(Dist::Ttft);
+        (span.seconds > 0.0).then(|| tokens / span.seconds)
+    };
+    let baseline = facts.baseline.as_ref()?;
+    Some((per_second(&facts.during)?, per_second(&baseline.span).filter(|b| *b > 0.0)?))
 }
 
 /// The gap between tokens in slices with small and with large batches: (small, large, batch small, batch large).

@@ -21,7 +21,15 @@ pub(super) fn long_prompts(facts: &Facts<'_>) -> Option<(f64, f64, f64, f64)> {
     if long < 1.0 || lengths.sum <= 0.0 {
         return None;
     }
-    Some((median, lower, long / lengths.count, (long * lower / lengths.sum).min(1.0)))
+    // Two lower bounds of their tokens: each has at least `lower`, and the others have no more than their buckets allow.
+    let mut below = 0.0;
+    let mut others = 0.0;
+    for (bound, count) in lengths.bounds[..=from].iter().zip(&lengths.counts) {
+        others += (count - below) * bound;
+        below = *count;
+    }
+    let tokens = (long * lower).max(lengths.sum - others);
+    Some((median, lower, long / lengths.count, (tokens / lengths.sum).clamp(0.0, 1.0)))
 }
 
 /// Long prompts block short ones: the short ones wait in the queue or outside of the engine while a step is full of
@@ -102,11 +110,14 @@ pub(super) fn work_or_slowdown(facts: &Facts<'_>, split: &Split) -> Option<Findi
     let before = facts.baseline.as_ref().map(|b| &b.span);
     let before_mean = before.and_then(|b| facts.phase_mean(b, Dist::Prefill));
     let before_tokens = before.and_then(|b| facts.computed_tokens(b));
-    // Kitagawa's split of a change of N·s: s0·ΔN is work, N1·Δs is speed.
+    // Kitagawa's split of a change of N·s into work and speed, where speed is what length does not explain.
     let parts = match (tokens, before_mean, before_tokens) {
         (Some(n1), Some(p0), Some(n0)) if n0 > 0.0 && n1 > 0.0 => {
             let (s0, s1) = (p0 / n0, during / n1);
-            Some((s0 * (n1 - n0), n1 * (s1 - s0), n0, n1, s0, s1))
+            // Attention grows with the square of the length: a token of a longer prompt may take as many times longer.
+            let by_length = s0 * (n1 / n0).max(1.0);
+            let (work, speed) = (n1 * s1.min(by_length) - n0 * s0, n1 * (s1 - by_length).max(0.0));
+            Some((work, speed, n0, n1, s0, s1))
         }
         _ => None,
     };

@@ -7,13 +7,23 @@ use crate::diagnosis::stall::{Spell, Witness};
 use crate::diagnosis::{Finding, Op, Subject};
 use crate::domain::{Code, Confidence, Mechanism, Phase, Severity};
 
-/// The spell that says most: one that is on, else the longest.
+/// How much a witness says, the more the later in the list.
+const fn weight(witness: Witness) -> u8 {
+    match witness {
+        Witness::Refused => 0,
+        Witness::ProbeHung => 1,
+        Witness::ConnectionsWithoutWork => 2,
+        Witness::BurstAfterSilence => 3,
+        Witness::NoAnswer => 4,
+        Witness::WorkWithoutTokens => 5,
+    }
+}
+
+/// The spell that says most: one that is on, by the best witness, the longest.
 pub(in crate::diagnosis) fn worst<'b, 'a>(facts: &'b Facts<'a>) -> Option<&'b Spell<'a>> {
     let stalls = || facts.spells.iter().filter(|s| s.witness != Witness::Refused);
-    stalls()
-        .filter(|s| s.on)
-        .max_by(|a, b| a.to.since(a.from).total_cmp(&b.to.since(b.from)))
-        .or_else(|| stalls().max_by(|a, b| a.to.since(a.from).total_cmp(&b.to.since(b.from))))
+    let order = |s: &&Spell<'_>| (s.on, weight(s.witness), s.to.0 - s.from.0);
+    stalls().max_by_key(order)
 }
 
 /// No tokens while work is there, or nobody answers.
@@ -56,9 +66,9 @@ pub(super) fn engine_stalled(facts: &Facts<'_>, _: &Split) -> Option<Finding> {
             Confidence::Medium,
         ),
         Witness::ProbeHung | Witness::Refused => (
-            format!("health probes, which run through the scheduler, hung for {}", seconds(length)),
+            format!("health probes got no answer for {}", seconds(length)),
             "",
-            Confidence::Medium,
+            if facts.system.probes_count_as_requests { Confidence::High } else { Confidence::Medium },
         ),
     };
     let mut found = finding(facts, Code::Mechanism(Mechanism::EngineStalled), Phase::Rest, summary);
