@@ -1,5 +1,6 @@
 //! `warroom` finds out where the time of a slow LLM endpoint goes.
 
+pub mod command;
 pub mod config;
 pub mod decode;
 pub mod domain;
