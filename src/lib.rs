@@ -5,3 +5,4 @@ pub mod config;
 pub mod decode;
 pub mod domain;
 pub mod source;
+pub mod ui;
