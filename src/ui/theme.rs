@@ -137,8 +137,9 @@ impl Theme {
     pub fn read(name: &str, text: &str, library: &dyn Fn(&str) -> Option<String>) -> (Self, Vec<Warning>) {
         let mut warnings = Vec::new();
         let (file, not_toml) = with_ancestors(name, text, library, &mut warnings);
-        let theme =
-            if not_toml && name != "default" { Self::default() } else { Self::settle(name, &file, &mut warnings) };
+        // A file that cannot be read at all leaves the default theme, even if it is called so itself.
+        let fall_back = not_toml && embedded("default").as_deref() != Some(text);
+        let theme = if fall_back { Self::default() } else { Self::settle(name, &file, &mut warnings) };
         (theme, bounded(warnings))
     }
 
