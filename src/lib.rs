@@ -1,6 +1,7 @@
 //! `warroom` finds out where the time of a slow LLM endpoint goes.
 
 pub mod clock;
+pub mod command;
 pub mod config;
 pub mod contract;
 pub mod decode;
@@ -9,3 +10,4 @@ pub mod dialect;
 pub mod domain;
 pub mod source;
 pub mod text;
+pub mod ui;

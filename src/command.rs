@@ -1,0 +1,2 @@
+//! One file per command, each thin: takes what was meant, asks those who know, and returns what is to be printed.
+pub mod config;
