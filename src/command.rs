@@ -1,2 +1,4 @@
 //! One file per command, each thin: takes what was meant, asks those who know, and returns what is to be printed.
+
+pub mod check;
 pub mod config;

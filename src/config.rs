@@ -28,7 +28,7 @@ mod words;
 
 pub use error::{ConfigError, Place};
 pub use given::{Flag, Setting, VARIABLES};
-pub use outside::{Surroundings, gather};
+pub use outside::{Surroundings, gather, speaks_utf8};
 
 use words::{key, quoted};
 
@@ -239,6 +239,11 @@ impl Default for Config {
             origins: BTreeMap::new(),
         }
     }
+}
+
+/// Reads a duration as people write it: `500ms`, `2.5s`, `1m30s`. The error completes "it is '...', which ...".
+pub fn duration(text: &str) -> Result<Duration, &'static str> {
+    duration::parse(text)
 }
 
 impl Config {

@@ -38,6 +38,16 @@ impl Surroundings {
     }
 }
 
+/// Whether the locale says that the terminal takes UTF-8: the first of the variables that is set decides, as in POSIX.
+pub fn speaks_utf8() -> bool {
+    let locale =
+        ["LC_ALL", "LC_CTYPE", "LANG"].into_iter().filter_map(std::env::var_os).find(|value| !value.is_empty());
+    locale.is_some_and(|value| {
+        let value = value.to_string_lossy().to_ascii_lowercase();
+        value.contains("utf-8") || value.contains("utf8")
+    })
+}
+
 /// The user's file. The XDG specification wants a relative folder to be ignored.
 fn user_file(config_home: Option<OsString>, home: Option<OsString>) -> Option<PathBuf> {
     let absolute = |folder: Option<OsString>| folder.map(PathBuf::from).filter(|folder| folder.is_absolute());

@@ -74,9 +74,11 @@ fn unanswered<'a>(endpoint: &'a crate::domain::Endpoint, from: At, now: At, spel
         let mut answered_before = false;
         let mut close = |run: &mut Option<(At, At, u32)>, end: Option<At>, answered_before: bool| {
             let Some((start, last, count)) = run.take() else { return };
-            let end_at = end.unwrap_or(last);
+            // What is on lasts until now, whether or not the next attempt has failed already.
+            let end_at = end.unwrap_or(now.max(last));
             let enough = count >= 2 && end_at.since(start) >= SILENCE_S;
-            if enough && end_at >= from && (answered_before || witness != Witness::Refused) {
+            // Who never answered is not known to be an engine that stopped.
+            if enough && end_at >= from && answered_before {
                 spells.push(Spell {
                     replica: None,
                     endpoint,

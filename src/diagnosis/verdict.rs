@@ -304,9 +304,16 @@ fn suspect(findings: &[Finding]) -> Option<Suspect> {
             })
             .max_by(|a, b| a.1.total_cmp(&b.1))?
             .0;
+        // Tokens that are slow beside prompts which grew are slow because of them.
+        let grew = findings.iter().any(|f| f.code == Code::Cause(Cause::PromptLengthShift));
+        let prompts = [Mechanism::PrefillHeadOfLine, Mechanism::PrefillWork].into_iter().find(|m| has(findings, *m));
         // A full cache makes a queue: the queue's seconds are the cache's.
         if most == Mechanism::QueueSaturation && has(findings, Mechanism::KvCachePressure) {
             Mechanism::KvCachePressure
+        } else if let (Mechanism::BatchContention | Mechanism::DecodeSlowdown, true, Some(prefill)) =
+            (most, grew, prompts)
+        {
+            prefill
         } else {
             most
         }
@@ -474,11 +481,10 @@ impl Judged<'_> {
             return (self.verdict != Verdict::Stalled).then(|| found.summary.clone());
         }
         let whole = self.split.whole();
-        let share = match suspect.phase {
-            Phase::Queue => self.split.queue / whole,
-            Phase::Prefill => self.split.prefill / whole,
-            Phase::Rest => self.split.rest / whole,
-            _ => 0.0,
+        let share = match suspect.mechanism {
+            Mechanism::AdmissionRejected | Mechanism::RequestsAbandoned => 0.0,
+            _ if suspect.phase == Phase::Decode => 0.0,
+            _ => found.explains_s / whole,
         };
         let of_added = if self.facts.baseline.is_some() { "of the added time" } else { "of the time" };
         if share >= 0.01

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use super::catalogue::{ADAPTER, Catalogue, Part, Slot, Target};
 use super::definition::{Combine, Where};
-use crate::domain::{Dist, EnginePage, Gauge, Histogram, ReplicaPage, Total, Values};
+use crate::domain::{Dist, EnginePage, Gauge, Histogram, ReplicaPage, Values};
 
 /// A sample name that some dialect knows.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

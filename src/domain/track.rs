@@ -45,7 +45,7 @@ pub struct Track {
 
 /// Readings kept per engine: an hour at the default interval. Past that every second one of the older half goes, which
 /// loses resolution far back and no counts, because the totals are chained.
-pub const CAPACITY: usize = 720;
+const CAPACITY: usize = 720;
 
 impl Track {
     /// An empty track.

@@ -10,6 +10,8 @@ use crate::text::clean;
 
 /// Names on an unrecognised page are shown this long.
 const SHOWN_NAME: usize = 60;
+/// And a model's name this long.
+const SHOWN_LABEL: usize = 120;
 
 /// Decodes pages of any number of endpoints. Shared: scratch space is lent to whoever decodes, and kept.
 #[derive(Debug)]
@@ -44,6 +46,11 @@ fn decode(page: &[u8], reader: &mut Reader, memory: &mut Memory) -> Result<Engin
     let mut read = reader.finish(memory).map_err(|unrecognised| {
         Failure::NotRecognised(unrecognised.saw.iter().map(|name| clean(name, SHOWN_NAME)).collect())
     })?;
+    // Names from a page reach screens, logs and reports: they are cleaned where they come in.
+    for replica in &mut read.replicas {
+        replica.engine = clean(&replica.engine, SHOWN_NAME);
+        replica.model = replica.model.take().map(|model| clean(&model, SHOWN_LABEL));
+    }
     read.series = stats.samples;
     read.skipped = stats.skipped;
     read.first_skipped = stats.first_skipped.map(|s| s.to_string());

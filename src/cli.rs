@@ -1,0 +1,117 @@
+//! What can be typed. Dumb on purpose: what it means is decided by `config` and `command`.
+
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+
+/// Finds out where the time of a slow LLM endpoint goes.
+#[derive(Debug, Parser)]
+#[command(name = "warroom", version, about, max_term_width = 100, arg_required_else_help = true)]
+pub struct Cli {
+    /// Read this configuration file instead of the user's and the system's
+    #[arg(long, global = true, value_name = "FILE")]
+    pub config: Option<PathBuf>,
+
+    /// What to do
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+/// The commands.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Diagnose once and exit: what is broken, in which phase the time goes, by which mechanism, how sure
+    Check(CheckArgs),
+    /// The configuration: what holds, where it comes from, whether it is right
+    #[command(subcommand)]
+    Config(ConfigCommand),
+}
+
+/// `warroom config …`
+#[derive(Debug, Clone, Copy, Subcommand)]
+pub enum ConfigCommand {
+    /// Write the commented default file for editing
+    Init,
+    /// Print every value and the layer that it comes from
+    Print,
+    /// Print the path of the user's file
+    Path,
+    /// Say whether the files and variables are right
+    Validate,
+}
+
+/// `warroom check …`
+#[derive(Debug, Clone, Args)]
+#[command(after_help = "Exit codes: 0 healthy or idle, 1 runtime failure, 2 usage, 3 warning, 4 breach or stalled, \
+                  5 cannot tell, 130 interrupted.\n\nExamples:\n  \
+                  warroom check --engine http://127.0.0.1:8000/metrics --for 30s\n  \
+                  warroom check --pages recorded/pod-a --pages recorded/pod-b --at +60s -o markdown")]
+pub struct CheckArgs {
+    /// A metrics page to poll live; repeatable, one per replica
+    #[arg(long, value_name = "URL", conflicts_with = "pages")]
+    pub engine: Vec<String>,
+
+    /// A directory of recorded pages named <unix_ms>.prom or .prom.gz; repeatable, one per replica
+    #[arg(long, value_name = "DIR")]
+    pub pages: Vec<PathBuf>,
+
+    /// How long to watch before the verdict (live)
+    #[arg(long = "for", value_name = "DURATION", default_value = "15s", conflicts_with = "pages")]
+    pub watch: String,
+
+    /// Judge this moment of a recording: +40s from its first page, RFC 3339, or unix milliseconds. Nothing later is read
+    #[arg(long, value_name = "MOMENT", requires = "pages", allow_hyphen_values = true)]
+    pub at: Option<String>,
+
+    /// The window that is judged; shorter where less was observed
+    #[arg(long, value_name = "DURATION", default_value = "5m")]
+    pub window: String,
+
+    /// Time to first token within which requests must be served
+    #[arg(long, value_name = "SECONDS")]
+    pub ttft_target: Option<String>,
+
+    /// Time per output token within which tokens must come
+    #[arg(long, value_name = "SECONDS")]
+    pub tpot_target: Option<String>,
+
+    /// The share of events that must be within the targets
+    #[arg(long, value_name = "RATIO")]
+    pub objective: Option<String>,
+
+    /// Output format
+    #[arg(short, long, value_enum, default_value_t = Output::Text)]
+    pub output: Output,
+
+    /// The least verdict that makes the exit code non-zero
+    #[arg(long, value_enum, value_name = "VERDICT", default_value_t = FailOn::Warning)]
+    pub fail_on: FailOn,
+
+    /// Colours of the text output
+    #[arg(long, value_name = "NAME")]
+    pub theme: Option<String>,
+
+    /// Use ASCII only
+    #[arg(long)]
+    pub ascii: bool,
+}
+
+/// How a diagnosis is written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Output {
+    /// For a terminal or a log
+    Text,
+    /// The machine contract
+    Json,
+    /// To paste into a channel
+    Markdown,
+}
+
+/// From which verdict on `check` fails.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum FailOn {
+    /// Warning, breach and stalled
+    Warning,
+    /// Breach and stalled
+    Breach,
+}

@@ -1,0 +1,247 @@
+//! `warroom check`: reads the sources that were named, diagnoses once, and says how the process is to end.
+
+use std::path::PathBuf;
+use std::str::FromStr;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use jiff::Timestamp;
+
+use crate::clock;
+use crate::config::Config;
+use crate::diagnosis::{BurnPreset, Diagnosis, Policy, Target, Targets, diagnose};
+use crate::dialect::{Catalogue, DialectError, Memory};
+use crate::domain::{At, Endpoint, Snapshot, Verdict};
+use crate::source::engine::Decoder;
+use crate::source::http::{Fetcher, Settings, Unusable, Url, shown};
+use crate::source::pages::{PagesError, Recording};
+use crate::source::poll::Poller;
+use crate::text::clean;
+
+/// What `check` was asked to read.
+#[derive(Debug, Clone)]
+pub enum Sources {
+    /// Pages to poll, and for how long.
+    Live {
+        /// Where they are.
+        engines: Vec<String>,
+        /// How long.
+        watch: Duration,
+    },
+    /// Recorded pages, and the moment to judge.
+    Recorded {
+        /// One directory per endpoint.
+        directories: Vec<PathBuf>,
+        /// `+40s`, a time, or the end.
+        at: Option<String>,
+    },
+}
+
+/// Why nothing could be diagnosed.
+#[derive(Debug, thiserror::Error)]
+pub enum CheckError {
+    /// Nothing was named.
+    #[error("there is nothing to read: give --engine URL (repeatable) or --pages DIR (repeatable)")]
+    NothingToRead,
+    /// A URL is none.
+    #[error("'{url}' is no URL of a metrics page ({why}); give one like http://10.0.0.7:8000/metrics")]
+    Url {
+        /// As typed, cleaned.
+        url: String,
+        /// What is wrong.
+        why: String,
+    },
+    /// A moment cannot be understood.
+    #[error(
+        "--at '{at}' is no moment: give +40s (from the first page), a time like 2026-06-08T03:14:07Z, or unix milliseconds"
+    )]
+    At {
+        /// As typed, cleaned.
+        at: String,
+    },
+    /// A recording cannot be used.
+    #[error(transparent)]
+    Pages(#[from] PagesError),
+    /// A dialect or an alias is wrong.
+    #[error(transparent)]
+    Dialect(#[from] DialectError),
+    /// There is no HTTP client.
+    #[error(transparent)]
+    Client(#[from] Unusable),
+}
+
+impl CheckError {
+    /// Whether what was typed or configured is at fault, and not what happened.
+    pub const fn is_usage(&self) -> bool {
+        !matches!(self, Self::Client(_))
+    }
+}
+
+/// Reads the sources and diagnoses.
+pub async fn check(sources: Sources, window: Duration, config: &Config) -> Result<Diagnosis, CheckError> {
+    let aliases: Vec<(String, String)> = config.aliases.iter().map(|(f, q)| (f.clone(), (*q).to_owned())).collect();
+    let decoder = Decoder::new(Arc::new(Catalogue::embedded(&aliases)?));
+    let snapshot = match sources {
+        Sources::Live { engines, .. } if engines.is_empty() => return Err(CheckError::NothingToRead),
+        Sources::Live { engines, watch } => live(&engines, watch, decoder, config).await?,
+        Sources::Recorded { directories, at } => recorded(&directories, at.as_deref(), &decoder)?,
+    };
+    Ok(diagnose(&snapshot, &policy(window, config)))
+}
+
+fn policy(window: Duration, config: &Config) -> Policy {
+    let targets = |slo: &crate::config::Slo| Targets {
+        ttft: Target { seconds: slo.ttft.limit.as_secs_f64(), objective: slo.ttft.objective },
+        tpot: Target { seconds: slo.tpot.limit.as_secs_f64(), objective: slo.tpot.objective },
+        burn: match slo.burn {
+            crate::config::Burn::Workbook => BurnPreset::Workbook,
+            crate::config::Burn::Sloth28d => BurnPreset::Sloth28d,
+            crate::config::Burn::Pyrra => BurnPreset::Pyrra,
+        },
+    };
+    Policy {
+        window_s: window.as_secs_f64(),
+        default: targets(&config.slo.default),
+        by_model: config.slo.models.iter().map(|(model, slo)| (model.clone(), targets(slo))).collect(),
+    }
+}
+
+fn recorded(directories: &[PathBuf], at: Option<&str>, decoder: &Decoder) -> Result<Snapshot, CheckError> {
+    let recordings = directories.iter().map(|d| Recording::open(d)).collect::<Result<Vec<_>, _>>()?;
+    let first = recordings.iter().filter_map(Recording::first).min();
+    let last = recordings
+        .iter()
+        .filter_map(Recording::last_page)
+        .max()
+        .or_else(|| recordings.iter().filter_map(Recording::last).max());
+    let (Some(first), Some(last)) = (first, last) else { return Err(CheckError::NothingToRead) };
+    let now = match at {
+        Some(at) => moment(at, first)?,
+        None => last,
+    };
+    let interval_s = recordings.iter().filter_map(Recording::interval_s).fold(1.0, f64::max);
+    Ok(Snapshot { now, interval_s, endpoints: recordings.iter().map(|r| r.read(now, decoder)).collect() })
+}
+
+/// `+40s` and `-40s` from the first page, RFC 3339, unix seconds or milliseconds.
+fn moment(text: &str, first: At) -> Result<At, CheckError> {
+    let wrong = || CheckError::At { at: clean(text, 60) };
+    let offset = |rest: &str| crate::config::duration(rest).map(|d| d.as_secs_f64()).map_err(|_| wrong());
+    if let Some(rest) = text.strip_prefix('+') {
+        return Ok(first.plus(offset(rest)?));
+    }
+    if let Some(rest) = text.strip_prefix('-') {
+        return Ok(first.plus(-offset(rest)?));
+    }
+    if let Ok(number) = text.parse::<i64>() {
+        // Seconds until the year 5138, milliseconds from 1973 on.
+        return Ok(At(if number.abs() < 100_000_000_000 { number.saturating_mul(1000) } else { number }));
+    }
+    Timestamp::from_str(text).map(|t| At(t.as_millisecond())).map_err(|_| wrong())
+}
+
+async fn live(engines: &[String], watch: Duration, decoder: Decoder, config: &Config) -> Result<Snapshot, CheckError> {
+    let urls = engines.iter().map(|e| url(e)).collect::<Result<Vec<_>, _>>()?;
+    let settings = Settings {
+        timeout: config.scrape.timeout,
+        connect_timeout: config.scrape.timeout.min(Duration::from_secs(2)),
+        ..Settings::default()
+    };
+    // Three pages make two differences; a short watch is read more often, a long one as configured.
+    let interval = config.scrape.interval.min((watch / 3).max(Duration::from_secs(1)));
+    let poller = Poller {
+        fetcher: Fetcher::new(settings)?,
+        endpoints: urls.clone(),
+        interval,
+        concurrency: usize::from(config.scrape.concurrency),
+    };
+    let mut endpoints: Vec<Endpoint> =
+        urls.iter().map(|u| Endpoint::new(shown(u), format!("curl -s '{}'", shown(u).replace('\'', "%27")))).collect();
+    let memories: Vec<Mutex<Memory>> = urls.iter().map(|_| Mutex::default()).collect();
+    let decode = move |endpoint: usize, page: &[u8]| {
+        let mut memory = memories[endpoint].lock().unwrap_or_else(PoisonError::into_inner);
+        decoder.decode(page, &mut memory)
+    };
+    let (sender, mut attempts) = tokio::sync::mpsc::channel(urls.len().clamp(16, 256));
+    let polling = tokio::spawn(poller.run(decode, sender));
+    let end = tokio::time::sleep(watch + Duration::from_millis(200));
+    tokio::pin!(end);
+    loop {
+        tokio::select! {
+            biased;
+            Some(attempt) = attempts.recv() => {
+                let at = At(attempt.sent_ms);
+                match attempt.body {
+                    Ok(page) => endpoints[attempt.endpoint].page(at, page),
+                    Err(failure) => endpoints[attempt.endpoint].failed(at, failure),
+                }
+            }
+            () = &mut end => break,
+        }
+    }
+    polling.abort();
+    Ok(Snapshot { now: At(clock::unix_ms()), interval_s: interval.as_secs_f64(), endpoints })
+}
+
+fn url(text: &str) -> Result<Url, CheckError> {
+    let wrong = |why: String| CheckError::Url { url: clean(&without_secrets(text), 120), why };
+    let url = Url::parse(text).map_err(|e| wrong(e.to_string()))?;
+    match url.scheme() {
+        "http" | "https" if url.has_host() => Ok(url),
+        scheme => Err(wrong(format!("its scheme is '{}'", clean(scheme, 20)))),
+    }
+}
+
+/// What is typed wrongly may hold a password all the same.
+fn without_secrets(text: &str) -> String {
+    match text.rsplit_once('@') {
+        Some((before, after)) => {
+            let scheme = before.split_once("://").map_or("", |(scheme, _)| scheme);
+            if scheme.is_empty() { format!("…@{after}") } else { format!("{scheme}://…@{after}") }
+        }
+        None => text.to_owned(),
+    }
+}
+
+/// The exit code of a verdict, with the bar that was asked for.
+pub const fn exit_code(verdict: Verdict, fail_on_warning: bool) -> u8 {
+    match verdict {
+        Verdict::Healthy | Verdict::Idle => 0,
+        Verdict::Warning if fail_on_warning => 3,
+        Verdict::Warning => 0,
+        Verdict::Breach | Verdict::Stalled => 4,
+        Verdict::CannotTell => 5,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_moment_is_an_offset_a_time_or_a_number() {
+        let first = At(1_000_000_000_000);
+        for (text, expected) in [
+            ("+40s", 1_000_000_040_000),
+            ("+1m30s", 1_000_000_090_000),
+            ("-10s", 999_999_990_000),
+            ("2001-09-09T01:46:41Z", 1_000_000_001_000),
+            ("1000000002000", 1_000_000_002_000),
+            ("1000000003", 1_000_000_003_000),
+        ] {
+            assert_eq!(moment(text, first).unwrap(), At(expected), "{text}");
+        }
+        for text in ["+", "tomorrow", "+40", "\u{1b}[31m"] {
+            let error = moment(text, first).unwrap_err().to_string();
+            assert!(error.contains("is no moment") && !error.contains('\u{1b}'), "{error}");
+        }
+    }
+
+    #[test]
+    fn a_url_that_is_none_is_named_without_its_password() {
+        for text in ["ftp://u:secret@host/metrics", "localhost:8000/metrics", "http://", "u:secret@host"] {
+            let error = url(text).unwrap_err().to_string();
+            assert!(error.contains("metrics page") && !error.contains("secret"), "{error}");
+        }
+    }
+}

@@ -1,0 +1,160 @@
+//! What people read: a diagnosis as text for a terminal and as Markdown to paste. Knows no terminal and no file; the same
+//! numbers, codes and sentences as in the contract.
+
+mod markdown;
+mod text;
+
+pub use markdown::markdown;
+pub use text::{Look, text};
+
+use crate::contract::time;
+use crate::diagnosis::{Diagnosis, Metric, PhaseRow, SloRow, number, seconds};
+use crate::domain::{BaselineKind, Quantile, Verdict};
+
+/// `BREACH since 03:05:40Z (8m27s)` and what it is about.
+fn headline(d: &Diagnosis) -> String {
+    let mut line = d.verdict.code().to_uppercase().replace('_', " ");
+    if let Some(since) = d.since {
+        let end = d.until.unwrap_or(d.at);
+        let was = if d.until.is_some() { "from" } else { "since" };
+        line.push_str(&format!(" {was} {}", clock(&time(since))));
+        if let Some(until) = d.until {
+            line.push_str(&format!(" to {}", clock(&time(until))));
+        }
+        line.push_str(&format!(" ({})", length(end.since(since))));
+    }
+    if let Some(trend) = d.trend {
+        line.push_str(&format!(", {trend}"));
+    }
+    line
+}
+
+/// What was judged: model, engine, window.
+fn scope(d: &Diagnosis) -> String {
+    let engine = match (&d.engine, &d.generation) {
+        (Some(engine), Some(generation)) => format!("{engine} {generation}"),
+        (Some(engine), None) => engine.clone(),
+        _ => "unknown engine".to_owned(),
+    };
+    let model = d.model.as_deref().unwrap_or("unknown model");
+    let observed = d.at.since(d.from);
+    let short = if observed < 0.95 * d.requested_s {
+        format!(" of {} asked for", length(d.requested_s))
+    } else {
+        String::new()
+    };
+    format!(
+        "{model} on {engine}, {} replica{}, {} observed{short}, to {}",
+        d.replicas.len(),
+        if d.replicas.len() == 1 { "" } else { "s" },
+        length(observed),
+        time(d.at)
+    )
+}
+
+/// `03:05:40Z` of an RFC 3339 time.
+fn clock(rfc3339: &str) -> &str {
+    rfc3339.split_once('T').map_or(rfc3339, |(_, clock)| clock)
+}
+
+/// A span of time as people say it.
+fn length(s: f64) -> String {
+    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "whole seconds of a span")]
+    let whole = s.round().max(0.0) as u64;
+    match (whole / 3600, whole / 60 % 60, whole % 60) {
+        (0, 0, s) => format!("{s}s"),
+        (0, m, 0) => format!("{m}m"),
+        (0, m, s) => format!("{m}m{s:02}s"),
+        (h, 0, _) => format!("{h}h"),
+        (h, m, _) => format!("{h}h{m:02}m"),
+    }
+}
+
+/// A quantile as the bucket into which it fell.
+fn bucket(q: Option<Quantile>) -> String {
+    match q {
+        None => "-".to_owned(),
+        Some(Quantile { lower, upper: None, .. }) => format!("> {}", seconds(lower)),
+        Some(Quantile { lower, upper: Some(upper), .. }) if lower <= 0.0 => format!("<= {}", seconds(upper)),
+        Some(Quantile { lower, upper: Some(upper), .. }) => {
+            let (low, high) = (seconds(lower), seconds(upper));
+            match (low.rsplit_once(' '), high.rsplit_once(' ')) {
+                (Some((n, unit)), Some((m, same))) if unit == same => format!("{}-{} {unit}", trim(n), trim(m)),
+                _ => format!("{low}-{high}"),
+            }
+        }
+    }
+}
+
+/// `10.0` → `10`, `2.50` → `2.5`.
+fn trim(n: &str) -> &str {
+    if n.contains('.') { n.trim_end_matches('0').trim_end_matches('.') } else { n }
+}
+
+/// A target without needless digits.
+fn trim_bound(s: f64) -> String {
+    let shown = seconds(s);
+    match shown.rsplit_once(' ') {
+        Some((n, unit)) => format!("{} {unit}", trim(n)),
+        None => shown,
+    }
+}
+
+/// Late events of an objective.
+fn late(row: &SloRow) -> String {
+    let unit = if row.metric == Metric::Ttft { "requests" } else { "tokens" };
+    match (row.bad, row.bad_at_most, row.count) {
+        (Some(bad), Some(most), Some(count)) if most > bad => {
+            format!("{}-{} of {} {unit}", number(bad), number(most), number(count))
+        }
+        (Some(bad), _, Some(count)) if count > 0.0 => {
+            let percent = 100.0 * bad / count;
+            let share = if percent > 0.0 && percent < 0.1 { "<0.1".to_owned() } else { format!("{percent:.1}") };
+            format!("{} of {} {unit} ({share}%)", number(bad), number(count))
+        }
+        _ => "not known".to_owned(),
+    }
+}
+
+/// The mean of a phase in its unit.
+fn mean(row: &PhaseRow, value: Option<f64>) -> String {
+    match value {
+        None => "?".to_owned(),
+        Some(v) if row.unit == "s/token" => format!("{}/tok", seconds(v)),
+        Some(v) => seconds(v),
+    }
+}
+
+/// What the comparison is with, in words.
+fn baseline_words(kind: BaselineKind) -> &'static str {
+    match kind {
+        BaselineKind::OldRevision => "old revision",
+        BaselineKind::Prometheus => "Prometheus",
+        BaselineKind::History => "first healthy stretch",
+        BaselineKind::Lifetime => "lifetime of the process",
+        BaselineKind::Target => "target",
+    }
+}
+
+/// Whether there is something to find in the findings and levers.
+fn troubled(d: &Diagnosis) -> bool {
+    matches!(d.verdict, Verdict::Breach | Verdict::Warning | Verdict::Stalled)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn lengths_and_buckets_read_as_people_say_them() {
+        assert_eq!(length(507.0), "8m27s");
+        assert_eq!(length(300.0), "5m");
+        assert_eq!(length(7200.0), "2h");
+        let q = |lower, upper| Some(Quantile { estimate: None, lower, upper });
+        assert_eq!(bucket(q(10.0, Some(20.0))), "10-20 s");
+        assert_eq!(bucket(q(2.5, Some(5.0))), "2.5-5 s");
+        assert_eq!(bucket(q(20.0, None)), "> 20.0 s");
+        assert_eq!(bucket(q(0.0, Some(0.1))), "<= 0.10 s");
+        assert_eq!(bucket(None), "-");
+    }
+}

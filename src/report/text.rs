@@ -1,0 +1,362 @@
+//! A diagnosis in a terminal or a log: verdict, objectives, phases with bars, findings with evidence, levers, sources.
+
+use std::fmt::Write as _;
+
+use anstyle::Style;
+
+use super::{baseline_words, bucket, headline, late, mean, scope, troubled};
+use crate::diagnosis::{Diagnosis, Finding, PhaseRow, SloRow, number, seconds};
+use crate::domain::{Helps, Phase, RowStatus, SourceState, Verdict};
+use crate::ui::theme::{Slot, Theme};
+
+/// How it is to look.
+#[derive(Debug, Clone, Copy)]
+pub struct Look<'t> {
+    /// Colours; none of them carries a meaning of its own.
+    pub theme: &'t Theme,
+    /// Columns.
+    pub width: usize,
+    /// Whether only ASCII may be used.
+    pub ascii: bool,
+}
+
+/// Narrower than this no table fits.
+const LEAST_WIDTH: usize = 60;
+const MOST_WIDTH: usize = 120;
+const BAR: usize = 16;
+/// Replicas listed before the rest is only counted.
+const MOST_REPLICAS: usize = 12;
+
+/// Renders a diagnosis. Ends with a line break.
+pub fn text(d: &Diagnosis, look: Look<'_>) -> String {
+    let mut page = Page { look, out: String::new() };
+    page.verdict(d);
+    page.objectives(d);
+    page.phases(d);
+    page.findings(d);
+    page.levers(d);
+    page.changes(d);
+    page.replicas(d);
+    page.sources(d);
+    page.out
+}
+
+struct Page<'t> {
+    look: Look<'t>,
+    out: String,
+}
+
+impl Page<'_> {
+    fn width(&self) -> usize {
+        self.look.width.clamp(LEAST_WIDTH, MOST_WIDTH)
+    }
+
+    fn styled(&self, slot: Slot, text: &str) -> String {
+        let style: Style = self.look.theme.style(slot);
+        format!("{style}{text}{style:#}")
+    }
+
+    fn line(&mut self, text: &str) {
+        self.out.push_str(text.trim_end());
+        self.out.push('\n');
+    }
+
+    /// Text folded at words, further lines indented; the style applies to all of it.
+    fn folded(&mut self, first: &str, indent: usize, slot: Slot, text: &str) {
+        let room = self.width().saturating_sub(indent).max(20);
+        let mut lines: Vec<String> = vec![String::new()];
+        for word in text.split(' ') {
+            let last = lines.last().map_or(0, |l| l.chars().count());
+            if last > 0 && last + 1 + word.chars().count() > room {
+                lines.push(String::new());
+            }
+            if let Some(line) = lines.last_mut() {
+                if !line.is_empty() {
+                    line.push(' ');
+                }
+                line.push_str(word);
+            }
+        }
+        for (i, line) in lines.iter().enumerate() {
+            let head = if i == 0 { format!("{first:<indent$}") } else { " ".repeat(indent) };
+            let styled = self.styled(slot, line);
+            self.line(&format!("{head}{styled}"));
+        }
+    }
+
+    fn heading(&mut self, title: &str, aside: &str) {
+        self.line("");
+        let title_styled = self.styled(Slot::Heading, title);
+        let aside = if aside.is_empty() { String::new() } else { self.styled(Slot::TextMuted, &format!("  {aside}")) };
+        self.line(&format!("{title_styled}{aside}"));
+    }
+
+    fn verdict(&mut self, d: &Diagnosis) {
+        let slot = match d.verdict {
+            Verdict::Healthy => Slot::VerdictHealthy,
+            Verdict::Warning => Slot::VerdictWarning,
+            Verdict::Breach | Verdict::Stalled => Slot::VerdictBreach,
+            Verdict::Idle | Verdict::CannotTell => Slot::VerdictUnknown,
+        };
+        let head = self.styled(slot, &headline(d));
+        self.line(&head);
+        self.folded("", 0, Slot::Text, &d.sentence);
+        if let Some(suspect) = &d.suspect {
+            let cause = suspect.cause.map_or(String::new(), |c| format!(", cause {c}"));
+            let on = suspect.subject.replica.as_ref().map_or(String::new(), |r| format!(" on {r}"));
+            let words =
+                format!("{}: {}{cause}{on} (confidence {})", suspect.phase, suspect.mechanism, suspect.confidence);
+            let slot = Slot::Text;
+            self.folded("suspect ", 8, slot, &words);
+        }
+        self.folded("", 0, Slot::TextMuted, &scope(d));
+    }
+
+    fn objectives(&mut self, d: &Diagnosis) {
+        self.heading("OBJECTIVES", "");
+        for row in &d.slo {
+            let line = self.objective(row, d.slo.iter().any(|r| r.model != d.model));
+            self.line(&line);
+            if let Some(note) = row.note.as_ref().filter(|_| row.count.is_some() || row.status != RowStatus::Unknown) {
+                self.folded("", 6, Slot::TextMuted, note);
+            }
+        }
+    }
+
+    fn objective(&self, row: &SloRow, with_model: bool) -> String {
+        let status = self.status(row.status);
+        let target = format!("{}% <= {}", number(row.target.objective * 100.0), super::trim_bound(row.target.seconds));
+        let model = row.model.as_ref().filter(|_| with_model).map_or(String::new(), |m| format!("  {m}"));
+        let title = row.metric.title();
+        if row.p95.is_none() {
+            let measured = match (row.mean_s, row.count) {
+                (Some(mean), Some(count)) if count > 0.0 => format!("mean {}, n {}", seconds(mean), number(count)),
+                _ => row.note.clone().unwrap_or_else(|| "not measured".to_owned()),
+            };
+            return format!("{title:<5} {target:<14} {status}  {measured}{model}");
+        }
+        let quantiles = format!("p50 {:<12} p95 {:<12} p99 {:<12}", bucket(row.p50), bucket(row.p95), bucket(row.p99));
+        let mut line = format!("{title:<5} {target:<14} {status}  late {}{model}\n      {quantiles}", late(row));
+        let burns: Vec<String> = row
+            .windows
+            .iter()
+            .filter_map(|w| {
+                let short = if w.observed_s < 0.9 * w.window_s {
+                    format!(" of {} seen", super::length(w.observed_s))
+                } else {
+                    String::new()
+                };
+                w.burn
+                    .filter(|_| short.is_empty() || w.window_s <= 300.0)
+                    .map(|b| format!("{} burn {}{short}", crate::contract::window_name(w.window_s), number(b)))
+            })
+            .collect();
+        if !burns.is_empty() {
+            let _ = write!(line, " {}", burns.join(", "));
+        }
+        line
+    }
+
+    fn status(&self, status: RowStatus) -> String {
+        let (slot, word) = match status {
+            RowStatus::Ok => (Slot::VerdictHealthy, "ok"),
+            RowStatus::Warning => (Slot::VerdictWarning, "WARNING"),
+            RowStatus::Breach => (Slot::VerdictBreach, "BREACH"),
+            RowStatus::Unknown => (Slot::VerdictUnknown, "unknown"),
+        };
+        self.styled(slot, &format!("{word:<7}"))
+    }
+
+    fn phases(&mut self, d: &Diagnosis) {
+        let was = match (d.ttft_mean.1, d.phases.iter().find_map(|p| p.baseline_from)) {
+            (Some(before), Some(kind)) => format!(", was {} ({})", seconds(before), baseline_words(kind)),
+            _ => String::new(),
+        };
+        let now =
+            d.ttft_mean.0.map_or("TTFT mean not measured".to_owned(), |m| format!("TTFT mean {}{was}", seconds(m)));
+        self.heading("WHERE", &now);
+        let whole = d.ttft_mean.0.unwrap_or(0.0);
+        for row in &d.phases {
+            let line = self.phase(row, whole);
+            self.line(&line);
+        }
+    }
+
+    fn phase(&self, row: &PhaseRow, whole: f64) -> String {
+        let name = if row.phase == Phase::Rest { "(rest)" } else { row.phase.code() };
+        if row.mean.is_none() {
+            let note = if row.note.is_empty() { "not measured" } else { &row.note };
+            return format!("{name:<8} {:>11} {}", "?", self.styled(Slot::TextMuted, note));
+        }
+        let share = match row.mean {
+            Some(mean) if row.unit == "s/request" && whole > 0.0 => (mean / whole).clamp(0.0, 1.0),
+            _ => 0.0,
+        };
+        #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a share of a few columns")]
+        let filled = (share * BAR as f64).round() as usize;
+        let (full, empty) = if self.look.ascii { ("#", ".") } else { ("█", "·") };
+        let bar = if row.unit == "s/request" {
+            format!(
+                "{}{}",
+                self.styled(Slot::Bar, &full.repeat(filled)),
+                self.styled(Slot::BarBaseline, &empty.repeat(BAR - filled))
+            )
+        } else {
+            " ".repeat(BAR)
+        };
+        let delta =
+            row.delta.map_or(String::new(), |x| format!("{}{}", if x < 0.0 { "-" } else { "+" }, seconds(x.abs())));
+        let mut notes: Vec<String> = Vec::new();
+        if row.lags && row.phase != Phase::Rest {
+            notes.push("lags".to_owned());
+        }
+        if let Some(estimate) = row.estimate.filter(|e| *e >= 0.001) {
+            notes.push(format!("a newcomer waits ~{}", seconds(estimate)));
+        }
+        if !row.note.is_empty() {
+            notes.push(row.note.clone());
+        }
+        let room = self.width().saturating_sub(58);
+        let note: String = notes.join(", ").chars().take(room.max(12)).collect();
+        format!(
+            "{name:<8} {:>11} {bar} {delta:>9} {} {}",
+            mean(row, row.mean),
+            self.status(row.status),
+            self.styled(Slot::TextMuted, &note)
+        )
+    }
+
+    fn findings(&mut self, d: &Diagnosis) {
+        if d.findings.is_empty() {
+            return;
+        }
+        self.heading("FINDINGS", if troubled(d) { "most seconds first" } else { "" });
+        for finding in &d.findings {
+            self.finding(finding);
+        }
+    }
+
+    fn finding(&mut self, finding: &Finding) {
+        let mark = if self.look.ascii { "*" } else { "●" };
+        let head = format!("{mark} {} ({}, {})", finding.code.code(), finding.severity, finding.confidence);
+        let head = self.styled(Slot::Text, &head);
+        self.line(&head);
+        self.folded("", 4, Slot::Text, &finding.summary);
+        for evidence in &finding.evidence {
+            let (sign, slot) = if evidence.supports { ("+", Slot::EvidenceFor) } else { ("-", Slot::EvidenceAgainst) };
+            let words = format!("{} [{}]", evidence.claim, evidence.source);
+            self.folded(&format!("    {sign} "), 6, slot, &words);
+        }
+        if let Some(surer) = &finding.surer {
+            self.folded("    ? ", 6, Slot::TextMuted, &format!("surer with: {surer}"));
+        }
+    }
+
+    fn levers(&mut self, d: &Diagnosis) {
+        if d.levers.is_empty() {
+            return;
+        }
+        self.heading("LEVERS", "what helps against the suspect, and what does not");
+        for lever in &d.levers {
+            let (slot, word) = match lever.helps {
+                Helps::Yes => (Slot::LeverYes, "helps"),
+                Helps::No => (Slot::LeverNo, "no"),
+                Helps::Unknown => (Slot::TextMuted, "unknown"),
+            };
+            let word = self.styled(slot, &format!("{word:<8}"));
+            let first = format!("{word}{:<22}", lever.action.code());
+            let start = self.out.len();
+            self.folded("", 30, Slot::Text, &lever.why);
+            // The first line's indent is the lever itself.
+            self.out.replace_range(start..start + 30, &first);
+        }
+    }
+
+    fn changes(&mut self, d: &Diagnosis) {
+        if d.changes.is_empty() {
+            return;
+        }
+        self.heading("CHANGES", "");
+        for change in &d.changes {
+            let at = crate::contract::time(change.at);
+            self.folded(
+                &format!("{} ", super::clock(&at)),
+                10,
+                Slot::Text,
+                &format!("{}: {}", change.kind, change.summary),
+            );
+        }
+    }
+
+    fn replicas(&mut self, d: &Diagnosis) {
+        if d.replicas.len() < 2 {
+            return;
+        }
+        self.heading("REPLICAS", "slowest first");
+        let mut rows: Vec<_> = d.replicas.iter().collect();
+        rows.sort_by(|a, b| b.ttft_mean.unwrap_or(-1.0).total_cmp(&a.ttft_mean.unwrap_or(-1.0)));
+        for row in rows.iter().take(MOST_REPLICAS) {
+            let show = |v: Option<f64>| v.map_or("?".to_owned(), number);
+            let revision = row.revision.map_or(String::new(), |r| format!(" rev {r}"));
+            let kv = row.kv.map_or("?".to_owned(), |k| format!("{:.0}%", k * 100.0));
+            let line = format!(
+                "TTFT {:>9} n {:<6} waiting {:<5} running {:<5} KV {kv:<5} {}{revision}",
+                row.ttft_mean.map_or("?".to_owned(), seconds),
+                show(row.count),
+                show(row.waiting),
+                show(row.running),
+                row.name
+            );
+            self.line(&line);
+        }
+        if rows.len() > MOST_REPLICAS {
+            let more = self.styled(Slot::TextMuted, &format!("and {} more", rows.len() - MOST_REPLICAS));
+            self.line(&more);
+        }
+    }
+
+    fn sources(&mut self, d: &Diagnosis) {
+        self.heading("SOURCES", "");
+        let mut shown = 0;
+        // Those that are not as they should be come first, and all of them.
+        let mut rows: Vec<_> = d.sources.iter().collect();
+        rows.sort_by_key(|s| s.state == SourceState::Live && s.error.is_none());
+        for source in &rows {
+            let fine = source.state == SourceState::Live && source.error.is_none();
+            if fine && shown >= MOST_REPLICAS {
+                break;
+            }
+            shown += 1;
+            let age = source.age_s.map_or(String::new(), |a| format!(" {} old", seconds(a)));
+            let series = source.series.map_or(String::new(), |s| format!(", {s} series"));
+            let error = source.error.as_ref().map_or(String::new(), |e| format!(": {e}"));
+            self.folded("", 2, Slot::Text, &format!("{} {}{age}{series}{error}", source.name, source.state));
+        }
+        if rows.len() > shown {
+            let more = self.styled(Slot::TextMuted, &format!("  and {} more, all live", rows.len() - shown));
+            self.line(&more);
+        }
+        if let Some(source) = d.sources.iter().find(|s| !s.families.is_empty()) {
+            let used: Vec<String> = source
+                .families
+                .iter()
+                .filter(|(q, _)| {
+                    [
+                        "ttft",
+                        "itl",
+                        "queue",
+                        "prefill",
+                        "waiting",
+                        "running",
+                        "kv_usage",
+                        "prefill_seconds",
+                        "decode_seconds",
+                    ]
+                    .contains(q)
+                })
+                .map(|(q, f)| format!("{q} = {f}"))
+                .collect();
+            self.folded("", 2, Slot::TextMuted, &format!("read from {}", used.join(", ")));
+        }
+    }
+}

@@ -1,0 +1,154 @@
+//! Runs what was asked for: the one place that knows everyone. Builds the configuration, performs a command, writes what
+//! it returns, and turns its outcome into an exit code.
+
+use std::io::{self, IsTerminal, Write};
+use std::time::Duration;
+
+use color_eyre::eyre::{Context, Result};
+
+use crate::cli::{CheckArgs, Cli, Command, ConfigCommand, FailOn, Output};
+use crate::command::check::{self, Sources};
+use crate::command::config as config_command;
+use crate::config::{Config, Flag, Setting, Surroundings};
+use crate::contract::Check;
+use crate::diagnosis::Diagnosis;
+use crate::report::{self, Look};
+use crate::ui::theme::Theme;
+
+/// Exit codes that are no verdict.
+const FAILURE: u8 = 1;
+const USAGE: u8 = 2;
+const INTERRUPTED: u8 = 130;
+
+/// Text that goes into a file or a pipe is this wide.
+const PIPE_WIDTH: usize = 100;
+
+/// Does what was asked for, and answers with the exit code.
+pub fn run(cli: Cli) -> Result<u8> {
+    match cli.command {
+        Command::Check(ref args) => run_check(&cli, args),
+        Command::Config(command) => run_config(&cli, command),
+    }
+}
+
+fn run_check(cli: &Cli, args: &CheckArgs) -> Result<u8> {
+    let config = match Config::load(cli.config.as_deref(), flags(args)) {
+        Ok(config) => config,
+        Err(error) => return usage(&error.to_string()),
+    };
+    let (window, watch) = match (duration("--window", &args.window), duration("--for", &args.watch)) {
+        (Ok(window), Ok(watch)) => (window, watch),
+        (Err(message), _) | (_, Err(message)) => return usage(&message),
+    };
+    let sources = if args.pages.is_empty() {
+        Sources::Live { engines: args.engine.clone(), watch }
+    } else {
+        Sources::Recorded { directories: args.pages.clone(), at: args.at.clone() }
+    };
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()
+        .wrap_err("no threads can be started: the limits of this account may be reached")?;
+    let outcome = runtime.block_on(async {
+        tokio::select! {
+            outcome = check::check(sources, window, &config) => Some(outcome),
+            _ = tokio::signal::ctrl_c() => None,
+        }
+    });
+    // What is still in flight is nobody's business any more.
+    runtime.shutdown_background();
+    match outcome {
+        None => Ok(INTERRUPTED),
+        Some(Err(error)) if error.is_usage() => usage(&error.to_string()),
+        Some(Err(error)) => {
+            complain(&error.to_string());
+            Ok(FAILURE)
+        }
+        Some(Ok(diagnosis)) => {
+            print(&rendered(&diagnosis, args, &config)?)?;
+            Ok(check::exit_code(diagnosis.verdict, args.fail_on == FailOn::Warning))
+        }
+    }
+}
+
+fn rendered(diagnosis: &Diagnosis, args: &CheckArgs, config: &Config) -> Result<String> {
+    Ok(match args.output {
+        Output::Json => {
+            let mut json =
+                serde_json::to_string_pretty(&Check::from(diagnosis)).wrap_err("the diagnosis is no JSON")?;
+            json.push('\n');
+            json
+        }
+        Output::Markdown => report::markdown(diagnosis),
+        Output::Text => {
+            let (theme, warnings) = Theme::named(&config.ui.theme);
+            for warning in warnings {
+                complain(&warning.to_string());
+            }
+            let width =
+                terminal_size::terminal_size().filter(|_| io::stdout().is_terminal()).map(|(w, _)| usize::from(w.0));
+            let ascii = args.ascii || !crate::config::speaks_utf8();
+            report::text(diagnosis, Look { theme: &theme, width: width.unwrap_or(PIPE_WIDTH), ascii })
+        }
+    })
+}
+
+fn flags(args: &CheckArgs) -> Vec<Flag> {
+    [
+        ("--ttft-target", Setting::TtftTarget, &args.ttft_target),
+        ("--tpot-target", Setting::TpotTarget, &args.tpot_target),
+        ("--objective", Setting::Objective, &args.objective),
+        ("--theme", Setting::Theme, &args.theme),
+    ]
+    .into_iter()
+    .filter_map(|(name, setting, value)| value.clone().map(|value| Flag { name, setting, value }))
+    .collect()
+}
+
+fn duration(flag: &str, text: &str) -> Result<Duration, String> {
+    crate::config::duration(text).map_err(|why| {
+        format!("{flag} is '{}', which {why}: give a duration like 30s or 5m", crate::text::clean(text, 60))
+    })
+}
+
+fn run_config(cli: &Cli, command: ConfigCommand) -> Result<u8> {
+    let surroundings = Surroundings::of_this_process();
+    let named = cli.config.as_deref();
+    let said = match command {
+        ConfigCommand::Print => match Config::load(named, Vec::new()) {
+            Ok(config) => Ok(config_command::print(&config)),
+            Err(error) => return usage(&error.to_string()),
+        },
+        ConfigCommand::Path => config_command::path(&surroundings, named).map(|path| format!("{}\n", path.display())),
+        ConfigCommand::Validate => config_command::validate(&surroundings, named),
+        ConfigCommand::Init => config_command::init(&surroundings, named).and_then(|(path, text)| {
+            config_command::write(&path, text)?;
+            Ok(format!("wrote '{}'\n", path.display()))
+        }),
+    };
+    match said {
+        Ok(text) => {
+            print(&text)?;
+            Ok(0)
+        }
+        Err(error) => usage(&error.to_string()),
+    }
+}
+
+/// Writes to standard output; colours stay only where a terminal wants them. A reader that went away is no error.
+fn print(text: &str) -> Result<()> {
+    let mut out = anstream::AutoStream::auto(io::stdout().lock());
+    match out.write_all(text.as_bytes()).and_then(|()| out.flush()) {
+        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
+        other => other.wrap_err("standard output cannot be written"),
+    }
+}
+
+fn usage(message: &str) -> Result<u8> {
+    complain(message);
+    Ok(USAGE)
+}
+
+fn complain(message: &str) {
+    let _ = writeln!(io::stderr(), "warroom: {message}");
+}
