@@ -1,11 +1,60 @@
 //! Real incidents, recorded: what was done to the engine is known, and the diagnosis must find it.
 
-#[path = "support/judge.rs"]
-mod judge;
+#[path = "support/incident.rs"]
+mod incident;
 
-use judge::{Judge, capture, codes, suspect};
-use warroom::diagnosis::Metric;
-use warroom::domain::{Mechanism, Phase, RowStatus, Trend, Verdict};
+use std::sync::Arc;
+
+use incident::{capture, codes, policy, suspect};
+use warroom::diagnosis::{Diagnosis, Metric, Policy, diagnose};
+use warroom::dialect::Catalogue;
+use warroom::domain::{At, Mechanism, Phase, RowStatus, Snapshot, Trend, Verdict};
+use warroom::source::engine::Decoder;
+use warroom::source::pages::Recording;
+
+/// A recorded incident, and how it is to be judged.
+struct Judge {
+    recording: Recording,
+    decoder: Decoder,
+    policy: Policy,
+}
+
+impl Judge {
+    /// By a TTFT of 1 s and a TPOT of 100 ms.
+    fn of(name: &str) -> Self {
+        Self::with(name, 1.0, 0.1)
+    }
+
+    /// By other targets.
+    fn with(name: &str, ttft_s: f64, tpot_s: f64) -> Self {
+        let decoder = Decoder::new(Arc::new(Catalogue::embedded(&[]).expect("the dialects load")));
+        let recording = Recording::open(&capture(name)).expect("the capture is there");
+        Self { recording, decoder, policy: policy(ttft_s, tpot_s) }
+    }
+
+    /// The length of the recording in seconds.
+    fn length(&self) -> f64 {
+        let (first, last) = (self.recording.first(), self.recording.last_page());
+        last.zip(first).map_or(0.0, |(last, first)| last.since(first))
+    }
+
+    /// The diagnosis `seconds` after the first page.
+    fn at(&self, seconds: f64) -> Diagnosis {
+        self.on(self.recording.first().expect("there is a page").plus(seconds))
+    }
+
+    /// The diagnosis as of the last page.
+    fn end(&self) -> Diagnosis {
+        self.on(self.recording.last_page().expect("there is a page"))
+    }
+
+    /// The diagnosis as of `now`; nothing later is read.
+    fn on(&self, now: At) -> Diagnosis {
+        let interval_s = self.recording.interval_s().unwrap_or(5.0);
+        let endpoints = vec![self.recording.read(now, &self.decoder)];
+        diagnose(&Snapshot { now, interval_s, endpoints }, &self.policy)
+    }
+}
 
 fn healthy(name: &str) {
     let d = Judge::of(name).end();
