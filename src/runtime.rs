@@ -13,6 +13,7 @@ use crate::config::{Config, Flag, Setting, Surroundings};
 use crate::contract::Check;
 use crate::diagnosis::Diagnosis;
 use crate::report::{self, Look};
+use crate::runbook;
 use crate::ui::theme::Theme;
 
 /// Exit codes that are no verdict.
@@ -72,14 +73,16 @@ fn run_check(cli: &Cli, args: &CheckArgs) -> Result<u8> {
 }
 
 fn rendered(diagnosis: &Diagnosis, args: &CheckArgs, config: &Config) -> Result<String> {
+    let advice = runbook::advise(&runbook::rb_6()?, diagnosis);
+    let advice = advice.as_ref();
     Ok(match args.output {
         Output::Json => {
             let mut json =
-                serde_json::to_string_pretty(&Check::from(diagnosis)).wrap_err("the diagnosis is no JSON")?;
+                serde_json::to_string_pretty(&Check::new(diagnosis, advice)).wrap_err("the diagnosis is no JSON")?;
             json.push('\n');
             json
         }
-        Output::Markdown => report::markdown(diagnosis),
+        Output::Markdown => report::markdown(diagnosis, advice),
         Output::Text => {
             let (theme, warnings) = Theme::named(&config.ui.theme);
             for warning in warnings {
@@ -88,7 +91,7 @@ fn rendered(diagnosis: &Diagnosis, args: &CheckArgs, config: &Config) -> Result<
             let width =
                 terminal_size::terminal_size().filter(|_| io::stdout().is_terminal()).map(|(w, _)| usize::from(w.0));
             let ascii = args.ascii || !crate::config::speaks_utf8();
-            report::text(diagnosis, Look { theme: &theme, width: width.unwrap_or(PIPE_WIDTH), ascii })
+            report::text(diagnosis, advice, Look { theme: &theme, width: width.unwrap_or(PIPE_WIDTH), ascii })
         }
     })
 }
