@@ -7,5 +7,5 @@ use warroom::cli::Cli;
 
 fn main() -> color_eyre::Result<ExitCode> {
     color_eyre::config::HookBuilder::default().display_env_section(false).install()?;
-    Ok(ExitCode::from(warroom::runtime::run(Cli::parse())?))
+    Ok(ExitCode::from(warroom::runtime::run(&Cli::parse())?))
 }

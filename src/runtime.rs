@@ -25,21 +25,21 @@ const INTERRUPTED: u8 = 130;
 const PIPE_WIDTH: usize = 100;
 
 /// Does what was asked for, and answers with the exit code.
-pub fn run(cli: Cli) -> Result<u8> {
-    match cli.command {
-        Command::Check(ref args) => run_check(&cli, args),
-        Command::Config(command) => run_config(&cli, command),
+pub fn run(cli: &Cli) -> Result<u8> {
+    match &cli.command {
+        Command::Check(args) => run_check(cli, args),
+        Command::Config(command) => run_config(cli, *command),
     }
 }
 
 fn run_check(cli: &Cli, args: &CheckArgs) -> Result<u8> {
     let config = match Config::load(cli.config.as_deref(), flags(args)) {
         Ok(config) => config,
-        Err(error) => return usage(&error.to_string()),
+        Err(error) => return Ok(usage(&error.to_string())),
     };
     let (window, watch) = match (duration("--window", &args.window), duration("--for", &args.watch)) {
         (Ok(window), Ok(watch)) => (window, watch),
-        (Err(message), _) | (_, Err(message)) => return usage(&message),
+        (Err(message), _) | (_, Err(message)) => return Ok(usage(&message)),
     };
     let sources = if args.pages.is_empty() {
         Sources::Live { engines: args.engine.clone(), watch }
@@ -60,7 +60,7 @@ fn run_check(cli: &Cli, args: &CheckArgs) -> Result<u8> {
     runtime.shutdown_background();
     match outcome {
         None => Ok(INTERRUPTED),
-        Some(Err(error)) if error.is_usage() => usage(&error.to_string()),
+        Some(Err(error)) if error.is_usage() => Ok(usage(&error.to_string())),
         Some(Err(error)) => {
             complain(&error.to_string());
             Ok(FAILURE)
@@ -120,7 +120,7 @@ fn run_config(cli: &Cli, command: ConfigCommand) -> Result<u8> {
     let said = match command {
         ConfigCommand::Print => match Config::load(named, Vec::new()) {
             Ok(config) => Ok(config_command::print(&config)),
-            Err(error) => return usage(&error.to_string()),
+            Err(error) => return Ok(usage(&error.to_string())),
         },
         ConfigCommand::Path => config_command::path(&surroundings, named).map(|path| format!("{}\n", path.display())),
         ConfigCommand::Validate => config_command::validate(&surroundings, named),
@@ -134,7 +134,7 @@ fn run_config(cli: &Cli, command: ConfigCommand) -> Result<u8> {
             print(&text)?;
             Ok(0)
         }
-        Err(error) => usage(&error.to_string()),
+        Err(error) => Ok(usage(&error.to_string())),
     }
 }
 
@@ -147,9 +147,9 @@ fn print(text: &str) -> Result<()> {
     }
 }
 
-fn usage(message: &str) -> Result<u8> {
+fn usage(message: &str) -> u8 {
     complain(message);
-    Ok(USAGE)
+    USAGE
 }
 
 fn complain(message: &str) {
