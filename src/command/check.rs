@@ -1,5 +1,6 @@
 //! `warroom check`: reads the sources that were named, diagnoses once, and says how the process is to end.
 
+use std::panic::resume_unwind;
 use std::path::PathBuf;
 use std::str::FromStr;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -59,6 +60,16 @@ pub enum CheckError {
         /// As typed, cleaned.
         at: String,
     },
+    /// A moment of which nothing is recorded yet.
+    #[error(
+        "--at '{at}' is before anything that was recorded: the earliest is at {first}, give that moment or a later one"
+    )]
+    TooEarly {
+        /// As typed, cleaned.
+        at: String,
+        /// The earliest page or failure.
+        first: String,
+    },
     /// A recording cannot be used.
     #[error(transparent)]
     Pages(#[from] PagesError),
@@ -84,7 +95,13 @@ pub async fn check(sources: Sources, window: Duration, config: &Config) -> Resul
     let snapshot = match sources {
         Sources::Live { engines, .. } if engines.is_empty() => return Err(CheckError::NothingToRead),
         Sources::Live { engines, watch } => live(&engines, watch, decoder, config).await?,
-        Sources::Recorded { directories, at } => recorded(&directories, at.as_deref(), &decoder)?,
+        // Hours of pages take seconds to read, and whoever waits may want to interrupt.
+        Sources::Recorded { directories, at } => {
+            match tokio::task::spawn_blocking(move || recorded(&directories, at.as_deref(), &decoder)).await {
+                Ok(snapshot) => snapshot?,
+                Err(died) => resume_unwind(died.into_panic()),
+            }
+        }
     };
     Ok(diagnose(&snapshot, &policy(window, config)))
 }
@@ -119,6 +136,11 @@ fn recorded(directories: &[PathBuf], at: Option<&str>, decoder: &Decoder) -> Res
         Some(at) => moment(at, first)?,
         None => last,
     };
+    if let (Some(at), Some(earliest)) = (at, recordings.iter().filter_map(Recording::earliest).min())
+        && now < earliest
+    {
+        return Err(CheckError::TooEarly { at: clean(at, 60), first: crate::contract::time(earliest) });
+    }
     let interval_s = recordings.iter().filter_map(Recording::interval_s).fold(1.0, f64::max);
     Ok(Snapshot { now, interval_s, endpoints: recordings.iter().map(|r| r.read(now, decoder)).collect() })
 }
@@ -142,11 +164,9 @@ fn moment(text: &str, first: At) -> Result<At, CheckError> {
 
 async fn live(engines: &[String], watch: Duration, decoder: Decoder, config: &Config) -> Result<Snapshot, CheckError> {
     let urls = engines.iter().map(|e| url(e)).collect::<Result<Vec<_>, _>>()?;
-    let settings = Settings {
-        timeout: config.scrape.timeout,
-        connect_timeout: config.scrape.timeout.min(Duration::from_secs(2)),
-        ..Settings::default()
-    };
+    // An answer that would come after the end of the watch is not waited for, so that its absence is seen before.
+    let timeout = config.scrape.timeout.min(watch);
+    let settings = Settings { timeout, connect_timeout: timeout.min(Duration::from_secs(2)), ..Settings::default() };
     // Three pages make two differences; a short watch is read more often, a long one as configured.
     let interval = config.scrape.interval.min((watch / 3).max(Duration::from_secs(1)));
     let poller = Poller {
