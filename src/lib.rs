@@ -1,4 +1,44 @@
-//! `warroom` finds out where the time of a slow LLM endpoint goes.
+//! `warroom` finds out where the time of a slow LLM endpoint goes, and says how sure it is.
+//!
+//! # The map
+//!
+//! A functional core that knows no clock, socket, file or screen, and an imperative shell around it:
+//!
+//! ```text
+//!  sources (edge)                    core (pure)                                       shell
+//! ┌──────────────┐  bytes   decode ─► dialect          History                  contract  JSON
+//! │ source::poll ├────────►    exposition   quantities ─► Track, Endpoint ─► diagnose ─► report    text, Markdown
+//! │ source::pages│         (source::engine puts them together)  Snapshot      │            ▲
+//! └──────────────┘                                                            Diagnosis ───┘
+//!        ▲                                                                                 │
+//!   command::check ◄── config (flags > environment > files > default) ◄── cli        runtime ─► exit code
+//! ```
+//!
+//! | rank | room | owns | does not know |
+//! |---|---|---|---|
+//! | 0 | [`domain`] | quantities, histograms, chained histories, the vocabulary's codes | where anything came from |
+//! | 0 | [`text`] | strings from outside: cleaned and bounded | |
+//! | 1 | [`decode`] | bytes → samples | names of systems, sockets |
+//! | 1 | [`dialect`] | samples → canonical quantities, as data in `assets/dialects` | formats, HTTP |
+//! | 1 | [`diagnosis`] | objectives, phases, findings, the verdict | screens, runbooks, actions |
+//! | 4 | [`ui`] | themes | sources |
+//! | 4 | [`report`], [`contract`] | a diagnosis for people, and for programs | the terminal |
+//! | edge | [`source`] | fetching and reading, one endpoint never blocks another | each other |
+//! | edge | [`clock`] | the only clock | |
+//! | edge | [`command`] | one thin file per command | |
+//! | top | [`cli`], [`config`], [`runtime`] | what was typed; one valid `Config`; performing it | |
+//!
+//! # What holds everywhere
+//!
+//! - A lower rank never names a higher one, siblings of rank 1 do not name each other, and ranks 0 to 3 name no runtime,
+//!   client, file or clock. `tests/layering.rs` reads the sources and keeps it so.
+//! - A failed source is data ([`domain::Failure`]) and not an error. Errors are typed at the edge and sentences at the top;
+//!   each names the thing, what happened and what to do.
+//! - Absent is not zero. A quantity that no page has is `None` all the way to `null` and `?`.
+//! - Counters are chained across restarts where they come in ([`domain::Track`]), so that every later difference is a
+//!   subtraction. A page that contradicts itself is dropped whole.
+//! - Percentiles are never averaged: buckets are summed first. Means add up, and only within one cohort.
+//! - What comes from outside is cleaned where it comes in, and bounded.
 
 pub mod cli;
 pub mod clock;

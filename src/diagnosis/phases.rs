@@ -85,6 +85,8 @@ pub(super) fn rows(facts: &Facts<'_>) -> Vec<PhaseRow> {
         for row in [&mut queue, &mut prefill, &mut rest] {
             row.lags = row.mean.is_some();
         }
+        // A difference between two cohorts is no change of anything.
+        (rest.baseline, rest.delta) = (None, None);
         rest.note = if rest.mean.is_some_and(|m| m < 0.0) {
             "other requests than TTFT's: not interpreted".to_owned()
         } else {

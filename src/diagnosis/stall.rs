@@ -1,7 +1,7 @@
 //! Stretches in which work was there and nothing moved, or nobody answered. A stalled engine looks like an idle one:
 //! health and metrics answer, all counters are flat. What gives it away is named in each spell.
 
-use super::span::{Replica, median};
+use super::span::Replica;
 use crate::domain::{At, Dist, Failure, Gauge, Outcome, Point, Total};
 
 /// How a stall was seen.
@@ -38,8 +38,8 @@ pub(super) struct Spell<'a> {
 /// No token for this long while a request runs is no long step any more: steps take milliseconds, and the longest
 /// prompt that fits an engine takes seconds.
 const SILENCE_S: f64 = 8.0;
-/// Connections beyond those of the requests that the engine admits to.
-const EXTRA_CONNECTIONS: f64 = 3.0;
+/// Connections that were opened since nothing moves. Those that stood before may be a gateway's idle pool.
+const OPENED: f64 = 4.0;
 /// The mean wait of the burst after a silence, as a share of it: requests that arrived evenly waited half of it.
 const BURST_SHARE: f64 = 0.25;
 
@@ -120,7 +120,7 @@ fn unanswered<'a>(endpoint: &'a crate::domain::Endpoint, from: At, now: At, spel
 fn silences<'a>(replica: Replica<'a>, from: At, now: At, spells: &mut Vec<Spell<'a>>) {
     let system = replica.endpoint.system.as_ref();
     let lag = f64::from(system.map_or(0, |s| s.gauges_lag_s));
-    let idle_files = idle_open_files(replica, now);
+    let files = |p: &Point| p.values.gauge(Gauge::OpenFiles).filter(|_| system.is_some_and(|s| s.open_files_witness));
     let points: Vec<&Point> = replica.track.points().iter().filter(|p| p.at <= now).collect();
     let mut start = 0;
     for i in 1..=points.len() {
@@ -128,47 +128,35 @@ fn silences<'a>(replica: Replica<'a>, from: At, now: At, spells: &mut Vec<Spell<
             continue;
         }
         // points[start..i] are flat; points[i], if any, is where work moved again.
-        let (first, last) = (points[start], points[i - 1]);
-        let on = i == points.len();
-        let length = last.at.since(first.at);
-        let flat = &points[start..i];
-        if length >= SILENCE_S && flat.len() >= 3 && last.at >= from {
-            let held = |p: &&Point| {
-                p.values.gauge(Gauge::Running).unwrap_or(0.0) + p.values.gauge(Gauge::Waiting).unwrap_or(0.0)
-            };
-            let in_flight = |p: &&Point| p.values.gauge(Gauge::InFlight);
-            let extra = |p: &&Point| match (p.values.gauge(Gauge::OpenFiles), idle_files) {
-                (Some(files), Some(idle)) => files - idle,
-                _ => 0.0,
-            };
-            // The first reading may still show a request whose last token had just been counted.
-            let busy = flat[1..].iter().all(|p| held(p) >= 1.0);
-            let witnessed = flat[1..].iter().all(|p| in_flight(p).is_none_or(|n| n >= 1.0));
-            let piled = flat.iter().filter(|p| extra(p) >= held(p) + EXTRA_CONNECTIONS).count();
-            let piled_for = length * piled as f64 / flat.len() as f64;
-            let burst = (!on).then(|| burst(last, points[i], length)).flatten();
-            let found =
-                if busy && witnessed && length >= SILENCE_S + lag * f64::from(u8::from(in_flight(&last).is_none())) {
-                    Some((Witness::WorkWithoutTokens, Some(held(&last).max(extra(&last)))))
-                } else if piled_for >= SILENCE_S / 2.0 && extra(&last) >= EXTRA_CONNECTIONS {
-                    Some((Witness::ConnectionsWithoutWork, Some(extra(&last))))
-                } else {
-                    burst.map(|n| (Witness::BurstAfterSilence, Some(n)))
-                };
-            if let Some((witness, requests)) = found {
-                let to = if on { now } else { points[i].at };
-                spells.push(Spell {
-                    replica: Some(replica),
-                    endpoint: replica.endpoint,
-                    witness,
-                    from: first.at,
-                    to,
-                    on,
-                    requests,
-                });
-            }
-        }
+        let (first, last, flat) = (points[start], points[i - 1], &points[start..i]);
         start = i;
+        let (on, length) = (i == points.len(), last.at.since(first.at));
+        if length < SILENCE_S || flat.len() < 3 || last.at < from {
+            continue;
+        }
+        let gauge = |p: &Point, g| p.values.gauge(g).unwrap_or(0.0);
+        let held = |p: &Point| gauge(p, Gauge::Running) + gauge(p, Gauge::Waiting);
+        let in_flight = last.values.gauge(Gauge::InFlight);
+        // The first reading may still show a request whose last token had just been counted.
+        let busy = flat[1..].iter().all(|p| held(p) >= 1.0);
+        let in_http = flat[1..].iter().all(|p| p.values.gauge(Gauge::InFlight).is_none_or(|n| n >= 1.0));
+        let patience = SILENCE_S + if in_flight.is_none() { lag } else { 0.0 };
+        // What the front end opened since nothing moves: each connection is a request that nobody works on.
+        let opened = files(last).zip(files(first)).map_or(0.0, |(now, then)| now - then);
+        let found = if busy && in_http && length >= patience {
+            Some((Witness::WorkWithoutTokens, held(last).max(opened)))
+        } else if opened >= OPENED + held(last) {
+            Some((Witness::ConnectionsWithoutWork, opened))
+        } else if on {
+            None
+        } else {
+            burst(last, points[i], length).map(|n| (Witness::BurstAfterSilence, n))
+        };
+        if let Some((witness, requests)) = found {
+            let to = if on { now } else { points[i].at };
+            let (replica, endpoint) = (Some(replica), replica.endpoint);
+            spells.push(Spell { replica, endpoint, witness, from: first.at, to, on, requests: Some(requests) });
+        }
     }
 }
 
@@ -190,26 +178,4 @@ fn burst(before: &Point, after: &Point, length: f64) -> Option<f64> {
     let count = b.count - a.map_or(0.0, |h| h.count);
     let sum = b.sum - a.map_or(0.0, |h| h.sum);
     (count >= 2.0 && sum / count >= BURST_SHARE * length).then_some(count)
-}
-
-/// Open files of the front end that do not belong to requests: the middle of what is left after taking away running
-/// and waiting ones, over readings between which work moved. `None` where the engine does not witness work so.
-fn idle_open_files(replica: Replica<'_>, now: At) -> Option<f64> {
-    if !replica.endpoint.system.as_ref()?.open_files_witness {
-        return None;
-    }
-    let points: Vec<&Point> = replica.track.points().iter().filter(|p| p.at <= now).collect();
-    let mut rest: Vec<f64> = points
-        .windows(2)
-        .filter(|w| moved(w[0], w[1]))
-        .filter_map(|w| {
-            let files = w[1].values.gauge(Gauge::OpenFiles)?;
-            Some(
-                files
-                    - w[1].values.gauge(Gauge::Running).unwrap_or(0.0)
-                    - w[1].values.gauge(Gauge::Waiting).unwrap_or(0.0),
-            )
-        })
-        .collect();
-    median(&mut rest)
 }

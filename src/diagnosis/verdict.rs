@@ -319,10 +319,14 @@ fn suspect(findings: &[Finding]) -> Option<Suspect> {
         }
     };
     let found = findings.iter().find(|f| f.code == Code::Mechanism(mechanism))?;
-    let cause = findings.iter().find_map(|f| match f.code {
-        Code::Cause(c) if explains(c, mechanism) => Some((c, f)),
-        _ => None,
-    });
+    let causes = || {
+        findings.iter().filter_map(|f| match f.code {
+            Code::Cause(c) if explains(c, mechanism) => Some((c, f)),
+            _ => None,
+        })
+    };
+    // In the order of precedence; evidence that is weak gives way to evidence that is not.
+    let cause = causes().find(|(_, f)| f.confidence > Confidence::Low).or_else(|| causes().next());
     let subject =
         cause.filter(|(c, _)| *c == Cause::ReplicaOutlier).map_or(&found.subject, |(_, f)| &f.subject).clone();
     Some(Suspect {

@@ -36,7 +36,12 @@ pub(super) fn traffic_surge(facts: &Facts<'_>, _: &Split) -> Option<Finding> {
     }
     let summary = format!("{} requests/s arrived, {} before", number(rate), number(rate_before));
     let mut found = finding(facts, Code::Cause(Cause::TrafficSurge), Phase::Queue, summary);
-    found.confidence = if rate >= 2.0 * rate_before && before >= 10.0 { Confidence::High } else { Confidence::Medium };
+    // A lifetime has nights in it: its mean rate says little about the hour before.
+    found.confidence = match baseline.stretch {
+        None => Confidence::Low,
+        Some(_) if rate >= 2.0 * rate_before && before >= 10.0 => Confidence::High,
+        Some(_) => Confidence::Medium,
+    };
     found.evidence.push(facts.evidence(
         "finished",
         format!("arrivals {} times those before", number(rate / rate_before)),

@@ -12,7 +12,7 @@ const SHARE: f64 = 0.25;
 const KV_FULL: f64 = 0.9;
 /// SGLang keeps room for the tokens still to come (`new_token_ratio`) and holds admission back long before its cache is
 /// full: on a measured retract load 29 requests waited at 0.83.
-const KV_HELD_BACK: f64 = 0.5;
+const KV_HELD_BACK: f64 = 0.4;
 /// The threshold at which capacity should have been added (RB-6).
 const KV_WARNING: f64 = 0.75;
 

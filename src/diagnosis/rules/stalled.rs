@@ -44,7 +44,7 @@ pub(super) fn engine_stalled(facts: &Facts<'_>, _: &Split) -> Option<Finding> {
         ),
         Witness::ConnectionsWithoutWork => (
             format!(
-                "the engine {verb} for {} and said that it was idle, while about {} connections were held open",
+                "the engine {verb} for {} and said that it was idle, while {} connections were opened and held",
                 seconds(length),
                 number(requests)
             ),
