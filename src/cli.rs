@@ -60,7 +60,7 @@ pub struct CheckArgs {
     pub watch: String,
 
     /// Judge this moment of a recording: +40s from its first page, RFC 3339, or unix milliseconds. Nothing later is read
-    #[arg(long, value_name = "MOMENT", requires = "pages", allow_hyphen_values = true)]
+    #[arg(long, value_name = "MOMENT", requires = "pages", conflicts_with = "engine", allow_hyphen_values = true)]
     pub at: Option<String>,
 
     /// The window that is judged; shorter where less was observed

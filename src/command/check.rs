@@ -141,7 +141,7 @@ fn recorded(directories: &[PathBuf], at: Option<&str>, decoder: &Decoder) -> Res
     {
         return Err(CheckError::TooEarly { at: clean(at, 60), first: crate::contract::time(earliest) });
     }
-    let interval_s = recordings.iter().filter_map(Recording::interval_s).fold(1.0, f64::max);
+    let interval_s = recordings.iter().filter_map(|r| r.interval_s(now)).fold(1.0, f64::max);
     Ok(Snapshot { now, interval_s, endpoints: recordings.iter().map(|r| r.read(now, decoder)).collect() })
 }
 
@@ -212,15 +212,18 @@ fn url(text: &str) -> Result<Url, CheckError> {
     }
 }
 
-/// What is typed wrongly may hold a password all the same.
+/// What is typed wrongly may hold a password or a token all the same: neither what stands before the last `@` nor a query
+/// is shown.
 fn without_secrets(text: &str) -> String {
-    match text.rsplit_once('@') {
-        Some((before, after)) => {
-            let scheme = before.split_once("://").map_or("", |(scheme, _)| scheme);
-            if scheme.is_empty() { format!("…@{after}") } else { format!("{scheme}://…@{after}") }
-        }
-        None => text.to_owned(),
-    }
+    let (before, host) = match text.rsplit_once('@') {
+        Some((before, host)) => (Some(before), host),
+        None => (None, text),
+    };
+    let (host, query) = host.split_once('?').map_or((host, ""), |(host, _)| (host, "?…"));
+    let Some(before) = before else { return format!("{host}{query}") };
+    let scheme = before.split_once("://").map_or(String::new(), |(scheme, _)| format!("{scheme}://"));
+    // That `@` may stand inside of a query, and then what follows it is no host.
+    if before.contains('?') { format!("{scheme}…") } else { format!("{scheme}…@{host}{query}") }
 }
 
 /// The exit code of a verdict, with the bar that was asked for.
@@ -259,7 +262,15 @@ mod tests {
 
     #[test]
     fn a_url_that_is_none_is_named_without_its_password() {
-        for text in ["ftp://u:secret@host/metrics", "localhost:8000/metrics", "http://", "u:secret@host"] {
+        for text in [
+            "ftp://u:secret@host/metrics",
+            "localhost:8000/metrics",
+            "http://",
+            "u:secret@host",
+            "u:p?secret@host",
+            "host/?token=secret",
+            "host/?token=a@secret",
+        ] {
             let error = url(text).unwrap_err().to_string();
             assert!(error.contains("metrics page") && !error.contains("secret"), "{error}");
         }

@@ -251,7 +251,7 @@ fn verdict(facts: &Facts<'_>, findings: &[Finding], live: bool) -> Verdict {
     if stall.is_some_and(|s| s.on) {
         return Verdict::Stalled;
     }
-    if !live {
+    if !live || !facts.compared() {
         return Verdict::CannotTell;
     }
     let turned_away = findings.iter().any(|f| {
@@ -546,7 +546,13 @@ fn cannot_tell(sources: &[SourceRow]) -> String {
         .take(3)
         .collect::<Vec<_>>();
     if why.is_empty() {
-        return "Cannot tell: nothing was read.".to_owned();
+        let read = sources.iter().any(|s| s.state == SourceState::Live);
+        return if read {
+            "Cannot tell from one page of each endpoint: what happened is the difference of two; watch longer, or record more."
+        } else {
+            "Cannot tell: nothing was read yet; watch longer."
+        }
+        .to_owned();
     }
     format!("Cannot tell, because {}.", why.join("; "))
 }

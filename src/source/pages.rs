@@ -134,9 +134,10 @@ impl Recording {
         self.pages.last().map(|p| p.0)
     }
 
-    /// The middle gap between pages, in seconds.
-    pub fn interval_s(&self) -> Option<f64> {
-        let mut gaps: Vec<f64> = self.pages.windows(2).map(|w| w[1].0.since(w[0].0)).collect();
+    /// The middle gap between pages up to `until`, in seconds.
+    pub fn interval_s(&self, until: At) -> Option<f64> {
+        let known = self.pages.partition_point(|p| p.0 <= until);
+        let mut gaps: Vec<f64> = self.pages[..known].windows(2).map(|w| w[1].0.since(w[0].0)).collect();
         gaps.sort_by(f64::total_cmp);
         gaps.get(gaps.len() / 2).copied()
     }
@@ -145,7 +146,7 @@ impl Recording {
     pub fn read(&self, until: At, decoder: &Decoder) -> Endpoint {
         let reproduce = format!("zcat -f {}/*.prom*", quoted(&self.directory));
         let mut endpoint = Endpoint::new(self.name.clone(), reproduce);
-        endpoint.placements.clone_from(&self.placements);
+        endpoint.placements = self.placements.iter().filter(|p| p.from.is_none_or(|f| f <= until)).cloned().collect();
         let mut memory = Memory::default();
         let mut failures = self.failures.iter().filter(|f| f.0 <= until).peekable();
         for (at, path) in self.pages.iter().filter(|p| p.0 <= until) {
