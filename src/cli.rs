@@ -21,7 +21,7 @@ pub struct Cli {
 #[derive(Debug, Subcommand)]
 pub enum Command {
     /// Diagnose once and exit: what is broken, in which phase the time goes, by which mechanism, how sure
-    Check(CheckArgs),
+    Check(Box<CheckArgs>),
     /// The configuration: what holds, where it comes from, whether it is right
     #[command(subcommand)]
     Config(ConfigCommand),
@@ -51,7 +51,7 @@ pub struct CheckArgs {
     #[arg(long, value_name = "URL", conflicts_with = "pages")]
     pub engine: Vec<String>,
 
-    /// A directory of recorded pages named <unix_ms>.prom or .prom.gz; repeatable, one per replica
+    /// A directory of recorded pages named by their unix milliseconds, as in 1795341361983.prom or .prom.gz; repeatable, one per replica
     #[arg(long, value_name = "DIR")]
     pub pages: Vec<PathBuf>,
 

@@ -9,6 +9,7 @@ use serde::Serialize;
 
 use crate::diagnosis::{self, Diagnosis};
 use crate::domain::{At, Code, Quantile};
+use crate::runbook::Advice;
 
 /// The schema's name.
 pub const SCHEMA: &str = "warroom.check/1";
@@ -36,7 +37,7 @@ pub struct Check {
     pub requests: Requests,
     pub replicas: Vec<Replica>,
     pub gpus: Vec<()>,
-    pub runbook: Option<()>,
+    pub runbook: Option<RunbookStep>,
     pub sources: Vec<Source>,
 }
 
@@ -240,6 +241,23 @@ pub struct Source {
     pub families: std::collections::BTreeMap<&'static str, String>,
 }
 
+#[derive(Debug, Serialize)]
+#[expect(missing_docs, reason = "as above")]
+pub struct RunbookStep {
+    pub id: String,
+    pub state: String,
+    pub recommended: Option<String>,
+    pub because: Vec<String>,
+    pub checks: Vec<RunbookCheck>,
+}
+
+#[derive(Debug, Serialize)]
+#[expect(missing_docs, reason = "as above")]
+pub struct RunbookCheck {
+    pub id: &'static str,
+    pub result: &'static str,
+}
+
 /// A moment as RFC 3339 UTC, to the second.
 pub fn time(at: At) -> String {
     let rounded = Timestamp::from_second(at.0.div_euclid(1000)).unwrap_or(Timestamp::UNIX_EPOCH);
@@ -289,8 +307,19 @@ fn subject(s: &diagnosis::Subject) -> Subject {
     }
 }
 
-impl From<&Diagnosis> for Check {
-    fn from(d: &Diagnosis) -> Self {
+fn runbook_step(advice: &Advice) -> RunbookStep {
+    RunbookStep {
+        id: advice.id.clone(),
+        state: advice.state.clone(),
+        recommended: advice.recommended.clone(),
+        because: advice.because.clone(),
+        checks: advice.checks.iter().map(|(c, o)| RunbookCheck { id: c.code(), result: o.code() }).collect(),
+    }
+}
+
+impl Check {
+    /// The contract's object for a diagnosis and what the runbook says of it.
+    pub fn new(d: &Diagnosis, advice: Option<&Advice>) -> Self {
         Self {
             schema: SCHEMA,
             tool_version: env!("CARGO_PKG_VERSION"),
@@ -357,7 +386,7 @@ impl From<&Diagnosis> for Check {
             },
             replicas: d.replicas.iter().map(replica).collect(),
             gpus: Vec::new(),
-            runbook: None,
+            runbook: advice.map(runbook_step),
             sources: d.sources.iter().map(source).collect(),
         }
     }

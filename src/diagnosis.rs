@@ -15,8 +15,11 @@ mod facts;
 mod finding;
 mod format;
 mod levers;
+mod outcome;
 mod phases;
+mod rows;
 mod rules;
+mod sentence;
 mod slices;
 mod slo;
 mod span;
@@ -26,9 +29,10 @@ mod verdict;
 pub use episode::Episode;
 pub use finding::{Evidence, Finding, LeverAdvice, Op, Subject, Suspect};
 pub use format::{number, seconds};
+pub use outcome::{Change, Diagnosis, ReplicaRow, Requests, SourceRow};
 pub use phases::PhaseRow;
 pub use slo::{Metric, SloRow, WindowBurn};
-pub use verdict::{Change, Diagnosis, ReplicaRow, Requests, SourceRow, diagnose};
+pub use verdict::diagnose;
 
 /// A latency objective: `objective` of all events within `seconds`.
 #[derive(Debug, Clone, Copy, PartialEq)]

@@ -21,6 +21,7 @@
 //! | 1 | [`decode`] | bytes → samples | names of systems, sockets |
 //! | 1 | [`dialect`] | samples → canonical quantities, as data in `assets/dialects` | formats, HTTP |
 //! | 1 | [`diagnosis`] | objectives, phases, findings, the verdict | screens, runbooks, actions |
+//! | 2 | [`runbook`] | states, checks and guarded edges from `runbooks/`; what to decide next | keys, screens |
 //! | 4 | [`ui`] | themes | sources |
 //! | 4 | [`report`], [`contract`] | a diagnosis for people, and for programs | the terminal |
 //! | edge | [`source`] | fetching and reading, one endpoint never blocks another | each other |
@@ -50,6 +51,7 @@ pub mod diagnosis;
 pub mod dialect;
 pub mod domain;
 pub mod report;
+pub mod runbook;
 pub mod runtime;
 pub mod source;
 pub mod text;

@@ -10,5 +10,5 @@ fn main() -> color_eyre::Result<ExitCode> {
     let colours = anstream::AutoStream::choice(&std::io::stderr()) != anstream::ColorChoice::Never;
     let theme = if colours { Theme::dark() } else { Theme::new() };
     HookBuilder::default().theme(theme).display_env_section(false).install()?;
-    Ok(ExitCode::from(warroom::runtime::run(Cli::parse())?))
+    Ok(ExitCode::from(warroom::runtime::run(&Cli::parse())?))
 }

@@ -7,6 +7,8 @@ mod text;
 pub use markdown::markdown;
 pub use text::{Look, text};
 
+use std::fmt::Write as _;
+
 use crate::contract::time;
 use crate::diagnosis::{Diagnosis, Metric, PhaseRow, SloRow, number, seconds};
 use crate::domain::{BaselineKind, Quantile, Verdict};
@@ -17,14 +19,14 @@ fn headline(d: &Diagnosis) -> String {
     if let Some(since) = d.since {
         let end = d.until.unwrap_or(d.at);
         let was = if d.until.is_some() { "from" } else { "since" };
-        line.push_str(&format!(" {was} {}", clock(&time(since))));
+        let _ = write!(line, " {was} {}", clock(&time(since)));
         if let Some(until) = d.until {
-            line.push_str(&format!(" to {}", clock(&time(until))));
+            let _ = write!(line, " to {}", clock(&time(until)));
         }
-        line.push_str(&format!(" ({})", length(end.since(since))));
+        let _ = write!(line, " ({})", length(end.since(since)));
     }
     if let Some(trend) = d.trend {
-        line.push_str(&format!(", {trend}"));
+        let _ = write!(line, ", {trend}");
     }
     line
 }

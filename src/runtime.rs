@@ -13,6 +13,7 @@ use crate::config::{Config, Flag, Setting, Surroundings};
 use crate::contract::Check;
 use crate::diagnosis::Diagnosis;
 use crate::report::{self, Look};
+use crate::runbook;
 use crate::ui::theme::Theme;
 
 /// Exit codes that are no verdict.
@@ -24,10 +25,10 @@ const INTERRUPTED: u8 = 130;
 const PIPE_WIDTH: usize = 100;
 
 /// Does what was asked for, and answers with the exit code.
-pub fn run(cli: Cli) -> Result<u8> {
-    let outcome = match cli.command {
-        Command::Check(ref args) => run_check(&cli, args),
-        Command::Config(command) => run_config(&cli, command),
+pub fn run(cli: &Cli) -> Result<u8> {
+    let outcome = match &cli.command {
+        Command::Check(args) => run_check(cli, args),
+        Command::Config(command) => run_config(cli, *command),
     };
     // What this program cannot help is said like everything else, and not as a report on its insides.
     outcome.or_else(|error| {
@@ -39,11 +40,11 @@ pub fn run(cli: Cli) -> Result<u8> {
 fn run_check(cli: &Cli, args: &CheckArgs) -> Result<u8> {
     let config = match Config::load(cli.config.as_deref(), flags(args)) {
         Ok(config) => config,
-        Err(error) => return usage(&error.to_string()),
+        Err(error) => return Ok(usage(&error.to_string())),
     };
     let (window, watch) = match (duration("--window", &args.window), duration("--for", &args.watch)) {
         (Ok(window), Ok(watch)) => (window, watch),
-        (Err(message), _) | (_, Err(message)) => return usage(&message),
+        (Err(message), _) | (_, Err(message)) => return Ok(usage(&message)),
     };
     let sources = if args.pages.is_empty() {
         Sources::Live { engines: args.engine.clone(), watch }
@@ -64,7 +65,7 @@ fn run_check(cli: &Cli, args: &CheckArgs) -> Result<u8> {
     runtime.shutdown_background();
     match outcome {
         None => Ok(INTERRUPTED),
-        Some(Err(error)) if error.is_usage() => usage(&error.to_string()),
+        Some(Err(error)) if error.is_usage() => Ok(usage(&error.to_string())),
         Some(Err(error)) => {
             complain(&error.to_string());
             Ok(FAILURE)
@@ -77,14 +78,16 @@ fn run_check(cli: &Cli, args: &CheckArgs) -> Result<u8> {
 }
 
 fn rendered(diagnosis: &Diagnosis, args: &CheckArgs, config: &Config) -> Result<String> {
+    let advice = runbook::advise(&runbook::rb_6()?, diagnosis);
+    let advice = advice.as_ref();
     Ok(match args.output {
         Output::Json => {
             let mut json =
-                serde_json::to_string_pretty(&Check::from(diagnosis)).wrap_err("the diagnosis is no JSON")?;
+                serde_json::to_string_pretty(&Check::new(diagnosis, advice)).wrap_err("the diagnosis is no JSON")?;
             json.push('\n');
             json
         }
-        Output::Markdown => report::markdown(diagnosis),
+        Output::Markdown => report::markdown(diagnosis, advice),
         Output::Text => {
             let (theme, warnings) = Theme::named(&config.ui.theme);
             for warning in warnings {
@@ -93,7 +96,7 @@ fn rendered(diagnosis: &Diagnosis, args: &CheckArgs, config: &Config) -> Result<
             let width =
                 terminal_size::terminal_size().filter(|_| io::stdout().is_terminal()).map(|(w, _)| usize::from(w.0));
             let ascii = args.ascii || !crate::config::speaks_utf8();
-            report::text(diagnosis, Look { theme: &theme, width: width.unwrap_or(PIPE_WIDTH), ascii })
+            report::text(diagnosis, advice, Look { theme: &theme, width: width.unwrap_or(PIPE_WIDTH), ascii })
         }
     })
 }
@@ -122,7 +125,7 @@ fn run_config(cli: &Cli, command: ConfigCommand) -> Result<u8> {
     let said = match command {
         ConfigCommand::Print => match Config::load(named, Vec::new()) {
             Ok(config) => Ok(config_command::print(&config)),
-            Err(error) => return usage(&error.to_string()),
+            Err(error) => return Ok(usage(&error.to_string())),
         },
         ConfigCommand::Path => config_command::path(&surroundings, named).map(|path| format!("{}\n", path.display())),
         ConfigCommand::Validate => config_command::validate(&surroundings, named),
@@ -136,7 +139,7 @@ fn run_config(cli: &Cli, command: ConfigCommand) -> Result<u8> {
             print(&text)?;
             Ok(0)
         }
-        Err(error) => usage(&error.to_string()),
+        Err(error) => Ok(usage(&error.to_string())),
     }
 }
 
@@ -149,9 +152,9 @@ fn print(text: &str) -> Result<()> {
     }
 }
 
-fn usage(message: &str) -> Result<u8> {
+fn usage(message: &str) -> u8 {
     complain(message);
-    Ok(USAGE)
+    USAGE
 }
 
 fn complain(message: &str) {

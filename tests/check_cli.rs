@@ -22,6 +22,10 @@ use program::{Run, check, run, wait, warroom};
 use recorded::{EVERY_S, FIRST_MS, Vllm, record};
 use serde_json::Value;
 use tempfile::TempDir;
+use warroom::command::check::{Sources, check as judge};
+use warroom::config::Config;
+use warroom::report::{self, Look};
+use warroom::ui::theme::Theme;
 
 const FORMATS: [&str; 3] = ["text", "json", "markdown"];
 
@@ -110,7 +114,8 @@ fn mistyped_commands_are_named_with_a_remedy() {
     refused(&check(["--engine", "ftp://x/metrics"]), 2, &["ftp", "http://10.0.0.7:8000/metrics"]);
     refused(&check(["--engine", "localhost:8000"]), 2, &["localhost:8000", "http://"]);
     refused(&check(["--engine", "http://x/", "--for", "soon"]), 2, &["--for is 'soon'", "30s"]);
-    refused(&check(["--engine", "http://x/", "--at", "+4s"]), 2, &["--pages"]);
+    refused(&check(["--engine", "http://x/", "--at", "+4s"]), 2, &["--engine", "--at"]);
+    refused(&check(["--at", "+4s"]), 2, &["--pages"]);
     refused(&check(["--engine", "http://x/", "-o", "yaml"]), 2, &["yaml", "text, json, markdown"]);
 }
 
@@ -378,6 +383,23 @@ fn no_line_of_the_text_runs_away() {
     for line in run.stdout.lines() {
         assert!(line.chars().count() <= 100, "{} columns: {line}", line.chars().count());
         assert_eq!(line, line.trim_end(), "blanks at its end");
+    }
+}
+
+#[test]
+fn sixty_columns_are_enough() {
+    let (_dir, path) = recording(|p| recorded::saturated(p, "lab-model"));
+    let sources = || Sources::Recorded { directories: vec![path.clone(), path.clone()], at: None };
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    let judged = runtime.block_on(judge(sources(), Duration::from_secs(300), &Config::default())).unwrap();
+    let theme = Theme::default();
+    for (width, most) in [(1, 60), (60, 60), (100, 100), (10_000, 120)] {
+        for ascii in [true, false] {
+            let text = report::text(&judged, Look { theme: &theme, width, ascii });
+            let plain = anstream::adapter::strip_str(&text).to_string();
+            let longest = plain.lines().max_by_key(|line| line.chars().count()).unwrap();
+            assert!(longest.chars().count() <= most, "{} of {most}: {longest}", longest.chars().count());
+        }
     }
 }
 

@@ -32,77 +32,85 @@ fn errors(output: &Value) -> Vec<String> {
 /// Runs `check -o json` and holds what it prints to the contract.
 fn checked(args: &[&str]) -> Value {
     let run = program::check(["-o", "json"].iter().chain(args));
-    let output: Value = serde_json::from_str(&run.stdout)
-        .unwrap_or_else(|e| panic!("{args:?}: not one JSON value ({e}):\n{}\n{}", run.stdout, run.stderr));
+    let output = serde_json::from_str(&run.stdout);
+    assert!(output.is_ok(), "{args:?}: {:?}:\n{}\n{}", output.err(), run.stdout, run.stderr);
+    let output: Value = output.unwrap_or_default();
     assert!(output.is_object() && run.stdout.ends_with("}\n"), "{args:?}: one object and a line break");
     assert_eq!(errors(&output), [""; 0], "{args:?}");
     promises(&output);
-    assert_eq!(run.code, Some(exit_code(&output)), "{args:?}: {}", run.stderr);
-    output
-}
-
-fn exit_code(output: &Value) -> i32 {
-    match output["verdict"].as_str().unwrap() {
+    let code = match word(&output["verdict"]) {
         "healthy" | "idle" => 0,
         "warning" => 3,
         "breach" | "stalled" => 4,
         _ => 5,
-    }
+    };
+    assert_eq!(run.code, Some(code), "{args:?}: {}", run.stderr);
+    output
+}
+
+fn word(value: &Value) -> &str {
+    value.as_str().expect("a word")
+}
+
+fn number(value: &Value) -> f64 {
+    value.as_f64().expect("a number")
+}
+
+fn list(value: &Value) -> &[Value] {
+    value.as_array().expect("a list")
 }
 
 /// What a schema cannot say.
 fn promises(output: &Value) {
-    let phases: BTreeSet<&str> =
-        output["phases"].as_array().unwrap().iter().map(|p| p["phase"].as_str().unwrap()).collect();
+    let phases: BTreeSet<&str> = list(&output["phases"]).iter().map(|p| word(&p["phase"])).collect();
     assert_eq!(phases, Phase::ALL.iter().map(|p| p.code()).collect(), "always the seven");
 
     let moment = |v: &Value| v.as_str().map(|t| t.parse::<jiff::Timestamp>().expect("RFC 3339"));
     let (from, to) = (moment(&output["window"]["from"]), moment(&output["window"]["to"]));
     assert!(from <= to && to == moment(&output["at"]), "the window ends at the judged moment");
     assert!(moment(&output["since"]).is_none_or(|since| Some(since) <= to));
-    let observed = output["window"]["observed_s"].as_f64().unwrap();
-    assert!(observed <= output["window"]["requested_s"].as_f64().unwrap());
+    assert!(number(&output["window"]["observed_s"]) <= number(&output["window"]["requested_s"]));
 
-    for slo in output["slo"].as_array().unwrap() {
-        if slo["count"].is_null() {
-            for unknown in ["bad", "bad_at_most", "p50_s", "p95_s", "p99_s", "paging"] {
-                assert!(slo[unknown].is_null(), "no events were counted, and {unknown} is {}", slo[unknown]);
-            }
-        }
-        if let (Some(bad), Some(most), Some(count)) =
-            (slo["bad"].as_u64(), slo["bad_at_most"].as_u64(), slo["count"].as_u64())
-        {
-            assert!(bad <= most && most <= count, "{slo}");
-        }
-        for q in ["p50_s", "p95_s", "p99_s"] {
-            if let (Some(estimate), Some(lower)) = (slo[q]["estimate"].as_f64(), slo[q]["lower"].as_f64()) {
-                assert!(lower <= estimate && slo[q]["upper"].as_f64().is_none_or(|upper| estimate <= upper), "{slo}");
-            }
-        }
-    }
+    list(&output["slo"]).iter().for_each(objective);
+    let named =
+        |kind: &str, code: &Value| list(&output["findings"]).iter().any(|f| f["kind"] == kind && f["code"] == *code);
     if let Some(suspect) = output["suspect"].as_object() {
-        let named = |kind: &str, code: &Value| {
-            output["findings"].as_array().unwrap().iter().any(|f| f["kind"] == kind && f["code"] == *code)
-        };
         assert!(named("mechanism", &suspect["mechanism"]), "the suspect stands among the findings");
         let cause = &suspect["cause"];
         assert!(cause.is_null() || cause == "none_found" || named("cause", cause), "and so does its cause");
     }
-    for finding in output["findings"].as_array().unwrap() {
-        for evidence in finding["evidence"].as_array().unwrap() {
-            if evidence["unit"] == "ratio" {
-                assert!((0.0..=1.0).contains(&evidence["value"].as_f64().unwrap()), "{evidence}");
-            }
+    for evidence in list(&output["findings"]).iter().flat_map(|f| list(&f["evidence"])) {
+        if evidence["unit"] == "ratio" {
+            assert!((0.0..=1.0).contains(&number(&evidence["value"])), "{evidence}");
+        }
+    }
+}
+
+/// What is unknown of an objective is null, and what is known fits together.
+fn objective(slo: &Value) {
+    if slo["count"].is_null() {
+        for unknown in ["bad", "bad_at_most", "p50_s", "p95_s", "p99_s", "paging"] {
+            assert!(slo[unknown].is_null(), "no events were counted, and {unknown} is {}", slo[unknown]);
+        }
+    }
+    if let (Some(bad), Some(most), Some(count)) =
+        (slo["bad"].as_u64(), slo["bad_at_most"].as_u64(), slo["count"].as_u64())
+    {
+        assert!(bad <= most && most <= count, "{slo}");
+    }
+    for q in ["p50_s", "p95_s", "p99_s"] {
+        if let (Some(estimate), Some(lower)) = (slo[q]["estimate"].as_f64(), slo[q]["lower"].as_f64()) {
+            assert!(lower <= estimate && slo[q]["upper"].as_f64().is_none_or(|upper| estimate <= upper), "{slo}");
         }
     }
 }
 
 fn phase<'o>(output: &'o Value, name: &str) -> &'o Value {
-    output["phases"].as_array().unwrap().iter().find(|p| p["phase"] == name).unwrap()
+    list(&output["phases"]).iter().find(|p| p["phase"] == name).expect("always all seven")
 }
 
 fn finds(output: &Value, code: &str) -> bool {
-    output["findings"].as_array().unwrap().iter().any(|f| f["code"] == code)
+    list(&output["findings"]).iter().any(|f| f["code"] == code)
 }
 
 /// A directory of its own for one recording, and its name as an argument.

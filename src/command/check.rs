@@ -229,9 +229,8 @@ fn without_secrets(text: &str) -> String {
 /// The exit code of a verdict, with the bar that was asked for.
 pub const fn exit_code(verdict: Verdict, fail_on_warning: bool) -> u8 {
     match verdict {
-        Verdict::Healthy | Verdict::Idle => 0,
         Verdict::Warning if fail_on_warning => 3,
-        Verdict::Warning => 0,
+        Verdict::Healthy | Verdict::Idle | Verdict::Warning => 0,
         Verdict::Breach | Verdict::Stalled => 4,
         Verdict::CannotTell => 5,
     }

@@ -89,6 +89,7 @@ impl<'a> Facts<'a> {
             model,
             targets,
             system,
+            replicas,
             from,
             window,
             slices,
@@ -104,7 +105,6 @@ impl<'a> Facts<'a> {
             waiting,
             kv,
             max_gap_s,
-            replicas,
         }
     }
 
@@ -185,14 +185,14 @@ impl<'a> Facts<'a> {
         };
         let held = change(Gauge::Running) + change(Gauge::Waiting);
         Some(
-            (finished + self.abandoned(span).unwrap_or(0.0) + span.total(Total::Rejected).unwrap_or(0.0) + held)
+            (finished + Self::abandoned(span).unwrap_or(0.0) + span.total(Total::Rejected).unwrap_or(0.0) + held)
                 .max(0.0),
         )
     }
 
     /// Requests that ended without being finished by the engine: the HTTP layer counts them, the engine does not. A
     /// rejection that was told inside a 200 stream is none of them.
-    pub(super) fn abandoned(&self, span: &Span) -> Option<f64> {
+    pub(super) fn abandoned(span: &Span) -> Option<f64> {
         let answered = span.total(Total::HttpFinished)?;
         let finished = span.total(Total::Finished)?;
         let rejected = span.total(Total::Rejected).unwrap_or(0.0);
@@ -201,7 +201,7 @@ impl<'a> Facts<'a> {
     }
 
     /// Prompt tokens per request that were computed and not found in a cache.
-    pub(super) fn computed_tokens(&self, span: &Span) -> Option<f64> {
+    pub(super) fn computed_tokens(span: &Span) -> Option<f64> {
         let requests = Some(span.count(Dist::Ttft)).filter(|n| *n > 0.0)?;
         let all = span.total(Total::PromptTokens)?;
         let cached = span.total(Total::PromptTokensCached).or_else(|| span.total(Total::CacheHits)).unwrap_or(0.0);

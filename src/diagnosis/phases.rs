@@ -206,7 +206,7 @@ fn queue_note(facts: &Facts<'_>) -> String {
 }
 
 fn prefill_note(facts: &Facts<'_>) -> String {
-    let tokens = facts.computed_tokens(&facts.window);
+    let tokens = Facts::computed_tokens(&facts.window);
     let mean = facts.phase_mean(&facts.window, Dist::Prefill);
     match (tokens, mean) {
         (Some(tokens), Some(mean)) if tokens > 0.0 => {

@@ -8,6 +8,7 @@
 mod admission;
 mod causes;
 mod decode;
+mod kv;
 mod outlier;
 mod prefill;
 mod queue;
@@ -28,7 +29,7 @@ pub(super) type Rule = fn(&Facts<'_>, &Split) -> Option<Finding>;
 /// Where the seconds sit.
 pub(super) const MECHANISMS: &[Rule] = &[
     stalled::engine_stalled,
-    queue::kv_cache_pressure,
+    kv::kv_cache_pressure,
     queue::queue_saturation,
     admission::rejected,
     admission::abandoned,

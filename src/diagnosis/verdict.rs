@@ -1,139 +1,18 @@
-//! The verdict: what is the matter, who is suspected, and the sentence that says so.
+//! The verdict: what is the matter, and who is suspected.
 
 use super::facts::Facts;
-use super::format::{bound, number, percent, seconds};
+use super::outcome::{Diagnosis, Requests, SourceRow};
+use super::rows::{all_levers, changes, replica_row, source};
 use super::rules::{self, Split, stalled_worst};
+use super::sentence::cannot_tell;
 use super::slo::{Metric, SloRow};
-use super::span::{Replica, Span};
+use super::span::Replica;
 use super::stall::Witness;
-use super::{Finding, LeverAdvice, PhaseRow, Policy, Suspect, levers, phases};
+use super::{Finding, Policy, Subject, Suspect, levers, phases};
 use crate::domain::{
-    Action, At, Cause, Code, Confidence, Dist, Endpoint, Failure, Gauge, Mechanism, Phase, RowStatus, Severity,
-    Snapshot, SourceState, Total, Trend, Verdict,
+    Cause, Code, Confidence, Dist, Endpoint, Failure, Mechanism, Phase, RowStatus, Severity, Snapshot, SourceState,
+    Total, Trend, Verdict,
 };
-
-/// Everything that a diagnosis says.
-#[derive(Debug, Clone)]
-pub struct Diagnosis {
-    /// The moment that was judged.
-    pub at: At,
-    /// The judged window.
-    pub from: At,
-    /// The window that was asked for, in seconds.
-    pub requested_s: f64,
-    /// What is the matter.
-    pub verdict: Verdict,
-    /// Which way it goes, where something is the matter.
-    pub trend: Option<Trend>,
-    /// Since when.
-    pub since: Option<At>,
-    /// Until when, where it is over.
-    pub until: Option<At>,
-    /// The verdict in words.
-    pub sentence: String,
-    /// Who is suspected.
-    pub suspect: Option<Suspect>,
-    /// The model, the engine and its generation, where they are the same everywhere.
-    pub model: Option<String>,
-    /// The engine's name.
-    pub engine: Option<String>,
-    /// The engine's generation.
-    pub generation: Option<String>,
-    /// The objectives.
-    pub slo: Vec<SloRow>,
-    /// Six phases and the rest.
-    pub phases: Vec<PhaseRow>,
-    /// Mean time to first token over the window, and before.
-    pub ttft_mean: (Option<f64>, Option<f64>),
-    /// What the rules found, most seconds first.
-    pub findings: Vec<Finding>,
-    /// What changed.
-    pub changes: Vec<Change>,
-    /// Levers, across all findings.
-    pub levers: Vec<LeverAdvice>,
-    /// Requests.
-    pub requests: Requests,
-    /// Replicas.
-    pub replicas: Vec<ReplicaRow>,
-    /// Sources.
-    pub sources: Vec<SourceRow>,
-}
-
-/// Something that changed in the window.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Change {
-    /// When it was first seen.
-    pub at: At,
-    /// What kind: `restart`.
-    pub kind: &'static str,
-    /// In words.
-    pub summary: String,
-}
-
-/// Requests in the window; `None` where the engine does not count them.
-#[derive(Debug, Clone, Copy, Default, PartialEq)]
-pub struct Requests {
-    /// Finished by the engine.
-    pub finished: Option<f64>,
-    /// Ended with a server error.
-    pub errors: Option<f64>,
-    /// Estimate of those whose clients gave up.
-    pub abandoned: Option<f64>,
-    /// Turned away by admission.
-    pub rejected: Option<f64>,
-}
-
-/// One replica in the window.
-#[derive(Debug, Clone, PartialEq)]
-pub struct ReplicaRow {
-    /// The pod where known, else the endpoint, with the engine where a page has several.
-    pub name: String,
-    /// The node.
-    pub node: Option<String>,
-    /// The revision.
-    pub revision: Option<u64>,
-    /// Whether Kubernetes calls it Ready.
-    pub ready: Option<bool>,
-    /// Mean time to first token (s).
-    pub ttft_mean: Option<f64>,
-    /// First tokens.
-    pub count: Option<f64>,
-    /// Last readings.
-    pub waiting: Option<f64>,
-    /// Running requests.
-    pub running: Option<f64>,
-    /// KV cache use (0–1).
-    pub kv: Option<f64>,
-}
-
-/// One source as of the judged moment.
-#[derive(Debug, Clone, PartialEq)]
-pub struct SourceRow {
-    /// Its name.
-    pub name: String,
-    /// Its state.
-    pub state: SourceState,
-    /// Seconds since its last page.
-    pub age_s: Option<f64>,
-    /// What is wrong with it.
-    pub error: Option<String>,
-    /// Samples on its last page.
-    pub series: Option<usize>,
-    /// Lines that were skipped on it.
-    pub skipped: Option<usize>,
-    /// Which families were used: (quantity, family).
-    pub families: Vec<(&'static str, String)>,
-}
-
-/// A page older than this is stale, whatever the interval: three missed scrapes, and at least this much.
-const STALE_S: f64 = 15.0;
-
-/// The name by which a replica is called.
-pub(super) fn replica_name(replica: &Replica<'_>) -> String {
-    let endpoint = replica.endpoint;
-    let base = endpoint.placements.iter().find_map(|p| p.pod.clone()).unwrap_or_else(|| endpoint.name.clone());
-    if replica.track.engine.is_empty() { base } else { format!("{base} engine {}", replica.track.engine) }
-}
 
 /// Diagnoses a snapshot. Pure: the same snapshot gives the same diagnosis.
 pub fn diagnose(snapshot: &Snapshot, policy: &Policy) -> Diagnosis {
@@ -145,7 +24,7 @@ pub fn diagnose(snapshot: &Snapshot, policy: &Policy) -> Diagnosis {
         })
         .collect();
     // The worst model speaks; the objectives of all stand in the table.
-    judged.sort_by(|a, b| badness(b.verdict).cmp(&badness(a.verdict)));
+    judged.sort_by_key(|j| std::cmp::Reverse(badness(j.verdict)));
     let others: Vec<SloRow> = judged.iter().skip(1).flat_map(|j| j.facts.slo.clone()).collect();
     match judged.into_iter().next() {
         Some(worst) => worst.into_diagnosis(snapshot, policy, sources, others),
@@ -169,14 +48,12 @@ fn groups(snapshot: &Snapshot) -> Vec<(Vec<Replica<'_>>, Vec<&Endpoint>)> {
     let mut groups: Vec<(Option<&str>, Vec<Replica<'_>>, Vec<&Endpoint>)> = Vec::new();
     for endpoint in &snapshot.endpoints {
         for track in &endpoint.tracks {
-            let group = match groups.iter().position(|(model, ..)| *model == track.model.as_deref()) {
-                Some(i) => &mut groups[i],
-                None => {
-                    groups.push((track.model.as_deref(), Vec::new(), Vec::new()));
-                    let last = groups.len() - 1;
-                    &mut groups[last]
-                }
-            };
+            let known = groups.iter().position(|(model, ..)| *model == track.model.as_deref());
+            let index = known.unwrap_or_else(|| {
+                groups.push((track.model.as_deref(), Vec::new(), Vec::new()));
+                groups.len() - 1
+            });
+            let group = &mut groups[index];
             group.1.push(Replica { endpoint, track });
             if !group.2.iter().any(|e| std::ptr::eq(*e, endpoint)) {
                 group.2.push(endpoint);
@@ -206,13 +83,15 @@ fn groups(snapshot: &Snapshot) -> Vec<(Vec<Replica<'_>>, Vec<&Endpoint>)> {
     groups.into_iter().map(|(_, replicas, endpoints)| (replicas, endpoints)).collect()
 }
 
-struct Judged<'a> {
-    facts: Facts<'a>,
-    verdict: Verdict,
-    findings: Vec<Finding>,
-    suspect: Option<Suspect>,
-    split: Split,
-    stale: bool,
+/// One model's replicas, judged.
+pub(super) struct Judged<'a> {
+    pub(super) facts: Facts<'a>,
+    pub(super) verdict: Verdict,
+    pub(super) findings: Vec<Finding>,
+    pub(super) suspect: Option<Suspect>,
+    pub(super) split: Split,
+    /// Whether nothing was read lately.
+    pub(super) stale: bool,
 }
 
 fn judge<'a>(facts: Facts<'a>, sources: &[SourceRow]) -> Judged<'a> {
@@ -423,228 +302,13 @@ impl Judged<'_> {
             requests: Requests {
                 finished: window.total(Total::Finished),
                 errors: window.total(Total::HttpFailed),
-                abandoned: facts.abandoned(window),
+                abandoned: Facts::abandoned(window),
                 rejected: window.total(Total::Rejected),
             },
             replicas: facts.replicas.iter().filter_map(|r| replica_row(facts, r)).collect(),
             sources,
             findings: self.findings,
         }
-    }
-
-    fn sentence(&self, sources: &[SourceRow]) -> String {
-        let facts = &self.facts;
-        let mut parts = Vec::new();
-        match self.verdict {
-            Verdict::CannotTell => return cannot_tell(sources),
-            Verdict::Idle => {
-                return "No traffic in the window: nothing was late, and a stall that looks idle cannot be excluded without a request."
-                    .to_owned();
-            }
-            Verdict::Stalled => {
-                if let Some(found) = self.findings.iter().find(|f| f.code == Code::Mechanism(Mechanism::EngineStalled))
-                {
-                    parts.push(capitalised(&found.summary));
-                }
-            }
-            _ => {
-                parts.extend(facts.slo.iter().filter_map(slo_sentence));
-                if facts.waiting_late >= 1.0 {
-                    parts.push(format!(
-                        "{} waiting requests are late already and have no first token",
-                        number(facts.waiting_late)
-                    ));
-                }
-            }
-        }
-        if let Some(where_) = self.place() {
-            parts.push(where_);
-        } else if self.verdict == Verdict::Warning
-            && let Some(found) = self.findings.first()
-        {
-            parts.push(found.summary.clone());
-        }
-        let down: Vec<&SourceRow> = sources.iter().filter(|s| s.state != SourceState::Live).collect();
-        if !down.is_empty() && !self.stale {
-            parts.push(format!(
-                "{} of {} endpoints not read ({})",
-                down.len(),
-                sources.len(),
-                down[0].error.clone().unwrap_or_default()
-            ));
-        }
-        let mut sentence = parts.join("; ");
-        sentence.push('.');
-        sentence
-    }
-
-    fn place(&self) -> Option<String> {
-        let suspect = self.suspect.as_ref()?;
-        let found = self.findings.iter().find(|f| f.code == Code::Mechanism(suspect.mechanism))?;
-        if suspect.mechanism == Mechanism::EngineStalled {
-            return (self.verdict != Verdict::Stalled).then(|| found.summary.clone());
-        }
-        let whole = self.split.whole();
-        let share = match suspect.mechanism {
-            Mechanism::AdmissionRejected | Mechanism::RequestsAbandoned => 0.0,
-            _ if suspect.phase == Phase::Decode => 0.0,
-            _ => found.explains_s / whole,
-        };
-        let of_added = if self.facts.baseline.is_some() { "of the added time" } else { "of the time" };
-        if share >= 0.01
-            && matches!(suspect.phase, Phase::Queue | Phase::Prefill | Phase::Rest)
-            && self.split.added > 0.0
-        {
-            Some(format!("{} {of_added} is {}: {}", percent(share.min(1.0)), suspect.phase, found.summary))
-        } else {
-            Some(format!("{}: {}", suspect.phase, found.summary))
-        }
-    }
-}
-
-fn slo_sentence(row: &SloRow) -> Option<String> {
-    let title = row.metric.title();
-    let unit = if row.metric == Metric::Ttft { "requests" } else { "tokens" };
-    let Some(count) = row.count.filter(|c| *c > 0.0) else {
-        return row.note.clone();
-    };
-    let target = bound(row.target.seconds);
-    let Some(p95) = row.p95 else {
-        return Some(format!(
-            "{title} mean {} against {target} (counters; no quantile), n {}",
-            seconds(row.mean_s?),
-            number(count)
-        ));
-    };
-    let place = match p95.upper {
-        Some(upper) if p95.lower <= 0.0 => format!("up to {}", bound(upper)),
-        None => format!("over {}", bound(p95.lower)),
-        Some(upper) => format!("in ({}, {}]", bound(p95.lower), bound(upper)),
-    };
-    let late = match (row.bad, row.bad_at_most) {
-        (Some(bad), Some(most)) if most > bad => {
-            format!("{} to {} of {} {unit} late", number(bad), number(most), number(count))
-        }
-        (Some(bad), _) => format!("{} of {} {unit} late ({})", number(bad), number(count), percent(bad / count)),
-        _ => format!("n {}", number(count)),
-    };
-    let few = if count < 59.0 { ", few for a p95" } else { "" };
-    Some(format!("{title} p95 {place} against {target}, {late}{few}"))
-}
-
-fn cannot_tell(sources: &[SourceRow]) -> String {
-    let why = sources
-        .iter()
-        .filter(|s| s.state != SourceState::Live)
-        .filter_map(|s| {
-            Some((
-                s.name.as_str(),
-                s.error.clone().or_else(|| s.age_s.map(|a| format!("its last page is {} old", seconds(a))))?,
-            ))
-        })
-        .map(|(name, error)| format!("{name}: {error}"))
-        .take(3)
-        .collect::<Vec<_>>();
-    if why.is_empty() {
-        let read = sources.iter().any(|s| s.state == SourceState::Live);
-        return if read {
-            "Cannot tell from one page of each endpoint: what happened is the difference of two; watch longer, or record more."
-        } else {
-            "Cannot tell: nothing was read yet; watch longer."
-        }
-        .to_owned();
-    }
-    format!("Cannot tell, because {}.", why.join("; "))
-}
-
-fn capitalised(text: &str) -> String {
-    let mut chars = text.chars();
-    chars.next().map_or_else(String::new, |c| c.to_uppercase().chain(chars).collect())
-}
-
-fn changes(facts: &Facts<'_>) -> Vec<Change> {
-    let mut changes: Vec<Change> = facts
-        .replicas
-        .iter()
-        .flat_map(|r| r.track.restarts().iter().map(move |at| (r, *at)))
-        .filter(|(_, at)| *at >= facts.from && *at <= facts.now)
-        .map(|(r, at)| Change {
-            at,
-            kind: "restart",
-            summary: format!("{} restarted: its counters began again", replica_name(r)),
-        })
-        .collect();
-    changes.sort_by_key(|c| std::cmp::Reverse(c.at));
-    changes
-}
-
-/// One line per lever: what the suspect's findings say of it, else what any finding says.
-fn all_levers(findings: &[Finding], suspect: Option<&Suspect>) -> Vec<LeverAdvice> {
-    let mut all: Vec<LeverAdvice> = Vec::new();
-    let concerns = |f: &&Finding| match (f.code, suspect) {
-        (Code::Mechanism(m), Some(s)) => m == s.mechanism,
-        (Code::Cause(c), Some(s)) => Some(c) == s.cause,
-        _ => false,
-    };
-    for finding in findings.iter().filter(concerns) {
-        for lever in &finding.levers {
-            match all.iter_mut().find(|l| l.action == lever.action) {
-                Some(known) if known.helps == crate::domain::Helps::Unknown => *known = lever.clone(),
-                Some(_) => {}
-                None => all.push(lever.clone()),
-            }
-        }
-    }
-    all.sort_by_key(|l| (l.helps, l.action != Action::ShedLoad));
-    all
-}
-
-fn replica_row(facts: &Facts<'_>, replica: &Replica<'_>) -> Option<ReplicaRow> {
-    let last = replica.track.at_or_before(facts.now)?;
-    let gauge = |g: Gauge| last.values.gauge(g);
-    let span = Span::between(std::slice::from_ref(replica), facts.from, facts.now);
-    let serves =
-        gauge(Gauge::Running).is_some() || last.values.dist(Dist::Ttft).is_some() || replica.track.engine.is_empty();
-    let placement = replica.endpoint.placement(facts.now);
-    serves.then(|| ReplicaRow {
-        name: replica_name(replica),
-        node: placement.and_then(|p| p.node.clone()),
-        revision: placement.and_then(|p| p.revision),
-        ready: placement.and_then(|p| p.ready),
-        ttft_mean: span.as_ref().and_then(|s| s.mean(Dist::Ttft)),
-        count: span.as_ref().and_then(|s| s.dist(Dist::Ttft)).map(|h| h.count),
-        waiting: gauge(Gauge::Waiting),
-        running: gauge(Gauge::Running),
-        kv: gauge(Gauge::KvUsage),
-    })
-}
-
-fn source(endpoint: &Endpoint, snapshot: &Snapshot) -> SourceRow {
-    let age_s = endpoint.last_page().map(|at| snapshot.now.since(at));
-    let failing = endpoint.failing();
-    let stale = age_s.is_some_and(|a| a > STALE_S.max(3.0 * snapshot.interval_s));
-    let state = match (age_s, failing) {
-        (None, None) => SourceState::Connecting,
-        (None, Some(_)) => SourceState::Failed,
-        (Some(_), Some(failure)) if stale || *failure == Failure::Refused => SourceState::Failed,
-        (Some(_), _) if stale => SourceState::Stale,
-        (Some(_), _) => SourceState::Live,
-    };
-    let error = match (failing, &endpoint.first_skipped) {
-        (Some(failure), _) => Some(failure.to_string()),
-        (None, Some(skipped)) if endpoint.skipped > 0 => {
-            Some(format!("{} lines skipped, the first: {skipped}", endpoint.skipped))
-        }
-        _ => None,
-    };
-    SourceRow {
-        name: endpoint.name.clone(),
-        state,
-        age_s,
-        error,
-        series: endpoint.system.as_ref().map(|_| endpoint.series),
-        skipped: endpoint.system.as_ref().map(|_| endpoint.skipped),
-        families: endpoint.families.clone(),
     }
 }
 
@@ -660,7 +324,7 @@ fn nothing_read(snapshot: &Snapshot, policy: &Policy, sources: Vec<SourceRow>) -
         findings.push(Finding {
             code: Code::Mechanism(Mechanism::ColdStart),
             phase: Phase::Rollout,
-            subject: super::Subject::default(),
+            subject: Subject::default(),
             severity: Severity::Warning,
             confidence: Confidence::High,
             summary: format!("{loading} of {} endpoints say that they are loading their model", sources.len()),

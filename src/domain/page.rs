@@ -111,7 +111,7 @@ pub struct ReplicaPage {
 pub struct EnginePage {
     /// Who wrote it.
     pub system: System,
-    /// Its engines. Values that belong to the process as a whole stand with the engine named ``.
+    /// Its engines. Values that belong to the process as a whole stand with the engine without a name.
     pub replicas: Vec<ReplicaPage>,
     /// Which family was used for which quantity: (quantity, family).
     pub families: Vec<(&'static str, String)>,

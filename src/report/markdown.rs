@@ -4,13 +4,14 @@ use std::fmt::Write as _;
 
 use super::{baseline_words, bucket, headline, late, mean, scope, trim_bound};
 use crate::diagnosis::{Diagnosis, number, seconds};
+use crate::runbook::Advice;
 
 /// Findings that are written out; the others are named.
 const MOST_FINDINGS: usize = 3;
 
 /// Renders a diagnosis. What came from outside cannot become markup: names stand in code spans, and `|` and backticks
 /// in them are replaced.
-pub fn markdown(d: &Diagnosis) -> String {
+pub fn markdown(d: &Diagnosis, advice: Option<&Advice>) -> String {
     let mut out = String::new();
     let _ = writeln!(out, "**{}**\n\n{}\n", headline(d), plain(&d.sentence));
     if let Some(suspect) = &d.suspect {
@@ -31,6 +32,15 @@ pub fn markdown(d: &Diagnosis) -> String {
             let _ = writeln!(out, "| `{}` | {} | {} |", lever.action, lever.helps, plain(&lever.why));
         }
         out.push('\n');
+    }
+    if let Some((advice, next)) = advice.and_then(|a| Some((a, a.recommended.as_ref()?))) {
+        let _ = writeln!(
+            out,
+            "{}: {} → **{next}**, because {}\n",
+            advice.id,
+            advice.state,
+            plain(&advice.because.join("; "))
+        );
     }
     for change in &d.changes {
         let _ = writeln!(out, "- {} {}: {}", crate::contract::time(change.at), change.kind, plain(&change.summary));

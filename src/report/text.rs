@@ -5,6 +5,7 @@ use anstyle::Style;
 use super::{baseline_words, bucket, headline, late, mean, scope, troubled};
 use crate::diagnosis::{Diagnosis, Finding, PhaseRow, SloRow, number, seconds};
 use crate::domain::{Helps, Phase, RowStatus, SourceState, Verdict};
+use crate::runbook::Advice;
 use crate::ui::theme::{Slot, Theme};
 
 /// How it is to look.
@@ -28,7 +29,7 @@ const BAR: usize = 16;
 const MOST_REPLICAS: usize = 12;
 
 /// Renders a diagnosis. Ends with a line break.
-pub fn text(d: &Diagnosis, look: Look<'_>) -> String {
+pub fn text(d: &Diagnosis, advice: Option<&Advice>, look: Look<'_>) -> String {
     let mut page = Page { look, out: String::new() };
     page.verdict(d);
     page.objectives(d);
@@ -36,6 +37,7 @@ pub fn text(d: &Diagnosis, look: Look<'_>) -> String {
     page.findings(d);
     page.levers(d);
     page.changes(d);
+    page.runbook(advice);
     page.replicas(d);
     page.sources(d);
     if look.ascii { ascii(&page.out) } else { page.out }
@@ -298,6 +300,18 @@ impl Page<'_> {
             // The first line's indent is the lever itself.
             self.out.replace_range(start..start + 30, &first);
         }
+    }
+
+    fn runbook(&mut self, advice: Option<&Advice>) {
+        let Some(advice) = advice else { return };
+        self.heading(&advice.id, &format!("state {}", advice.state));
+        let arrow = if self.look.ascii { "->" } else { "→" };
+        if let Some(next) = &advice.recommended {
+            self.folded("", 0, Slot::Text, &format!("next {arrow} {next}, because {}", advice.because.join("; ")));
+        }
+        let checks: Vec<String> =
+            advice.checks.iter().map(|(check, outcome)| format!("{} {}", outcome.code(), check.code())).collect();
+        self.folded("", 0, Slot::TextMuted, &checks.join(", "));
     }
 
     fn changes(&mut self, d: &Diagnosis) {

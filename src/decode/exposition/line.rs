@@ -54,15 +54,17 @@ fn plain_name<'a>(cursor: &mut Cursor<'a>, previous: &str) -> Option<(&'a str, b
             return Some((cursor.since(0), true));
         }
     }
-    Some((cursor.word()?, false))
+    cursor.word()?;
+    Some((cursor.since(0), false))
 }
 
 /// `"my.name"` with the comma after it, if any: the metric name of a set that has it inside.
 fn quoted_name<'a>(cursor: &mut Cursor<'a>) -> Option<&'a str> {
     cursor.blanks();
     let from = cursor.position();
-    let empty = cursor.quoted()?.raw.is_empty();
+    cursor.quoted()?;
     let name = cursor.since(from);
+    let empty = name == "\"\"";
     cursor.blanks();
     (!empty && (cursor.eat(b',') || cursor.peek() == Some(b'}'))).then_some(name)
 }
@@ -97,8 +99,6 @@ fn timestamp(cursor: &mut Cursor<'_>) -> Option<()> {
 
 /// A name as it is meant: without quotes and escapes, and copied only where there are escapes.
 pub(super) fn unquoted(name: &str) -> Cow<'_, str> {
-    match Cursor::new(name).quoted() {
-        Some(quoted) => labels::unescaped(quoted),
-        None => Cow::Borrowed(name),
-    }
+    let quoted = name.strip_prefix('"').and_then(|name| name.strip_suffix('"'));
+    quoted.map_or(Cow::Borrowed(name), labels::unescaped)
 }

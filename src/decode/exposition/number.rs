@@ -6,7 +6,7 @@ use super::cursor::{Cursor, is_blank};
 const TENS: [f64; 20] =
     [1e0, 1e1, 1e2, 1e3, 1e4, 1e5, 1e6, 1e7, 1e8, 1e9, 1e10, 1e11, 1e12, 1e13, 1e14, 1e15, 1e16, 1e17, 1e18, 1e19];
 
-/// More digits than this could overflow the integer they are gathered in.
+/// More digits than this may have overflowed the integer they were gathered in.
 const MAX_DIGITS: usize = 19;
 
 /// The number that fills the token at `cursor`; `None` where it is none, and the cursor may then stand anywhere in it.
@@ -26,33 +26,36 @@ pub(super) fn number(cursor: &mut Cursor<'_>) -> Option<f64> {
 /// once.  (Clinger 1990, "How to Read Floating Point Numbers Accurately", section 3.)
 fn short(bytes: &[u8]) -> Option<(f64, usize)> {
     let negative = bytes.first() == Some(&b'-');
-    let mut mantissa = 0_u64;
-    let mut digits = 0;
-    let mut before_point = None;
+    let mut mantissa = 0;
     let mut length = usize::from(negative);
-    while let Some(&byte) = bytes.get(length) {
-        let digit = byte.wrapping_sub(b'0');
-        if digit < 10 {
-            digits += 1;
-            if digits > MAX_DIGITS {
-                return None;
-            }
-            mantissa = mantissa * 10 + u64::from(digit);
-        } else if byte == b'.' && before_point.is_none() {
-            before_point = Some(digits);
-        } else if is_blank(byte) {
-            break;
-        } else {
-            return None;
-        }
-        length += 1;
+    let whole = digits(&bytes[length..], &mut mantissa);
+    length += whole;
+    let mut fraction = 0;
+    if bytes.get(length) == Some(&b'.') {
+        fraction = digits(&bytes[length + 1..], &mut mantissa);
+        length += 1 + fraction;
     }
-    if digits == 0 || mantissa > 1 << f64::MANTISSA_DIGITS {
+    let ends = bytes.get(length).is_none_or(|&byte| is_blank(byte));
+    if !ends || whole + fraction == 0 || whole + fraction > MAX_DIGITS || mantissa > 1 << f64::MANTISSA_DIGITS {
         return None;
     }
     #[expect(clippy::cast_precision_loss, reason = "exact up to 2^53, as just tested")]
-    let value = mantissa as f64 / TENS[before_point.map_or(0, |before| digits - before)];
+    let value = mantissa as f64 / TENS[fraction];
     Some((if negative { -value } else { value }, length))
+}
+
+/// Appends the digits that `bytes` begin with to `mantissa`, and how many there are.
+fn digits(bytes: &[u8], mantissa: &mut u64) -> usize {
+    let mut count = 0;
+    for byte in bytes {
+        let digit = byte.wrapping_sub(b'0');
+        if digit > 9 {
+            break;
+        }
+        *mantissa = mantissa.wrapping_mul(10).wrapping_add(u64::from(digit));
+        count += 1;
+    }
+    count
 }
 
 #[cfg(test)]

@@ -24,9 +24,7 @@ pub enum PageError {
     #[error("the page is binary, not text: ask for 'text/plain' and undo its Content-Encoding first")]
     Binary,
     /// The last line has no newline, so its number may be half a number.
-    #[error(
-        "the page ends within a line: it was cut and none of its numbers are used; read it again, or end a saved one with a newline"
-    )]
+    #[error("the page is cut within a line, so none of it is used: read it again, or end a saved one with a newline")]
     Cut,
 }
 

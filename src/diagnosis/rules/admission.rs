@@ -7,6 +7,9 @@ use crate::diagnosis::slo::over_budget;
 use crate::diagnosis::{Finding, Op};
 use crate::domain::{Code, Confidence, Mechanism, Phase, Severity, Total};
 
+/// Requests that end between the updates of the two counters make the estimate wander by a few.
+const NOISE: f64 = 3.0;
+
 /// The engine turned requests away: each of them missed its first token, whatever the histograms of the others say.
 pub(super) fn rejected(facts: &Facts<'_>, _: &Split) -> Option<Finding> {
     let rejected = facts.window.total(Total::Rejected).filter(|n| *n >= 1.0)?;
@@ -46,10 +49,8 @@ pub(super) fn rejected(facts: &Facts<'_>, _: &Split) -> Option<Finding> {
 
 /// Clients gave up before they were served.
 pub(super) fn abandoned(facts: &Facts<'_>, _: &Split) -> Option<Finding> {
-    let abandoned = facts.abandoned(&facts.window)?;
+    let abandoned = Facts::abandoned(&facts.window)?;
     let answered = facts.window.total(Total::HttpFinished)?;
-    // Requests that end between the two counters' updates make the estimate wander by a few.
-    const NOISE: f64 = 3.0;
     if abandoned < NOISE || abandoned < 0.05 * answered {
         return None;
     }

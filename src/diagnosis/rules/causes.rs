@@ -116,7 +116,7 @@ pub(super) fn capacity_loss(facts: &Facts<'_>, _: &Split) -> Option<Finding> {
         Some(8.0),
         "s",
     );
-    evidence.source = "refused connections".to_owned();
+    "refused connections".clone_into(&mut evidence.source);
     evidence.reproduce = None;
     found.evidence.push(evidence);
     found.surer = Some(
@@ -134,7 +134,7 @@ pub(super) fn prefix_cache_regression(facts: &Facts<'_>, _: &Split) -> Option<Fi
             .or_else(|| s.ratio(Total::PromptTokensCached, Total::PromptTokens))
     };
     let (now, before) = (rate(&facts.during)?, rate(&baseline.span)?);
-    let (tokens, tokens_before) = (facts.computed_tokens(&facts.during)?, facts.computed_tokens(&baseline.span)?);
+    let (tokens, tokens_before) = (Facts::computed_tokens(&facts.during)?, Facts::computed_tokens(&baseline.span)?);
     if before - now < LOST || tokens < CHANGED * tokens_before {
         return None;
     }

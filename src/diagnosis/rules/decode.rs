@@ -17,7 +17,8 @@ pub(super) fn slower(facts: &Facts<'_>, _: &Split) -> Option<Finding> {
     let counted = facts.during.ratio(Total::DecodeSeconds, Total::GenerationTokens);
     let mean = gap.or(counted)?;
     let broken = matches!(facts.status(Metric::Tpot), RowStatus::Breach | RowStatus::Warning);
-    if !broken && !(gap.is_none() && mean > target) {
+    let slow_by_counters = gap.is_none() && mean > target;
+    if !broken && !slow_by_counters {
         return None;
     }
     let before = facts.baseline.as_ref();
@@ -88,7 +89,7 @@ pub(super) fn slower(facts: &Facts<'_>, _: &Split) -> Option<Finding> {
 /// Prompt tokens computed per second, now and before: they share the steps with the tokens that are produced.
 fn prompt_load(facts: &Facts<'_>) -> Option<(f64, f64)> {
     let per_second = |span: &crate::diagnosis::span::Span| {
-        let tokens = facts.computed_tokens(span)? * span.count(Dist::Ttft);
+        let tokens = Facts::computed_tokens(span)? * span.count(Dist::Ttft);
         (span.seconds > 0.0).then(|| tokens / span.seconds)
     };
     let baseline = facts.baseline.as_ref()?;

@@ -3,8 +3,8 @@
 use super::{Split, finding};
 use crate::diagnosis::facts::Facts;
 use crate::diagnosis::format::{percent, seconds};
+use crate::diagnosis::rows::replica_name;
 use crate::diagnosis::span::{Span, median};
-use crate::diagnosis::verdict::replica_name;
 use crate::diagnosis::{Finding, Metric, Op, Subject};
 use crate::domain::{Cause, Code, Confidence, Phase};
 

@@ -106,10 +106,10 @@ pub(super) fn work_or_slowdown(facts: &Facts<'_>, split: &Split) -> Option<Findi
         return None;
     }
     let during = facts.phase_mean(&facts.during, Dist::Prefill)?;
-    let tokens = facts.computed_tokens(&facts.during);
+    let tokens = Facts::computed_tokens(&facts.during);
     let before = facts.baseline.as_ref().map(|b| &b.span);
     let before_mean = before.and_then(|b| facts.phase_mean(b, Dist::Prefill));
-    let before_tokens = before.and_then(|b| facts.computed_tokens(b));
+    let before_tokens = before.and_then(Facts::computed_tokens);
     // Kitagawa's split of a change of N·s into work and speed, where speed is what length does not explain.
     let parts = match (tokens, before_mean, before_tokens) {
         (Some(n1), Some(p0), Some(n0)) if n0 > 0.0 && n1 > 0.0 => {

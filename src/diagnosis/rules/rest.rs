@@ -24,7 +24,7 @@ pub(super) fn front_end_or_loop(facts: &Facts<'_>, split: &Split) -> Option<Find
         facts.during.total(Total::CpuSeconds).filter(|_| facts.during.seconds > 0.0).map(|c| c / facts.during.seconds);
     let gap = facts.during.dist(Dist::Itl).and_then(|h| h.above(rest / 2.0));
     // While the loop is inside one long step, every running request sees a gap of its length.
-    let long_gaps = gap.map(|f| f.at_least).unwrap_or(0.0);
+    let long_gaps = gap.map_or(0.0, |f| f.at_least);
     let long_prompts = super::prefill::long_prompts(facts).is_some_and(|(_, _, _, tokens)| tokens >= 0.5);
     let busy = cpu.is_some_and(|c| c >= ONE_CORE);
     let blocked = !busy && long_prompts;

@@ -86,7 +86,7 @@ pub(super) fn engine_stalled(facts: &Facts<'_>, _: &Split) -> Option<Finding> {
     }
     let mut evidence = facts.evidence(quantity, found.summary.clone(), length, Op::Over, Some(8.0), "s");
     if quantity.is_empty() {
-        evidence.source = "unanswered requests".to_owned();
+        "unanswered requests".clone_into(&mut evidence.source);
         evidence.reproduce = None;
     }
     evidence.at = spell.to;

@@ -1,0 +1,2 @@
+//! What a diagnosis of a thousand replicas costs, beside reading their pages.
+fn main() {}

@@ -1,0 +1,448 @@
+//! What a warm sweep over a thousand engines costs this program: its own CPU time and memory, and no server's.
+//!
+//! `cargo bench --bench sweep` starts itself three times: as the servers, which print their ports, and as the client
+//! that is measured, once with gzip and once without. `benches/README-sweep.md` says what the numbers mean. Without
+//! `--bench`, as under `cargo test`, a few endpoints are swept once and nothing is judged.
+
+#![expect(clippy::print_stdout, reason = "the table is what a benchmark is for")]
+
+use std::fmt::Write as _;
+use std::io::{self, BufRead, BufReader, Write};
+use std::process::{Command, ExitCode, Stdio};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
+
+use flate2::Compression;
+use flate2::write::GzEncoder;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::task::JoinSet;
+use warroom::clock;
+use warroom::source::http::{Fetcher, Settings, Url};
+use warroom::source::poll::Poller;
+
+type Anything<T> = Result<T, Box<dyn std::error::Error + Send + Sync>>;
+
+/// The work that is done with a page besides fetching it: put the program's own decoder here.
+///
+/// Until then a plain reader of names and values: how many samples it saw, and their sum, so that nothing is
+/// optimised away.
+fn decode(page: &[u8]) -> (usize, f64) {
+    let (mut samples, mut sum) = (0, 0.0);
+    for line in page.split(|&byte| byte == b'\n').filter(|line| !line.is_empty() && line[0] != b'#') {
+        let name_end = memchr::memchr2(b'{', b' ', line).unwrap_or(line.len());
+        let value = memchr::memrchr(b' ', line).map_or(&line[name_end..], |space| &line[space + 1..]);
+        if let Some(value) = std::str::from_utf8(value).ok().and_then(|value| value.parse::<f64>().ok()) {
+            samples += 1;
+            sum += value;
+        }
+    }
+    (samples, sum)
+}
+
+/// A sweep may cost this many times the CPU time of fetching the pages alone, over the same wire.
+const MOST_TIMES_BARE: f64 = 2.5;
+
+/// What the memory may grow by for all endpoints, with gzip, in MB.
+const MOST_GROWTH_MB: f64 = 60.0;
+
+/// How many requests are in flight at once.
+const CONCURRENCY: usize = 64;
+
+/// How large a benchmark is.
+#[derive(Clone, Copy)]
+struct Size {
+    endpoints: usize,
+    rounds: usize,
+    sweeps: u32,
+}
+
+const FULL: Size = Size { endpoints: 1000, rounds: 7, sweeps: 10 };
+const SMOKE: Size = Size { endpoints: 10, rounds: 1, sweeps: 1 };
+
+fn main() -> Anything<ExitCode> {
+    let args: Vec<_> = std::env::args().skip(1).collect();
+    let args: Vec<_> = args.iter().map(String::as_str).collect();
+    let size = if args.contains(&"--bench") { FULL } else { SMOKE };
+    match args.as_slice() {
+        ["serve", coding, endpoints] => serve(coding, endpoints.parse()?),
+        ["measure", coding, size] => measure(coding, if *size == "full" { FULL } else { SMOKE }),
+        _ => orchestrate(size),
+    }
+}
+
+// ---- the parent ----------------------------------------------------------------------------------------------------
+
+/// Starts servers and client as children for each coding, and hands the servers' addresses to the client.
+fn orchestrate(size: Size) -> Anything<ExitCode> {
+    let full = size.endpoints == FULL.endpoints;
+    // The servers hold a listener and a connection for each endpoint.
+    let needed = 2 * size.endpoints + 100;
+    match open_files_limit() {
+        None => {
+            println!("sweep: skipped, it reads its own cost from /proc, which is not here");
+            return Ok(ExitCode::SUCCESS);
+        }
+        Some(limit) if limit < needed => {
+            println!("sweep: skipped, {} endpoints need {needed} open files: `ulimit -n {needed}`", size.endpoints);
+            return Ok(ExitCode::SUCCESS);
+        }
+        Some(_) => {}
+    }
+    let page = page();
+    println!("One page: {} bytes, {} gzipped, {} samples.", page.len(), gzip(&page)?.len(), decode(&page).0);
+    println!("{} endpoints, {CONCURRENCY} in flight, kept connections.\n", size.endpoints);
+    println!("| wire | a sweep | CPU-s | x fetching alone | wall s |\n|---|---|---|---|---|");
+    let mut met = true;
+    let mut notes = String::new();
+    for coding in ["gzip", "plain"] {
+        let myself = std::env::current_exe()?;
+        let mut servers = Command::new(&myself)
+            .args(["serve", coding, &size.endpoints.to_string()])
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .spawn()?;
+        let addresses = servers.stdout.take().ok_or("the servers have no output")?;
+        let client = Command::new(&myself)
+            .args(["measure", coding, if full { "full" } else { "smoke" }])
+            .stdin(addresses)
+            .stdout(Stdio::piped())
+            .spawn()?
+            .wait_with_output()?;
+        // The servers end with their input.
+        drop(servers.stdin.take());
+        servers.wait()?;
+        met &= client.status.success();
+        for line in String::from_utf8(client.stdout)?.lines() {
+            if line.starts_with('|') { println!("{line}") } else { writeln!(notes, "{line}")? }
+        }
+    }
+    println!("\n{notes}");
+    Ok(if met || !full { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+// ---- the client ----------------------------------------------------------------------------------------------------
+
+/// What is done with a page.
+type Work = fn(&[u8]) -> usize;
+
+/// Sweeps the endpoints whose addresses come on standard input, and prints what it cost this process.
+fn measure(coding: &str, size: Size) -> Anything<ExitCode> {
+    let urls: Vec<Url> = io::stdin()
+        .lines()
+        .map(|line| Ok(format!("http://{}/metrics", line?).parse()?))
+        .take(size.endpoints)
+        .collect::<Anything<_>>()?;
+    let urls: Arc<[Url]> = urls.into();
+    let fetcher = Fetcher::new(Settings { timeout: Duration::from_mins(1), ..Settings::default() })?;
+    let works: [(&str, Work); 3] = [
+        ("fetching alone", <[u8]>::len),
+        ("fetching and finding the lines", |page| memchr::memchr_iter(b'\n', page).count()),
+        ("fetching and decoding", |page| decode(page).0),
+    ];
+    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()?;
+    // The code and the first buffers are there before anything is counted.
+    runtime.block_on(sweep(&fetcher, &urls[..1].into(), works[2].1))?;
+    let before = rss_mb()?;
+    runtime.block_on(sweep(&fetcher, &urls, works[0].1))?;
+
+    let mut costs = [const { Vec::new() }; 3];
+    // Interleaved, so that what else the machine does meets all alike.
+    for _ in 0..size.rounds {
+        for ((_, work), costs) in works.iter().zip(&mut costs) {
+            let (cpu, start) = (cpu_s()?, clock::monotonic());
+            for _ in 0..size.sweeps {
+                runtime.block_on(sweep(&fetcher, &urls, *work))?;
+            }
+            let wall = start.elapsed().as_secs_f64();
+            costs.push(((cpu_s()? - cpu) / f64::from(size.sweeps), wall / f64::from(size.sweeps)));
+        }
+    }
+    let bare = median(costs[0].iter().map(|cost| cost.0));
+    let mut most_times: f64 = 0.0;
+    for ((name, _), costs) in works.iter().zip(&costs) {
+        let (cpu, wall) = (median(costs.iter().map(|cost| cost.0)), median(costs.iter().map(|cost| cost.1)));
+        row(coding, &format!("at once: {name}"), cpu, bare, wall);
+        most_times = most_times.max(cpu / bare);
+    }
+    let swept = rss_mb()? - before;
+
+    let mut bare = None;
+    for (name, work) in [works[0], works[2]] {
+        let (cpu, wall) = runtime.block_on(poll(fetcher.clone(), &urls, size, work))?;
+        let bare = *bare.get_or_insert(cpu);
+        row(coding, &format!("by the poller: {name}"), cpu, bare, wall);
+        most_times = most_times.max(cpu / bare);
+    }
+    let polled = rss_mb()? - before;
+
+    println!("{coding}: memory grew by {swept:.0} MB in the sweeps at once, by {polled:.0} MB in all.");
+    if coding != "gzip" || size.endpoints < FULL.endpoints {
+        return Ok(ExitCode::SUCCESS);
+    }
+    let met = most_times <= MOST_TIMES_BARE && swept.max(polled) <= MOST_GROWTH_MB;
+    let word = if met { "met" } else { "MISSED" };
+    println!("{coding}: the goals, at most {MOST_TIMES_BARE} x bare and {MOST_GROWTH_MB} MB, are {word}.");
+    Ok(if met { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+/// Fetches every endpoint once, as fast as it goes.
+async fn sweep(fetcher: &Fetcher, urls: &Arc<[Url]>, work: Work) -> Anything<()> {
+    let next = Arc::new(AtomicUsize::new(0));
+    let mut workers = JoinSet::new();
+    for _ in 0..CONCURRENCY.min(urls.len()) {
+        let (fetcher, urls, next) = (fetcher.clone(), Arc::clone(urls), Arc::clone(&next));
+        workers.spawn(async move {
+            let mut page = Vec::new();
+            while let Some(url) = urls.get(next.fetch_add(1, Ordering::Relaxed)) {
+                fetcher.get(url, &mut page).await.map_err(|failure| failure.to_string())?;
+                if work(&page) == 0 {
+                    return Err("an empty page".to_owned());
+                }
+            }
+            Ok(())
+        });
+    }
+    while let Some(worker) = workers.join_next().await {
+        worker??;
+    }
+    Ok(())
+}
+
+/// Lets the program's own poller run for some intervals: CPU seconds and seconds for each.
+async fn poll(fetcher: Fetcher, urls: &Arc<[Url]>, size: Size, work: Work) -> Anything<(f64, f64)> {
+    let interval = Duration::from_secs(1);
+    let (sink, mut attempts) = tokio::sync::mpsc::channel(CONCURRENCY);
+    let poller = Poller { fetcher, endpoints: urls.to_vec(), interval, concurrency: CONCURRENCY };
+    let polling = tokio::spawn(poller.run(move |_, page| Ok(work(page)), sink));
+    // The first sweep comes all at once and the second finds its places: only then is it steady.
+    let (unsteady, sweeps) = (2 * size.endpoints, 2 * size.sweeps);
+    let (mut cpu, mut start) = (0.0, clock::monotonic());
+    for nth in 0..unsteady + size.endpoints * usize::try_from(sweeps)? {
+        if nth == unsteady {
+            (cpu, start) = (cpu_s()?, clock::monotonic());
+        }
+        attempts.recv().await.ok_or("the poller has ended")?.body.map_err(|failure| failure.to_string())?;
+    }
+    let (cpu, wall) = (cpu_s()? - cpu, start.elapsed().as_secs_f64());
+    polling.abort();
+    Ok((cpu / f64::from(sweeps), wall / f64::from(sweeps)))
+}
+
+/// One row of the table. A bare sweep that was too short for the clock has no ratios.
+fn row(coding: &str, name: &str, cpu: f64, bare: f64, wall: f64) {
+    let times = if bare > 0.0 { format!("{:.2}", cpu / bare) } else { "-".to_owned() };
+    println!("| {coding} | {name} | {cpu:.3} | {times} | {wall:.3} |");
+}
+
+fn median(values: impl Iterator<Item = f64>) -> f64 {
+    let mut values: Vec<_> = values.collect();
+    values.sort_by(f64::total_cmp);
+    values[values.len() / 2]
+}
+
+/// What this process has cost so far, user and system together, in seconds.
+fn cpu_s() -> Anything<f64> {
+    /// `USER_HZ`, which is 100 on every Linux that a benchmark meets.
+    const TICKS_PER_SECOND: f64 = 100.0;
+    let stat = std::fs::read_to_string("/proc/self/stat")?;
+    // The second field is the program's name, in brackets and with any character in it.
+    let (_, fields) = stat.rsplit_once(") ").ok_or("/proc/self/stat has no name")?;
+    let ticks = fields.split(' ').skip(11).take(2).map(str::parse::<f64>).sum::<Result<f64, _>>()?;
+    Ok(ticks / TICKS_PER_SECOND)
+}
+
+/// What this process has in memory, in MB.
+fn rss_mb() -> Anything<f64> {
+    let status = std::fs::read_to_string("/proc/self/status")?;
+    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).ok_or("no VmRSS in /proc/self/status")?;
+    Ok(line.trim().trim_end_matches(" kB").parse::<f64>()? * 1024.0 / 1e6)
+}
+
+/// How many files this process may open, where /proc says so.
+fn open_files_limit() -> Option<usize> {
+    let limits = std::fs::read_to_string("/proc/self/limits").ok()?;
+    let line = limits.lines().find_map(|line| line.strip_prefix("Max open files"))?;
+    let soft = line.split_whitespace().next()?;
+    if soft == "unlimited" { Some(usize::MAX) } else { soft.parse().ok() }
+}
+
+// ---- the servers ---------------------------------------------------------------------------------------------------
+
+/// Serves the page at so many ports until standard input ends.
+fn serve(coding: &str, endpoints: usize) -> Anything<ExitCode> {
+    let page = page();
+    let plain = answer("", &page);
+    let packed = if coding == "gzip" { answer("content-encoding: gzip\r\n", &gzip(&page)?) } else { plain.clone() };
+    let answers: Arc<[Vec<u8>; 2]> = Arc::new([plain, packed]);
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    runtime.block_on(async {
+        let mut addresses = String::new();
+        for _ in 0..endpoints {
+            let listener = TcpListener::bind("127.0.0.1:0").await?;
+            writeln!(addresses, "{}", listener.local_addr()?)?;
+            let answers = Arc::clone(&answers);
+            tokio::spawn(async move {
+                while let Ok((stream, _)) = listener.accept().await {
+                    tokio::spawn(keep_answering(stream, Arc::clone(&answers)));
+                }
+            });
+        }
+        io::stdout().write_all(addresses.as_bytes())?;
+        io::stdout().flush()?;
+        tokio::task::spawn_blocking(|| BufReader::new(io::stdin()).lines().for_each(drop)).await?;
+        Ok(ExitCode::SUCCESS)
+    })
+}
+
+/// Answers every request of one connection, gzipped where the client asks for it.
+async fn keep_answering(mut stream: TcpStream, answers: Arc<[Vec<u8>; 2]>) -> io::Result<()> {
+    let mut head = Vec::new();
+    loop {
+        if stream.read_buf(&mut head).await? == 0 {
+            return Ok(());
+        }
+        if head.ends_with(b"\r\n\r\n") {
+            let gzip = memchr::memmem::find(&head, b"gzip").is_some();
+            stream.write_all(&answers[usize::from(gzip)]).await?;
+            head.clear();
+        }
+    }
+}
+
+fn answer(headers: &str, body: &[u8]) -> Vec<u8> {
+    let head = format!(
+        "HTTP/1.1 200 OK\r\ncontent-type: text/plain; version=0.0.4\r\n{headers}content-length: {}\r\n\r\n",
+        body.len()
+    );
+    [head.as_bytes(), body].concat()
+}
+
+fn gzip(body: &[u8]) -> io::Result<Vec<u8>> {
+    let mut encoder = GzEncoder::new(Vec::new(), Compression::best());
+    encoder.write_all(body)?;
+    encoder.finish()
+}
+
+// ---- the page ------------------------------------------------------------------------------------------------------
+
+/// What vLLM's histograms have for buckets.
+const SECONDS: &[&str] = &[
+    "0.3", "0.5", "0.8", "1.0", "1.5", "2.0", "2.5", "5.0", "10.0", "15.0", "20.0", "30.0", "40.0", "50.0", "60.0",
+    "120.0", "240.0", "480.0", "960.0", "1920.0", "7680.0",
+];
+const FIRST_TOKEN: &[&str] = &[
+    "0.001", "0.005", "0.01", "0.02", "0.04", "0.06", "0.08", "0.1", "0.25", "0.5", "0.75", "1.0", "2.5", "5.0", "7.5",
+    "10.0", "20.0", "40.0", "80.0", "160.0", "640.0", "2560.0",
+];
+const TOKENS: &[&str] = &[
+    "1.0", "2.0", "5.0", "10.0", "20.0", "50.0", "100.0", "200.0", "500.0", "1000.0", "2000.0", "5000.0", "10000.0",
+    "20000.0", "50000.0", "100000.0",
+];
+const HTTP: &[&str] = &[
+    "0.01", "0.025", "0.05", "0.075", "0.1", "0.25", "0.5", "0.75", "1.0", "1.5", "2.0", "2.5", "3.0", "3.5", "4.0",
+    "4.5", "5.0", "7.5", "10.0", "30.0", "60.0",
+];
+
+/// A page as vLLM with one engine writes it: its families, buckets and labels, and the Python client's around them.
+fn page() -> Vec<u8> {
+    let model = r#"engine="0",model_name="meta-llama/Llama-3.1-8B-Instruct""#;
+    let mut page = Page { text: String::new(), state: 7 };
+    for (name, kind) in [
+        ("python_gc_objects_collected_total", "counter"),
+        ("process_virtual_memory_bytes", "gauge"),
+        ("process_resident_memory_bytes", "gauge"),
+        ("process_cpu_seconds_total", "counter"),
+        ("process_open_fds", "gauge"),
+    ] {
+        page.single(name, kind, "");
+    }
+    for name in ["num_requests_running", "num_requests_waiting", "kv_cache_usage_perc", "engine_sleep_state"] {
+        page.single(&format!("vllm:{name}"), "gauge", model);
+    }
+    for name in [
+        "prefix_cache_queries",
+        "prefix_cache_hits",
+        "external_prefix_cache_queries",
+        "external_prefix_cache_hits",
+        "mm_cache_queries",
+        "mm_cache_hits",
+        "num_preemptions",
+        "prompt_tokens",
+        "generation_tokens",
+    ] {
+        page.single(&format!("vllm:{name}_total"), "counter", model);
+        page.single(&format!("vllm:{name}_created"), "gauge", model);
+    }
+    for reason in ["stop", "length", "abort", "error", "repetition"] {
+        page.single("vllm:request_success_total", "counter", &format!(r#"{model},finished_reason="{reason}""#));
+    }
+    for (name, buckets) in [
+        ("iteration_tokens_total", TOKENS),
+        ("request_prompt_tokens", TOKENS),
+        ("request_generation_tokens", TOKENS),
+        ("request_max_num_generation_tokens", TOKENS),
+        ("request_params_n", TOKENS),
+        ("request_params_max_tokens", TOKENS),
+        ("request_prefill_kv_computed_tokens", TOKENS),
+        ("time_to_first_token_seconds", FIRST_TOKEN),
+        ("inter_token_latency_seconds", FIRST_TOKEN),
+        ("request_time_per_output_token_seconds", FIRST_TOKEN),
+        ("e2e_request_latency_seconds", SECONDS),
+        ("request_queue_time_seconds", SECONDS),
+        ("request_inference_time_seconds", SECONDS),
+        ("request_prefill_time_seconds", SECONDS),
+        ("request_decode_time_seconds", SECONDS),
+    ] {
+        page.histogram(&format!("vllm:{name}"), model, buckets);
+    }
+    for handler in ["/v1/chat/completions", "none"] {
+        page.histogram("http_request_duration_seconds", &format!(r#"handler="{handler}",method="POST""#), HTTP);
+    }
+    page.text.into_bytes()
+}
+
+/// A page that is being written, and a small generator, so that the numbers do not repeat more than real ones.
+struct Page {
+    text: String,
+    state: u64,
+}
+
+impl Page {
+    fn next(&mut self, below: u64) -> u64 {
+        self.state = self.state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        (self.state >> 33) % below
+    }
+
+    fn head(&mut self, name: &str, kind: &str) {
+        self.line(&format!("# HELP {name} What the engine has counted as {} so far.", name.replace('_', " ")));
+        self.line(&format!("# TYPE {name} {kind}"));
+    }
+
+    fn line(&mut self, line: &str) {
+        self.text.push_str(line);
+        self.text.push('\n');
+    }
+
+    fn single(&mut self, name: &str, kind: &str, labels: &str) {
+        self.head(name, kind);
+        let value = self.next(10_000_000_000);
+        let labels = if labels.is_empty() { String::new() } else { format!("{{{labels}}}") };
+        self.line(&format!("{name}{labels} {}.{}", value / 1000, value % 1000));
+    }
+
+    fn histogram(&mut self, name: &str, labels: &str, buckets: &[&str]) {
+        self.head(name, "histogram");
+        let mut count = 0;
+        for bucket in buckets {
+            count += self.next(3000);
+            self.line(&format!("{name}_bucket{{{labels},le=\"{bucket}\"}} {count}.0"));
+        }
+        self.line(&format!("{name}_bucket{{{labels},le=\"+Inf\"}} {count}.0"));
+        self.line(&format!("{name}_count{{{labels}}} {count}.0"));
+        let sum = self.next(10_000_000_000_000);
+        self.line(&format!("{name}_sum{{{labels}}} {}.{}", sum / 1_000_000, sum % 1_000_000));
+        self.single(&format!("{name}_created"), "gauge", labels);
+    }
+}

@@ -1,0 +1,103 @@
+//! The rows beside the verdict: replicas, sources, changes, and one line per lever.
+
+use super::facts::Facts;
+use super::outcome::{Change, ReplicaRow, SourceRow};
+use super::span::{Replica, Span};
+use super::{Finding, LeverAdvice, Suspect};
+use crate::domain::{Action, Code, Dist, Endpoint, Failure, Gauge, Helps, Snapshot, SourceState};
+
+/// A page older than this is stale, whatever the interval: three missed scrapes, and at least this much.
+const STALE_S: f64 = 15.0;
+
+/// The name by which a replica is called.
+pub(super) fn replica_name(replica: &Replica<'_>) -> String {
+    let endpoint = replica.endpoint;
+    let base = endpoint.placements.iter().find_map(|p| p.pod.clone()).unwrap_or_else(|| endpoint.name.clone());
+    if replica.track.engine.is_empty() { base } else { format!("{base} engine {}", replica.track.engine) }
+}
+
+pub(super) fn changes(facts: &Facts<'_>) -> Vec<Change> {
+    let mut changes: Vec<Change> = facts
+        .replicas
+        .iter()
+        .flat_map(|r| r.track.restarts().iter().map(move |at| (r, *at)))
+        .filter(|(_, at)| *at >= facts.from && *at <= facts.now)
+        .map(|(r, at)| Change {
+            at,
+            kind: "restart",
+            summary: format!("{} restarted: its counters began again", replica_name(r)),
+        })
+        .collect();
+    changes.sort_by_key(|c| std::cmp::Reverse(c.at));
+    changes
+}
+
+/// One line per lever: what the suspect's findings say of it, else what any finding says.
+pub(super) fn all_levers(findings: &[Finding], suspect: Option<&Suspect>) -> Vec<LeverAdvice> {
+    let mut all: Vec<LeverAdvice> = Vec::new();
+    let concerns = |f: &&Finding| match (f.code, suspect) {
+        (Code::Mechanism(m), Some(s)) => m == s.mechanism,
+        (Code::Cause(c), Some(s)) => Some(c) == s.cause,
+        _ => false,
+    };
+    for finding in findings.iter().filter(concerns) {
+        for lever in &finding.levers {
+            match all.iter_mut().find(|l| l.action == lever.action) {
+                Some(known) if known.helps == Helps::Unknown => *known = lever.clone(),
+                Some(_) => {}
+                None => all.push(lever.clone()),
+            }
+        }
+    }
+    all.sort_by_key(|l| (l.helps, l.action != Action::ShedLoad));
+    all
+}
+
+pub(super) fn replica_row(facts: &Facts<'_>, replica: &Replica<'_>) -> Option<ReplicaRow> {
+    let last = replica.track.at_or_before(facts.now)?;
+    let gauge = |g: Gauge| last.values.gauge(g);
+    let span = Span::between(std::slice::from_ref(replica), facts.from, facts.now);
+    let serves =
+        gauge(Gauge::Running).is_some() || last.values.dist(Dist::Ttft).is_some() || replica.track.engine.is_empty();
+    let placement = replica.endpoint.placement(facts.now);
+    serves.then(|| ReplicaRow {
+        name: replica_name(replica),
+        node: placement.and_then(|p| p.node.clone()),
+        revision: placement.and_then(|p| p.revision),
+        ready: placement.and_then(|p| p.ready),
+        ttft_mean: span.as_ref().and_then(|s| s.mean(Dist::Ttft)),
+        count: span.as_ref().and_then(|s| s.dist(Dist::Ttft)).map(|h| h.count),
+        waiting: gauge(Gauge::Waiting),
+        running: gauge(Gauge::Running),
+        kv: gauge(Gauge::KvUsage),
+    })
+}
+
+pub(super) fn source(endpoint: &Endpoint, snapshot: &Snapshot) -> SourceRow {
+    let age_s = endpoint.last_page().map(|at| snapshot.now.since(at));
+    let failing = endpoint.failing();
+    let old = age_s.is_some_and(|a| a > STALE_S.max(3.0 * snapshot.interval_s));
+    let state = match (age_s, failing) {
+        (None, None) => SourceState::Connecting,
+        (None, Some(_)) => SourceState::Failed,
+        (Some(_), Some(failure)) if old || *failure == Failure::Refused => SourceState::Failed,
+        (Some(_), _) if old => SourceState::Stale,
+        (Some(_), _) => SourceState::Live,
+    };
+    let error = match (failing, &endpoint.first_skipped) {
+        (Some(failure), _) => Some(failure.to_string()),
+        (None, Some(skipped)) if endpoint.skipped > 0 => {
+            Some(format!("{} lines skipped, the first: {skipped}", endpoint.skipped))
+        }
+        _ => None,
+    };
+    SourceRow {
+        name: endpoint.name.clone(),
+        state,
+        age_s,
+        error,
+        series: endpoint.system.as_ref().map(|_| endpoint.series),
+        skipped: endpoint.system.as_ref().map(|_| endpoint.skipped),
+        families: endpoint.families.clone(),
+    }
+}
