@@ -26,9 +26,15 @@ const TREND_S: f64 = 60.0;
 /// A change of the level by this much over the trend's stretch is a trend, and less is noise.
 const TREND_CHANGE: f64 = 0.25;
 
-/// The episode that matters: the one that is still on, else the one with the most late events. `late(slice)` is how many
+/// The episode that matters to a window: the one that is still on, else the one with the most late events. It may have
+/// begun before the window. `late(slice)` is how many
 /// events of a slice were late beyond the budget; `waiting_late` how many requests are late already and still wait.
-pub(super) fn find(slices: &[Slice], now: At, late: impl Fn(&Slice) -> f64, waiting_late: f64) -> Option<Episode> {
+pub(super) fn find(
+    slices: &[Slice],
+    (from, now): (At, At),
+    late: impl Fn(&Slice) -> f64,
+    waiting_late: f64,
+) -> Option<Episode> {
     let mut episodes: Vec<(At, At, f64)> = Vec::new();
     for slice in slices {
         let bad = late(slice);
@@ -56,6 +62,7 @@ pub(super) fn find(slices: &[Slice], now: At, late: impl Fn(&Slice) -> f64, wait
             }
         }
     }
+    episodes.retain(|(_, end, _)| *end > from);
     let on = |end: At| now.since(end) < QUIET_S;
     let chosen =
         episodes.iter().find(|(_, end, _)| on(*end)).or_else(|| episodes.iter().max_by(|a, b| a.2.total_cmp(&b.2)))?;
@@ -134,16 +141,16 @@ mod tests {
         slices.push(slice(6, 0.0, 0.0, 9.0));
         slices.push(slice(7, 5.0, 5.0, 9.0));
         slices.extend((8..12).map(|i| slice(i, 0.0, 5.0, 0.0)));
-        let episode = find(&slices, At(60_000), |s| s.ttft.bad, 0.0).unwrap();
+        let episode = find(&slices, (At(0), At(60_000)), |s| s.ttft.bad, 0.0).unwrap();
         assert_eq!((episode.since, episode.until, episode.trend), (At(25_000), Some(At(40_000)), Trend::Over));
     }
 
     #[test]
     fn more_and_more_waiting_is_rising_and_fewer_is_recovering() {
         let grow: Vec<Slice> = (0..6).map(|i| slice(i, 3.0, 5.0, f64::from(i32::try_from(i).unwrap()) * 5.0)).collect();
-        assert_eq!(find(&grow, At(30_000), |s| s.ttft.bad, 0.0).unwrap().trend, Trend::Rising);
+        assert_eq!(find(&grow, (At(0), At(30_000)), |s| s.ttft.bad, 0.0).unwrap().trend, Trend::Rising);
         let shrink: Vec<Slice> =
             (0..6).map(|i| slice(i, 3.0, 5.0, 30.0 - f64::from(i32::try_from(i).unwrap()) * 5.0)).collect();
-        assert_eq!(find(&shrink, At(30_000), |s| s.ttft.bad, 0.0).unwrap().trend, Trend::Recovering);
+        assert_eq!(find(&shrink, (At(0), At(30_000)), |s| s.ttft.bad, 0.0).unwrap().trend, Trend::Recovering);
     }
 }

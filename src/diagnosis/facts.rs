@@ -63,15 +63,16 @@ impl<'a> Facts<'a> {
         let first = replicas.iter().filter_map(|r| r.track.points().front()).map(|p| p.at).min().unwrap_or(now);
         let from = now.plus(-policy.window_s).max(first);
         let window = Span::between(&replicas, from, now).unwrap_or_default();
-        let slices = slices::cut(&replicas, from, now, interval_s, targets);
+        // The whole past, not the window alone: what began before the window began then.
+        let slices = slices::cut(&replicas, first, now, interval_s, targets);
         let slo: Vec<SloRow> = [Metric::Ttft, Metric::Tpot]
             .into_iter()
             .map(|m| slo::judge(m, &replicas, &window, now, model.as_deref(), targets))
             .collect();
         let waiting_late = waiting_late(&replicas, now, targets.ttft.seconds, interval_s);
         let spells = stall::find(&replicas, endpoints, from, now);
-        let late = find_episode(&slices, &slo, now, targets, waiting_late);
-        let leading = late.is_none().then(|| queue_alone(&slices, &slo, now, targets)).flatten();
+        let late = find_episode(&slices, &slo, (from, now), targets, waiting_late);
+        let leading = late.is_none().then(|| queue_alone(&slices, &slo, (from, now), targets)).flatten();
         let (episode, leading) = (late.or(leading), leading.is_some());
         let episode = episode.map(|e| Episode { since: onset(e.since, &slices, &spells), ..e });
         let max_gap_s = 30.0_f64.max(4.0 * interval_s);
@@ -259,7 +260,13 @@ fn waiting_late(replicas: &[Replica<'_>], now: At, target: f64, interval_s: f64)
         .sum()
 }
 
-fn find_episode(slices: &[Slice], slo: &[SloRow], now: At, targets: Targets, waiting_late: f64) -> Option<Episode> {
+fn find_episode(
+    slices: &[Slice],
+    slo: &[SloRow],
+    window: (At, At),
+    targets: Targets,
+    waiting_late: f64,
+) -> Option<Episode> {
     let broken =
         |metric| slo.iter().any(|s| s.metric == metric && matches!(s.status, RowStatus::Breach | RowStatus::Warning));
     let (ttft, tpot) = (broken(Metric::Ttft), broken(Metric::Tpot));
@@ -273,7 +280,7 @@ fn find_episode(slices: &[Slice], slo: &[SloRow], now: At, targets: Targets, wai
         };
         over(ttft, s.ttft, targets.ttft.budget()) + if ttft { 0.0 } else { over(tpot, s.itl, targets.tpot.budget()) }
     };
-    episode::find(slices, now, late, waiting_late)
+    episode::find(slices, window, late, waiting_late)
 }
 
 /// When it began. A request that comes late has waited before, and a histogram sees it only then: the queue or the stall
@@ -298,7 +305,7 @@ fn onset(first_late: At, slices: &[Slice], spells: &[Spell<'_>]) -> At {
 /// Requests that wait, where nothing measured says that anything is late. Where TTFT is measured that is a sign only
 /// while it lasts and would make a newcomer late (waiting requests over the rate of first tokens, Little); where it is
 /// not, a queue that stood for a while is all there is to go by.
-fn queue_alone(slices: &[Slice], slo: &[SloRow], now: At, targets: Targets) -> Option<Episode> {
+fn queue_alone(slices: &[Slice], slo: &[SloRow], window: (At, At), targets: Targets) -> Option<Episode> {
     const SLICES: usize = 3;
     let measured = slo.iter().any(|s| s.metric == Metric::Ttft && s.count.is_some());
     let queued = |s: &Slice| s.waiting.filter(|w| *w >= 1.0).unwrap_or(0.0);
@@ -314,7 +321,7 @@ fn queue_alone(slices: &[Slice], slo: &[SloRow], now: At, targets: Targets) -> O
     } else if slices.windows(SLICES).all(|w| w.iter().any(|s| queued(s) < 1.0)) {
         return None;
     }
-    episode::find(slices, now, queued, 0.0)
+    episode::find(slices, window, queued, 0.0)
 }
 
 /// The best of what there is to compare with: the stretch before the episode, what was recorded before the window, or

@@ -3,8 +3,9 @@
 use super::facts::Facts;
 use super::outcome::{Change, ReplicaRow, SourceRow};
 use super::span::{Replica, Span};
+use super::verdict::explains;
 use super::{Finding, LeverAdvice, Suspect};
-use crate::domain::{Action, Code, Dist, Endpoint, Failure, Gauge, Helps, Snapshot, SourceState};
+use crate::domain::{Action, Code, Dist, Endpoint, Failure, Gauge, Helps, Snapshot, SourceState, Track};
 
 /// A page older than this is stale, whatever the interval: three missed scrapes, and at least this much.
 const STALE_S: f64 = 15.0;
@@ -32,12 +33,12 @@ pub(super) fn changes(facts: &Facts<'_>) -> Vec<Change> {
     changes
 }
 
-/// One line per lever: what the suspect's findings say of it, else what any finding says.
+/// One line per lever: what the suspect's mechanism says of it, and every cause that has evidence.
 pub(super) fn all_levers(findings: &[Finding], suspect: Option<&Suspect>) -> Vec<LeverAdvice> {
     let mut all: Vec<LeverAdvice> = Vec::new();
     let concerns = |f: &&Finding| match (f.code, suspect) {
         (Code::Mechanism(m), Some(s)) => m == s.mechanism,
-        (Code::Cause(c), Some(s)) => Some(c) == s.cause,
+        (Code::Cause(c), Some(s)) => explains(c, s.mechanism),
         _ => false,
     };
     for finding in findings.iter().filter(concerns) {
@@ -84,11 +85,13 @@ pub(super) fn source(endpoint: &Endpoint, snapshot: &Snapshot) -> SourceRow {
         (Some(_), _) if old => SourceState::Stale,
         (Some(_), _) => SourceState::Live,
     };
+    let torn: u32 = endpoint.tracks.iter().map(Track::torn).sum();
     let error = match (failing, &endpoint.first_skipped) {
         (Some(failure), _) => Some(failure.to_string()),
         (None, Some(skipped)) if endpoint.skipped > 0 => {
             Some(format!("{} lines skipped, the first: {skipped}", endpoint.skipped))
         }
+        (None, _) if torn > 0 => Some(format!("{torn} pages dropped that contradict themselves")),
         _ => None,
     };
     SourceRow {

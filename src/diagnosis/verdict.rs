@@ -105,7 +105,8 @@ fn judge<'a>(facts: Facts<'a>, sources: &[SourceRow]) -> Judged<'a> {
         .replicas
         .iter()
         .any(|r| sources.iter().any(|s| s.name == r.endpoint.name && s.state == SourceState::Live));
-    let verdict = verdict(&facts, &findings, live);
+    let complete = sources.iter().all(|s| s.state == SourceState::Live);
+    let verdict = verdict(&facts, &findings, live, complete);
     let troubled = matches!(verdict, Verdict::Breach | Verdict::Warning | Verdict::Stalled);
     let suspect = if troubled { suspect(&findings) } else { None };
     findings.sort_by(|a, b| rank(b, suspect.as_ref()).total_cmp(&rank(a, suspect.as_ref())));
@@ -125,7 +126,7 @@ fn has(findings: &[Finding], mechanism: Mechanism) -> bool {
     findings.iter().any(|f| f.code == Code::Mechanism(mechanism))
 }
 
-fn verdict(facts: &Facts<'_>, findings: &[Finding], live: bool) -> Verdict {
+fn verdict(facts: &Facts<'_>, findings: &[Finding], live: bool, complete: bool) -> Verdict {
     let stall = stalled_worst(facts);
     if stall.is_some_and(|s| s.on) {
         return Verdict::Stalled;
@@ -145,9 +146,11 @@ fn verdict(facts: &Facts<'_>, findings: &[Finding], live: bool) -> Verdict {
         return Verdict::Stalled;
     }
     let warned = [Metric::Ttft, Metric::Tpot].into_iter().any(|m| facts.status(m) == RowStatus::Warning);
-    let outage = findings.iter().any(|f| f.code == Code::Cause(Cause::CapacityLoss)) && nobody_served(facts);
+    let lost = findings.iter().any(|f| f.code == Code::Cause(Cause::CapacityLoss));
+    let outage = lost && (nobody_served(facts) || facts.spells.iter().any(|s| s.witness == Witness::Refused && s.on));
     let mechanism = findings.iter().any(|f| matches!(f.code, Code::Mechanism(_)));
-    if warned || outage || mechanism || facts.leading {
+    // What was named and not read may be where the trouble is: part of a whole is not passed off as the whole.
+    if warned || outage || mechanism || facts.leading || !complete {
         return Verdict::Warning;
     }
     if facts.traffic() { Verdict::Healthy } else { Verdict::Idle }
@@ -218,7 +221,7 @@ fn suspect(findings: &[Finding]) -> Option<Suspect> {
 }
 
 /// Whether a cause can bring about a mechanism at all.
-fn explains(cause: Cause, mechanism: Mechanism) -> bool {
+pub(super) fn explains(cause: Cause, mechanism: Mechanism) -> bool {
     use Mechanism::{
         AdmissionRejected, BatchContention, DecodeSlowdown, EngineStalled, KvCachePressure, PrefillHeadOfLine,
         PrefillSlowdown, PrefillWork, QueueSaturation, RequestsAbandoned,
