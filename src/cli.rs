@@ -60,7 +60,7 @@ pub struct CheckArgs {
     pub watch: String,
 
     /// Judge this moment of a recording: +40s from its first page, RFC 3339, or unix milliseconds. Nothing later is read
-    #[arg(long, value_name = "MOMENT", requires = "pages", allow_hyphen_values = true)]
+    #[arg(long, value_name = "MOMENT", requires = "pages", conflicts_with = "engine", allow_hyphen_values = true)]
     pub at: Option<String>,
 
     /// The window that is judged; shorter where less was observed
@@ -68,15 +68,15 @@ pub struct CheckArgs {
     pub window: String,
 
     /// Time to first token within which requests must be served
-    #[arg(long, value_name = "SECONDS")]
+    #[arg(long, value_name = "SECONDS", allow_negative_numbers = true)]
     pub ttft_target: Option<String>,
 
     /// Time per output token within which tokens must come
-    #[arg(long, value_name = "SECONDS")]
+    #[arg(long, value_name = "SECONDS", allow_negative_numbers = true)]
     pub tpot_target: Option<String>,
 
     /// The share of events that must be within the targets
-    #[arg(long, value_name = "RATIO")]
+    #[arg(long, value_name = "RATIO", allow_negative_numbers = true)]
     pub objective: Option<String>,
 
     /// Output format

@@ -134,7 +134,7 @@ pub struct Phase {
     pub mean: Option<f64>,
     pub baseline: Option<f64>,
     pub delta: Option<f64>,
-    pub unit: &'static str,
+    pub unit: Option<&'static str>,
     pub share_of_added: Option<f64>,
     pub lags: bool,
     pub estimate: Option<f64>,
@@ -142,7 +142,7 @@ pub struct Phase {
     pub source: Option<String>,
     pub age_s: Option<f64>,
     pub count: Option<u64>,
-    pub note: String,
+    pub note: Option<String>,
 }
 
 #[derive(Debug, Serialize)]
@@ -158,14 +158,14 @@ pub struct Finding {
     pub evidence: Vec<Evidence>,
     pub surer: Option<String>,
     pub levers: Vec<LeverAdvice>,
-    pub explains_s: f64,
+    pub explains_s: Option<f64>,
 }
 
 #[derive(Debug, Serialize)]
 #[expect(missing_docs, reason = "as above")]
 pub struct Evidence {
     pub claim: String,
-    pub value: f64,
+    pub value: Option<f64>,
     pub op: &'static str,
     pub threshold: Option<f64>,
     pub unit: &'static str,
@@ -271,9 +271,25 @@ fn count(n: f64) -> u64 {
     whole
 }
 
-/// JSON has no infinities: a bound that is infinite is no bound.
+/// JSON has no infinities: a bound that is infinite is no bound, and a number that is none is not known.
 fn finite(n: f64) -> Option<f64> {
     n.is_finite().then_some(n)
+}
+
+/// A ratio as promised: what a page calls a ratio and lies outside 0–1 is none, and so not known.
+fn ratio(n: f64) -> Option<f64> {
+    (0.0..=1.0).contains(&n).then_some(n)
+}
+
+/// Words where there are any.
+fn words(text: &str) -> Option<String> {
+    (!text.is_empty()).then(|| text.to_owned())
+}
+
+/// How much of the judged window was really seen, in seconds: it ends with the newest page, not with the moment.
+pub fn observed_s(d: &Diagnosis) -> f64 {
+    let unseen = d.sources.iter().filter_map(|s| s.age_s).fold(f64::INFINITY, f64::min);
+    (d.at.since(d.from) - unseen).clamp(0.0, d.requested_s)
 }
 
 fn bucketed(q: Quantile) -> Bucketed {
@@ -310,7 +326,7 @@ impl Check {
             at: time(d.at),
             window: Window {
                 requested_s: d.requested_s,
-                observed_s: d.at.since(d.from),
+                observed_s: observed_s(d),
                 from: time(d.from),
                 to: time(d.at),
             },
@@ -387,7 +403,7 @@ fn slo(row: &diagnosis::SloRow) -> Slo {
         p50_s: row.p50.map(bucketed),
         p95_s: row.p95.map(bucketed),
         p99_s: row.p99.map(bucketed),
-        mean_s: row.mean_s,
+        mean_s: row.mean_s.and_then(finite),
         count: row.count.map(count),
         bad: row.bad.map(count),
         bad_at_most: row.bad_at_most.map(count),
@@ -403,7 +419,7 @@ fn slo(row: &diagnosis::SloRow) -> Slo {
                 observed_s: w.observed_s,
                 count: count(w.count),
                 bad: count(w.bad),
-                burn: w.burn,
+                burn: w.burn.and_then(finite),
             })
             .collect(),
         note: row.note.clone(),
@@ -416,21 +432,24 @@ pub fn window_name(seconds: f64) -> String {
 }
 
 fn phase(row: &diagnosis::PhaseRow, now: At) -> Phase {
+    // Without a mean nothing was measured, whatever was looked at.
+    let mean = row.mean.and_then(finite);
+    let baseline = mean.and(row.baseline).and_then(finite);
     Phase {
         phase: row.phase.code(),
         status: row.status.code(),
-        mean: row.mean,
-        baseline: row.baseline,
-        delta: row.delta,
-        unit: row.unit,
-        share_of_added: row.share_of_added,
+        mean,
+        baseline,
+        delta: baseline.and(row.delta).and_then(finite),
+        unit: Some(row.unit).filter(|u| !u.is_empty()),
+        share_of_added: baseline.and(row.share_of_added).and_then(ratio),
         lags: row.lags,
-        estimate: row.estimate,
-        baseline_from: row.baseline_from.map(crate::domain::BaselineKind::code),
-        source: row.source.clone(),
-        age_s: row.at.map(|at| now.since(at)),
-        count: row.count.map(count),
-        note: row.note.clone(),
+        estimate: row.estimate.and_then(finite),
+        baseline_from: baseline.and(row.baseline_from).map(crate::domain::BaselineKind::code),
+        source: mean.and(row.source.clone()),
+        age_s: mean.and(row.at).map(|at| now.since(at)),
+        count: mean.and(row.count).map(count),
+        note: words(&row.note),
     }
 }
 
@@ -451,9 +470,9 @@ fn finding(f: &diagnosis::Finding) -> Finding {
             .iter()
             .map(|e| Evidence {
                 claim: e.claim.clone(),
-                value: e.value,
+                value: finite(e.value),
                 op: e.op.sign(),
-                threshold: e.threshold,
+                threshold: e.threshold.and_then(finite),
                 unit: e.unit,
                 source: e.source.clone(),
                 at: time(e.at),
@@ -467,7 +486,7 @@ fn finding(f: &diagnosis::Finding) -> Finding {
             .iter()
             .map(|l| LeverAdvice { action: l.action.code(), helps: l.helps.code(), why: l.why.clone() })
             .collect(),
-        explains_s: f.explains_s,
+        explains_s: finite(f.explains_s).filter(|s| *s > 0.0),
     }
 }
 
@@ -478,11 +497,11 @@ fn replica(r: &diagnosis::ReplicaRow) -> Replica {
         revision: r.revision,
         ready: r.ready,
         start_phase: None,
-        ttft_mean_s: r.ttft_mean,
+        ttft_mean_s: r.ttft_mean.and_then(finite),
         count: r.count.map(count),
-        waiting: r.waiting,
-        running: r.running,
-        kv_usage: r.kv,
+        waiting: r.waiting.and_then(finite),
+        running: r.running.and_then(finite),
+        kv_usage: r.kv.and_then(ratio),
     }
 }
 

@@ -3,9 +3,12 @@
 use std::process::ExitCode;
 
 use clap::Parser;
+use color_eyre::config::{HookBuilder, Theme};
 use warroom::cli::Cli;
 
 fn main() -> color_eyre::Result<ExitCode> {
-    color_eyre::config::HookBuilder::default().display_env_section(false).install()?;
+    let colours = anstream::AutoStream::choice(&std::io::stderr()) != anstream::ColorChoice::Never;
+    let theme = if colours { Theme::dark() } else { Theme::new() };
+    HookBuilder::default().theme(theme).display_env_section(false).install()?;
     Ok(ExitCode::from(warroom::runtime::run(&Cli::parse())?))
 }

@@ -39,7 +39,7 @@ fn scope(d: &Diagnosis) -> String {
         _ => "unknown engine".to_owned(),
     };
     let model = d.model.as_deref().unwrap_or("unknown model");
-    let observed = d.at.since(d.from);
+    let observed = crate::contract::observed_s(d);
     let short = if observed < 0.95 * d.requested_s {
         format!(" of {} asked for", length(d.requested_s))
     } else {

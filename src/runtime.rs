@@ -26,10 +26,15 @@ const PIPE_WIDTH: usize = 100;
 
 /// Does what was asked for, and answers with the exit code.
 pub fn run(cli: &Cli) -> Result<u8> {
-    match &cli.command {
+    let outcome = match &cli.command {
         Command::Check(args) => run_check(cli, args),
         Command::Config(command) => run_config(cli, *command),
-    }
+    };
+    // What this program cannot help is said like everything else, and not as a report on its insides.
+    outcome.or_else(|error| {
+        complain(&format!("{error:#}"));
+        Ok(FAILURE)
+    })
 }
 
 fn run_check(cli: &Cli, args: &CheckArgs) -> Result<u8> {

@@ -50,7 +50,7 @@ impl Judge {
 
     /// The diagnosis as of `now`; nothing later is read.
     fn on(&self, now: At) -> Diagnosis {
-        let interval_s = self.recording.interval_s().unwrap_or(5.0);
+        let interval_s = self.recording.interval_s(now).unwrap_or(5.0);
         let endpoints = vec![self.recording.read(now, &self.decoder)];
         diagnose(&Snapshot { now, interval_s, endpoints }, &self.policy)
     }
@@ -85,7 +85,10 @@ fn nothing_is_blamed_at_any_moment_of_a_healthy_hour() {
         let mut at = 0.0;
         while at < judge.length() {
             let d = judge.at(at);
-            assert!(matches!(d.verdict, Verdict::Healthy | Verdict::Idle), "{name} at {at}: {}", d.sentence);
+            // Of one page nothing can be told, and that is no blame either.
+            let one_page = d.verdict == Verdict::CannotTell && d.sentence.contains("one page");
+            let fine = one_page || matches!(d.verdict, Verdict::Healthy | Verdict::Idle);
+            assert!(fine, "{name} at {at}: {}", d.sentence);
             assert!(d.findings.is_empty(), "{name} at {at} blames {:?}", codes(&d));
             at += 3.0;
         }

@@ -1,5 +1,6 @@
 //! `warroom check`: reads the sources that were named, diagnoses once, and says how the process is to end.
 
+use std::panic::resume_unwind;
 use std::path::PathBuf;
 use std::str::FromStr;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -59,6 +60,16 @@ pub enum CheckError {
         /// As typed, cleaned.
         at: String,
     },
+    /// A moment of which nothing is recorded yet.
+    #[error(
+        "--at '{at}' is before anything that was recorded: the earliest is at {first}, give that moment or a later one"
+    )]
+    TooEarly {
+        /// As typed, cleaned.
+        at: String,
+        /// The earliest page or failure.
+        first: String,
+    },
     /// A recording cannot be used.
     #[error(transparent)]
     Pages(#[from] PagesError),
@@ -84,7 +95,13 @@ pub async fn check(sources: Sources, window: Duration, config: &Config) -> Resul
     let snapshot = match sources {
         Sources::Live { engines, .. } if engines.is_empty() => return Err(CheckError::NothingToRead),
         Sources::Live { engines, watch } => live(&engines, watch, decoder, config).await?,
-        Sources::Recorded { directories, at } => recorded(&directories, at.as_deref(), &decoder)?,
+        // Hours of pages take seconds to read, and whoever waits may want to interrupt.
+        Sources::Recorded { directories, at } => {
+            match tokio::task::spawn_blocking(move || recorded(&directories, at.as_deref(), &decoder)).await {
+                Ok(snapshot) => snapshot?,
+                Err(died) => resume_unwind(died.into_panic()),
+            }
+        }
     };
     Ok(diagnose(&snapshot, &policy(window, config)))
 }
@@ -115,7 +132,12 @@ fn recorded(directories: &[PathBuf], at: Option<&str>, decoder: &Decoder) -> Res
         Some(at) => moment(at, first)?,
         None => last,
     };
-    let interval_s = recordings.iter().filter_map(Recording::interval_s).fold(1.0, f64::max);
+    if let (Some(at), Some(earliest)) = (at, recordings.iter().filter_map(Recording::earliest).min())
+        && now < earliest
+    {
+        return Err(CheckError::TooEarly { at: clean(at, 60), first: crate::contract::time(earliest) });
+    }
+    let interval_s = recordings.iter().filter_map(|r| r.interval_s(now)).fold(1.0, f64::max);
     Ok(Snapshot { now, interval_s, endpoints: recordings.iter().map(|r| r.read(now, decoder)).collect() })
 }
 
@@ -138,11 +160,9 @@ fn moment(text: &str, first: At) -> Result<At, CheckError> {
 
 async fn live(engines: &[String], watch: Duration, decoder: Decoder, config: &Config) -> Result<Snapshot, CheckError> {
     let urls = engines.iter().map(|e| url(e)).collect::<Result<Vec<_>, _>>()?;
-    let settings = Settings {
-        timeout: config.scrape.timeout,
-        connect_timeout: config.scrape.timeout.min(Duration::from_secs(2)),
-        ..Settings::default()
-    };
+    // An answer that would come after the end of the watch is not waited for, so that its absence is seen before.
+    let timeout = config.scrape.timeout.min(watch);
+    let settings = Settings { timeout, connect_timeout: timeout.min(Duration::from_secs(2)), ..Settings::default() };
     // Three pages make two differences; a short watch is read more often, a long one as configured.
     let interval = config.scrape.interval.min((watch / 3).max(Duration::from_secs(1)));
     let poller = Poller {
@@ -188,15 +208,18 @@ fn url(text: &str) -> Result<Url, CheckError> {
     }
 }
 
-/// What is typed wrongly may hold a password all the same.
+/// What is typed wrongly may hold a password or a token all the same: neither what stands before the last `@` nor a query
+/// is shown.
 fn without_secrets(text: &str) -> String {
-    match text.rsplit_once('@') {
-        Some((before, after)) => {
-            let scheme = before.split_once("://").map_or("", |(scheme, _)| scheme);
-            if scheme.is_empty() { format!("…@{after}") } else { format!("{scheme}://…@{after}") }
-        }
-        None => text.to_owned(),
-    }
+    let (before, host) = match text.rsplit_once('@') {
+        Some((before, host)) => (Some(before), host),
+        None => (None, text),
+    };
+    let (host, query) = host.split_once('?').map_or((host, ""), |(host, _)| (host, "?…"));
+    let Some(before) = before else { return format!("{host}{query}") };
+    let scheme = before.split_once("://").map_or(String::new(), |(scheme, _)| format!("{scheme}://"));
+    // That `@` may stand inside of a query, and then what follows it is no host.
+    if before.contains('?') { format!("{scheme}…") } else { format!("{scheme}…@{host}{query}") }
 }
 
 /// The exit code of a verdict, with the bar that was asked for.
@@ -234,7 +257,15 @@ mod tests {
 
     #[test]
     fn a_url_that_is_none_is_named_without_its_password() {
-        for text in ["ftp://u:secret@host/metrics", "localhost:8000/metrics", "http://", "u:secret@host"] {
+        for text in [
+            "ftp://u:secret@host/metrics",
+            "localhost:8000/metrics",
+            "http://",
+            "u:secret@host",
+            "u:p?secret@host",
+            "host/?token=secret",
+            "host/?token=a@secret",
+        ] {
             let error = url(text).unwrap_err().to_string();
             assert!(error.contains("metrics page") && !error.contains("secret"), "{error}");
         }

@@ -120,6 +120,11 @@ impl<'a> Facts<'a> {
             || (metric == Metric::Ttft && self.waiting_late >= 1.0)
     }
 
+    /// Whether any engine was read twice: one page tells what happened since its process started, and nothing of when.
+    pub(super) fn compared(&self) -> bool {
+        self.replicas.iter().any(|r| r.track.points().iter().filter(|p| p.at <= self.now).nth(1).is_some())
+    }
+
     /// Whether anything happened at all: requests, tokens, or work that is held.
     pub(super) fn traffic(&self) -> bool {
         let moved = |t| self.window.total(t).unwrap_or(0.0) > 0.0;

@@ -126,7 +126,13 @@ pub(super) fn cannot_tell(sources: &[SourceRow]) -> String {
         .take(3)
         .collect::<Vec<_>>();
     if why.is_empty() {
-        return "Cannot tell: nothing was read.".to_owned();
+        let read = sources.iter().any(|s| s.state == SourceState::Live);
+        let words = if read {
+            "Cannot tell from one page of each endpoint: what happened is the difference of two; watch longer, or record more."
+        } else {
+            "Cannot tell: nothing was read yet; watch longer."
+        };
+        return words.to_owned();
     }
     format!("Cannot tell, because {}.", why.join("; "))
 }

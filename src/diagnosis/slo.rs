@@ -164,13 +164,16 @@ pub(super) fn judge(
         if histogram.is_none() && metric == Metric::Tpot {
             row.mean_s = window.ratio(Total::DecodeSeconds, Total::GenerationTokens);
             row.count = window.total(Total::GenerationTokens).filter(|_| row.mean_s.is_some());
-            row.series = series(replicas, Total::DecodeSeconds.name());
+            row.series = row.series.or_else(|| series(replicas, Total::DecodeSeconds.name()));
         }
         row.note = Some(match (metric, histogram) {
             _ if row.mean_s.is_some() && histogram.is_none() => {
                 "only the mean is measured, from counters: no quantile and no share of late tokens".to_owned()
             }
             (_, Some(_)) => format!("{} has no buckets here: no share of late events can be given", metric.title()),
+            (_, None) if replicas.is_empty() => "nothing was read".to_owned(),
+            (_, None) if row.series.is_some() && window.seconds > 0.0 => "no events in the window".to_owned(),
+            (_, None) if row.series.is_some() => "one page shows no difference: two are needed".to_owned(),
             (Metric::Ttft, None) => "TTFT is not measured by this engine".to_owned(),
             (Metric::Tpot, None) => "the gap between tokens is not measured by this engine".to_owned(),
         });

@@ -131,7 +131,7 @@ fn verdict(facts: &Facts<'_>, findings: &[Finding], live: bool, complete: bool) 
     if stall.is_some_and(|s| s.on) {
         return Verdict::Stalled;
     }
-    if !live {
+    if !live || !facts.compared() {
         return Verdict::CannotTell;
     }
     let turned_away = findings.iter().any(|f| {

@@ -265,7 +265,7 @@ impl Reader {
                 Target::Dist(dist) if values.dist(dist).is_none() => {
                     values.set_dist(dist, cell.histogram(dist, memory));
                 }
-                Target::Gauge(Gauge::ProcessStart) | Target::Gauge(_) | Target::Total(_) | Target::Dist(_) => {}
+                Target::Gauge(_) | Target::Total(_) | Target::Dist(_) => {}
             }
         }
     }
@@ -335,8 +335,8 @@ impl Cell {
         if self.bounds.is_empty() || !dist.keeps_buckets() {
             return Some(Histogram::plain(sum, count));
         }
-        let known = memory.bounds.iter().find(|(d, b)| *d == dist && **b == *self.bounds);
-        let bounds = known.map(|(_, b)| Arc::clone(b)).unwrap_or_else(|| {
+        let known = memory.bounds.iter().find(|(d, b)| *d == dist && **b == *self.bounds).map(|(_, b)| Arc::clone(b));
+        let bounds = known.unwrap_or_else(|| {
             let bounds: Arc<[f64]> = self.bounds.as_slice().into();
             memory.bounds.retain(|(d, _)| *d != dist);
             memory.bounds.push((dist, Arc::clone(&bounds)));

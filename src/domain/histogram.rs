@@ -48,9 +48,9 @@ impl Histogram {
         Self { bounds: Arc::new([]), counts: Box::new([]), sum, count }
     }
 
-    /// Mean of the observations; `None` where there are none.
+    /// Mean of the observations; `None` where there are none, or where their sum is no number.
     pub fn mean(&self) -> Option<f64> {
-        (self.count > 0.0).then(|| self.sum / self.count)
+        (self.count > 0.0).then(|| self.sum / self.count).filter(|mean| mean.is_finite())
     }
 
     /// Whether this can be a complete, untorn histogram: buckets do not fall and end at the count.

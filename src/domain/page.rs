@@ -36,9 +36,13 @@ impl Values {
         self.dists[dist as usize].as_ref()
     }
 
-    /// Sets a gauge. A NaN, as SGLang writes for what it cannot measure, leaves it absent.
+    /// Sets a gauge. What cannot be one leaves it absent: a NaN, as SGLang writes for what it cannot measure, an infinity,
+    /// anything below zero, and a share of the cache that is more than all of it (by more than rounding).
     pub fn set_gauge(&mut self, gauge: Gauge, value: f64) {
-        self.gauges[gauge as usize] = value;
+        const ROUNDING: f64 = 0.01;
+        let most = if gauge == Gauge::KvUsage { 1.0 } else { f64::MAX };
+        let possible = (0.0..=most + ROUNDING).contains(&value);
+        self.gauges[gauge as usize] = if possible { value.min(most) } else { f64::NAN };
     }
 
     /// Sets a total.
@@ -117,4 +121,24 @@ pub struct EnginePage {
     pub skipped: usize,
     /// The first of them: its number and what was wrong.
     pub first_skipped: Option<String>,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_gauge_that_cannot_be_one_is_absent() {
+        let mut values = Values::default();
+        let mut set = |gauge, value| {
+            values.set_gauge(gauge, value);
+            values.gauge(gauge)
+        };
+        for impossible in [f64::NAN, f64::INFINITY, f64::NEG_INFINITY, -1.0] {
+            assert_eq!(set(Gauge::Running, impossible), None, "{impossible}");
+        }
+        assert_eq!(set(Gauge::Running, 97.0), Some(97.0));
+        assert_eq!(set(Gauge::KvUsage, 97.0), None, "a percentage is no share");
+        assert_eq!(set(Gauge::KvUsage, 1.000_001), Some(1.0));
+    }
 }

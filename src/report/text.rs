@@ -1,7 +1,5 @@
 //! A diagnosis in a terminal or a log: verdict, objectives, phases with bars, findings with evidence, levers, sources.
 
-use std::fmt::Write as _;
-
 use anstyle::Style;
 
 use super::{baseline_words, bucket, headline, late, mean, scope, troubled};
@@ -24,6 +22,8 @@ pub struct Look<'t> {
 /// Narrower than this no table fits.
 const LEAST_WIDTH: usize = 60;
 const MOST_WIDTH: usize = 120;
+/// Narrower than this, bars are half as long.
+const WIDE: usize = 80;
 const BAR: usize = 16;
 /// Replicas listed before the rest is only counted.
 const MOST_REPLICAS: usize = 12;
@@ -40,7 +40,31 @@ pub fn text(d: &Diagnosis, advice: Option<&Advice>, look: Look<'_>) -> String {
     page.runbook(advice);
     page.replicas(d);
     page.sources(d);
-    page.out
+    if look.ascii { ascii(&page.out) } else { page.out }
+}
+
+/// The text in ASCII: what sentences and names from outside hold besides is spelled out, or becomes `?`.
+fn ascii(text: &str) -> String {
+    let mut spelled = String::with_capacity(text.len());
+    for c in text.chars() {
+        match c {
+            _ if c.is_ascii() => spelled.push(c),
+            'µ' => spelled.push('u'),
+            '…' => spelled.push_str("..."),
+            '·' => spelled.push('.'),
+            _ => spelled.push('?'),
+        }
+    }
+    spelled
+}
+
+/// The text in at most `room` columns; what is cut off is marked.
+fn fit(text: &str, room: usize) -> String {
+    if text.chars().count() <= room {
+        return text.to_owned();
+    }
+    let kept: String = text.chars().take(room.saturating_sub(1)).collect();
+    format!("{}…", kept.trim_end())
 }
 
 struct Page<'t> {
@@ -63,20 +87,27 @@ impl Page<'_> {
         self.out.push('\n');
     }
 
-    /// Text folded at words, further lines indented; the style applies to all of it.
+    /// Text folded at words, further lines indented; the style applies to all of it. A word that is longer than a line
+    /// is broken. `first` is as wide as the indent and stands before the first line.
     fn folded(&mut self, first: &str, indent: usize, slot: Slot, text: &str) {
         let room = self.width().saturating_sub(indent).max(20);
         let mut lines: Vec<String> = vec![String::new()];
+        let mut last = 0;
         for word in text.split(' ') {
-            let last = lines.last().map_or(0, |l| l.chars().count());
-            if last > 0 && last + 1 + word.chars().count() > room {
-                lines.push(String::new());
-            }
-            if let Some(line) = lines.last_mut() {
-                if !line.is_empty() {
-                    line.push(' ');
+            let letters: Vec<char> = word.chars().collect();
+            for (i, piece) in letters.chunks(room).enumerate() {
+                if i > 0 || (last > 0 && last + 1 + piece.len() > room) {
+                    lines.push(String::new());
+                    last = 0;
                 }
-                line.push_str(word);
+                if let Some(line) = lines.last_mut() {
+                    if last > 0 {
+                        line.push(' ');
+                        last += 1;
+                    }
+                    line.extend(piece);
+                    last += piece.len();
+                }
             }
         }
         for (i, line) in lines.iter().enumerate() {
@@ -117,46 +148,41 @@ impl Page<'_> {
     fn objectives(&mut self, d: &Diagnosis) {
         self.heading("OBJECTIVES", "");
         for row in &d.slo {
-            let line = self.objective(row, d.slo.iter().any(|r| r.model != d.model));
-            self.line(&line);
-            if let Some(note) = row.note.as_ref().filter(|_| row.count.is_some() || row.status != RowStatus::Unknown) {
-                self.folded("", 6, Slot::TextMuted, note);
-            }
+            self.objective(row, d.slo.iter().any(|r| r.model != d.model));
         }
     }
 
-    fn objective(&self, row: &SloRow, with_model: bool) -> String {
-        let status = self.status(row.status);
+    fn objective(&mut self, row: &SloRow, with_model: bool) {
+        /// Where the words begin behind name, target and state, and where what belongs to them begins.
+        const WORDS: usize = 30;
+        const MORE: usize = 6;
         let target = format!("{}% <= {}", number(row.target.objective * 100.0), super::trim_bound(row.target.seconds));
-        let model = row.model.as_ref().filter(|_| with_model).map_or(String::new(), |m| format!("  {m}"));
-        let title = row.metric.title();
+        let model = row.model.as_ref().filter(|_| with_model).map_or(String::new(), |m| format!(", {m}"));
+        let head = format!("{:<5} {target:<14} {}  ", row.metric.title(), self.status(row.status));
+        let mut note = row.note.clone();
         if row.p95.is_none() {
             let measured = match (row.mean_s, row.count) {
                 (Some(mean), Some(count)) if count > 0.0 => format!("mean {}, n {}", seconds(mean), number(count)),
-                _ => row.note.clone().unwrap_or_else(|| "not measured".to_owned()),
+                _ => note.take().unwrap_or_else(|| "not measured".to_owned()),
             };
-            return format!("{title:<5} {target:<14} {status}  {measured}{model}");
+            self.folded(&head, WORDS, Slot::Text, &format!("{measured}{model}"));
+        } else {
+            self.folded(&head, WORDS, Slot::Text, &format!("late {}{model}", late(row)));
+            let quantiles =
+                format!("p50 {:<12} p95 {:<12} p99 {:<12}", bucket(row.p50), bucket(row.p95), bucket(row.p99));
+            let burns = burns(row);
+            if MORE + quantiles.len() + 1 + burns.len() <= self.width() {
+                self.line(&format!("{}{quantiles} {burns}", " ".repeat(MORE)));
+            } else {
+                self.line(&format!("{}{quantiles}", " ".repeat(MORE)));
+                if !burns.is_empty() {
+                    self.folded("", MORE, Slot::Text, &burns);
+                }
+            }
         }
-        let quantiles = format!("p50 {:<12} p95 {:<12} p99 {:<12}", bucket(row.p50), bucket(row.p95), bucket(row.p99));
-        let mut line = format!("{title:<5} {target:<14} {status}  late {}{model}\n      {quantiles}", late(row));
-        let burns: Vec<String> = row
-            .windows
-            .iter()
-            .filter_map(|w| {
-                let short = if w.observed_s < 0.9 * w.window_s {
-                    format!(" of {} seen", super::length(w.observed_s))
-                } else {
-                    String::new()
-                };
-                w.burn
-                    .filter(|_| short.is_empty() || w.window_s <= 300.0)
-                    .map(|b| format!("{} burn {}{short}", crate::contract::window_name(w.window_s), number(b)))
-            })
-            .collect();
-        if !burns.is_empty() {
-            let _ = write!(line, " {}", burns.join(", "));
+        if let Some(note) = note {
+            self.folded("", MORE, Slot::TextMuted, &note);
         }
-        line
     }
 
     fn status(&self, status: RowStatus) -> String {
@@ -179,32 +205,33 @@ impl Page<'_> {
         self.heading("WHERE", &now);
         let whole = d.ttft_mean.0.unwrap_or(0.0);
         for row in &d.phases {
-            let line = self.phase(row, whole);
-            self.line(&line);
+            self.phase(row, whole);
         }
     }
 
-    fn phase(&self, row: &PhaseRow, whole: f64) -> String {
+    fn phase(&mut self, row: &PhaseRow, whole: f64) {
         let name = if row.phase == Phase::Rest { "(rest)" } else { row.phase.code() };
         if row.mean.is_none() {
             let note = if row.note.is_empty() { "not measured" } else { &row.note };
-            return format!("{name:<8} {:>11} {}", "?", self.styled(Slot::TextMuted, note));
+            let first = format!("{name:<8} {:>11} ", "?");
+            return self.folded(&first, first.len(), Slot::TextMuted, note);
         }
         let share = match row.mean {
             Some(mean) if row.unit == "s/request" && whole > 0.0 => (mean / whole).clamp(0.0, 1.0),
             _ => 0.0,
         };
+        let columns = if self.width() < WIDE { BAR / 2 } else { BAR };
         #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a share of a few columns")]
-        let filled = (share * BAR as f64).round() as usize;
+        let filled = (share * columns as f64).round() as usize;
         let (full, empty) = if self.look.ascii { ("#", ".") } else { ("█", "·") };
         let bar = if row.unit == "s/request" {
             format!(
                 "{}{}",
                 self.styled(Slot::Bar, &full.repeat(filled)),
-                self.styled(Slot::BarBaseline, &empty.repeat(BAR - filled))
+                self.styled(Slot::BarBaseline, &empty.repeat(columns - filled))
             )
         } else {
-            " ".repeat(BAR)
+            " ".repeat(columns)
         };
         let delta =
             row.delta.map_or(String::new(), |x| format!("{}{}", if x < 0.0 { "-" } else { "+" }, seconds(x.abs())));
@@ -218,14 +245,15 @@ impl Page<'_> {
         if !row.note.is_empty() {
             notes.push(row.note.clone());
         }
-        let room = self.width().saturating_sub(58);
-        let note: String = notes.join(", ").chars().take(room.max(12)).collect();
-        format!(
+        let before = 8 + 1 + 11 + 1 + columns + 1 + 9 + 1 + 7 + 1;
+        let note = fit(&notes.join(", "), self.width().saturating_sub(before));
+        let line = format!(
             "{name:<8} {:>11} {bar} {delta:>9} {} {}",
             mean(row, row.mean),
             self.status(row.status),
             self.styled(Slot::TextMuted, &note)
-        )
+        );
+        self.line(&line);
     }
 
     fn findings(&mut self, d: &Diagnosis) {
@@ -313,15 +341,20 @@ impl Page<'_> {
             let show = |v: Option<f64>| v.map_or("?".to_owned(), number);
             let revision = row.revision.map_or(String::new(), |r| format!(" rev {r}"));
             let kv = row.kv.map_or("?".to_owned(), |k| format!("{:.0}%", k * 100.0));
-            let line = format!(
-                "TTFT {:>9} n {:<6} waiting {:<5} running {:<5} KV {kv:<5} {}{revision}",
+            let numbers = format!(
+                "TTFT {:>9} n {:<6} waiting {:<5} running {:<5} KV {kv:<5}",
                 row.ttft_mean.map_or("?".to_owned(), seconds),
                 show(row.count),
                 show(row.waiting),
-                show(row.running),
-                row.name
+                show(row.running)
             );
-            self.line(&line);
+            let name = format!("{}{revision}", row.name);
+            if numbers.chars().count() + 1 + name.chars().count() <= self.width() {
+                self.line(&format!("{numbers} {name}"));
+            } else {
+                self.folded("", 2, Slot::Text, &name);
+                self.line(&format!("  {numbers}"));
+            }
         }
         if rows.len() > MOST_REPLICAS {
             let more = self.styled(Slot::TextMuted, &format!("and {} more", rows.len() - MOST_REPLICAS));
@@ -372,5 +405,42 @@ impl Page<'_> {
                 .collect();
             self.folded("", 2, Slot::TextMuted, &format!("read from {}", used.join(", ")));
         }
+    }
+}
+
+/// The burn rates of the windows that were seen, and of a short one also where it was seen in part.
+fn burns(row: &SloRow) -> String {
+    let burns: Vec<String> = row
+        .windows
+        .iter()
+        .filter_map(|w| {
+            let short = if w.observed_s < 0.9 * w.window_s {
+                format!(" of {} seen", super::length(w.observed_s))
+            } else {
+                String::new()
+            };
+            w.burn
+                .filter(|_| short.is_empty() || w.window_s <= 300.0)
+                .map(|b| format!("{} burn {}{short}", crate::contract::window_name(w.window_s), number(b)))
+        })
+        .collect();
+    burns.join(", ")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_does_not_fit_is_cut_and_says_so() {
+        assert_eq!(fit("18 waiting, 8 running", 21), "18 waiting, 8 running");
+        assert_eq!(fit("18 waiting, 8 running", 20), "18 waiting, 8 runni…");
+        assert_eq!(fit("18 waiting", 4), "18…");
+        assert_eq!(fit("18", 0), "…");
+    }
+
+    #[test]
+    fn ascii_means_ascii() {
+        assert_eq!(ascii("28 µs, a·b… 日本"), "28 us, a.b... ??");
     }
 }

@@ -22,6 +22,9 @@ const MAX_LINE: u64 = 64 * 1024;
 const MAX_LINES: usize = 1_000_000;
 const SHOWN: usize = 120;
 
+/// The end of the year 9999, in unix milliseconds: a file named after a later moment is no page.
+const LATEST_MS: i64 = 253_402_300_799_999;
+
 /// A directory that cannot be used as a recording.
 #[derive(Debug, thiserror::Error)]
 pub enum PagesError {
@@ -116,6 +119,11 @@ impl Recording {
         self.pages.first().map(|p| p.0).or_else(|| self.failures.first().map(|f| f.0))
     }
 
+    /// The earliest thing that is known: a page or a failure.
+    pub fn earliest(&self) -> Option<At> {
+        [self.pages.first().map(|p| p.0), self.failures.first().map(|f| f.0)].into_iter().flatten().min()
+    }
+
     /// The time of the last page or failure.
     pub fn last(&self) -> Option<At> {
         self.pages.last().map(|p| p.0).max(self.failures.last().map(|f| f.0))
@@ -126,9 +134,10 @@ impl Recording {
         self.pages.last().map(|p| p.0)
     }
 
-    /// The middle gap between pages, in seconds.
-    pub fn interval_s(&self) -> Option<f64> {
-        let mut gaps: Vec<f64> = self.pages.windows(2).map(|w| w[1].0.since(w[0].0)).collect();
+    /// The middle gap between pages up to `until`, in seconds.
+    pub fn interval_s(&self, until: At) -> Option<f64> {
+        let known = self.pages.partition_point(|p| p.0 <= until);
+        let mut gaps: Vec<f64> = self.pages[..known].windows(2).map(|w| w[1].0.since(w[0].0)).collect();
         gaps.sort_by(f64::total_cmp);
         gaps.get(gaps.len() / 2).copied()
     }
@@ -137,7 +146,7 @@ impl Recording {
     pub fn read(&self, until: At, decoder: &Decoder) -> Endpoint {
         let reproduce = format!("zcat -f {}/*.prom*", quoted(&self.directory));
         let mut endpoint = Endpoint::new(self.name.clone(), reproduce);
-        endpoint.placements.clone_from(&self.placements);
+        endpoint.placements = self.placements.iter().filter(|p| p.from.is_none_or(|f| f <= until)).cloned().collect();
         let mut memory = Memory::default();
         let mut failures = self.failures.iter().filter(|f| f.0 <= until).peekable();
         for (at, path) in self.pages.iter().filter(|p| p.0 <= until) {
@@ -166,7 +175,7 @@ fn note(endpoint: &mut Endpoint, at: At, failure: &Failure, kind: Kind) {
 /// The moment that a file's name says, where it is a page's name at all.
 fn moment(file: &str) -> Option<At> {
     let stem = file.strip_suffix(".prom.gz").or_else(|| file.strip_suffix(".prom"))?;
-    stem.parse().ok().filter(|ms| *ms >= 0).map(At)
+    stem.parse().ok().filter(|ms| (0..=LATEST_MS).contains(ms)).map(At)
 }
 
 /// A page's bytes, decompressed where need be, never more than the limit.
@@ -174,6 +183,10 @@ fn body(path: &Path) -> Result<Vec<u8>, Failure> {
     let failed = |what: &str, e: io::Error| {
         Failure::Other(format!("'{}' {what}: {e}", clean(&path.display().to_string(), SHOWN)))
     };
+    // A pipe would keep us waiting for its writer.
+    if fs::metadata(path).is_ok_and(|m| !m.is_file()) {
+        return Err(Failure::Other(format!("'{}' is no file", clean(&path.display().to_string(), SHOWN))));
+    }
     let file = File::open(path).map_err(|e| failed("cannot be read", e))?;
     let mut bytes = Vec::new();
     let limit = MAX_PAGE as u64 + 1;
@@ -214,7 +227,10 @@ fn lines(path: &Path) -> Result<Vec<Value>, PagesError> {
         }
         let value = serde_json::from_slice(&line).map_err(|e| PagesError::Beside {
             path: shown(),
-            message: format!("line {number} is no JSON object ({e}); remove the line, or the file"),
+            message: format!(
+                "line {number} is no JSON object ({}); remove the line, or the file",
+                clean(&e.to_string(), SHOWN)
+            ),
         })?;
         values.push(value);
     }
@@ -282,7 +298,10 @@ fn placements(path: &Path) -> Result<Vec<Placement>, PagesError> {
     let entries: Vec<TargetFile> =
         serde_json::from_reader(BufReader::new(file.take(MAX_LINE * 16))).map_err(|e| PagesError::Beside {
             path: shown(),
-            message: format!("{e}; it holds a list of {{from_ms, to_ms, pod, node, revision, ready}}"),
+            message: format!(
+                "{}; it holds a list of {{from_ms, to_ms, pod, node, revision, ready}}",
+                clean(&e.to_string(), 2 * SHOWN)
+            ),
         })?;
     Ok(entries
         .into_iter()
