@@ -395,7 +395,7 @@ fn sixty_columns_are_enough() {
     let theme = Theme::default();
     for (width, most) in [(1, 60), (60, 60), (100, 100), (10_000, 120)] {
         for ascii in [true, false] {
-            let text = report::text(&judged, Look { theme: &theme, width, ascii });
+            let text = report::text(&judged, None, Look { theme: &theme, width, ascii });
             let plain = anstream::adapter::strip_str(&text).to_string();
             let longest = plain.lines().max_by_key(|line| line.chars().count()).unwrap();
             assert!(longest.chars().count() <= most, "{} of {most}: {longest}", longest.chars().count());

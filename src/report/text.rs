@@ -59,12 +59,13 @@ fn ascii(text: &str) -> String {
 }
 
 /// The text in at most `room` columns; what is cut off is marked.
-fn fit(text: &str, room: usize) -> String {
+fn fit(text: &str, room: usize, ascii: bool) -> String {
     if text.chars().count() <= room {
         return text.to_owned();
     }
-    let kept: String = text.chars().take(room.saturating_sub(1)).collect();
-    format!("{}…", kept.trim_end())
+    let mark = if ascii { "..." } else { "…" };
+    let kept: String = text.chars().take(room.saturating_sub(mark.chars().count())).collect();
+    format!("{}{mark}", kept.trim_end())
 }
 
 struct Page<'t> {
@@ -246,7 +247,7 @@ impl Page<'_> {
             notes.push(row.note.clone());
         }
         let before = 8 + 1 + 11 + 1 + columns + 1 + 9 + 1 + 7 + 1;
-        let note = fit(&notes.join(", "), self.width().saturating_sub(before));
+        let note = fit(&notes.join(", "), self.width().saturating_sub(before), self.look.ascii);
         let line = format!(
             "{name:<8} {:>11} {bar} {delta:>9} {} {}",
             mean(row, row.mean),
@@ -433,10 +434,10 @@ mod tests {
 
     #[test]
     fn what_does_not_fit_is_cut_and_says_so() {
-        assert_eq!(fit("18 waiting, 8 running", 21), "18 waiting, 8 running");
-        assert_eq!(fit("18 waiting, 8 running", 20), "18 waiting, 8 runni…");
-        assert_eq!(fit("18 waiting", 4), "18…");
-        assert_eq!(fit("18", 0), "…");
+        assert_eq!(fit("18 waiting, 8 running", 21, false), "18 waiting, 8 running");
+        assert_eq!(fit("18 waiting, 8 running", 20, false), "18 waiting, 8 runni…");
+        assert_eq!(fit("18 waiting", 4, false), "18…");
+        assert_eq!(fit("18", 0, false), "…");
     }
 
     #[test]
