@@ -241,7 +241,7 @@ impl Page<'_> {
             notes.push("lags".to_owned());
         }
         if let Some(estimate) = row.estimate.filter(|e| *e >= 0.001) {
-            notes.push(format!("a newcomer waits ~{}", seconds(estimate)));
+            notes.push(format!("newcomer ~{}", seconds(estimate)));
         }
         if !row.note.is_empty() {
             notes.push(row.note.clone());
