@@ -391,11 +391,11 @@ fn sixty_columns_are_enough() {
     let (_dir, path) = recording(|p| recorded::saturated(p, "lab-model"));
     let sources = || Sources::Recorded { directories: vec![path.clone(), path.clone()], at: None };
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-    let judged = runtime.block_on(judge(sources(), Duration::from_secs(300), &Config::default())).unwrap();
+    let judged = runtime.block_on(judge(sources(), Duration::from_mins(5), &Config::default())).unwrap();
     let theme = Theme::default();
     for (width, most) in [(1, 60), (60, 60), (100, 100), (10_000, 120)] {
         for ascii in [true, false] {
-            let text = report::text(&judged, Look { theme: &theme, width, ascii });
+            let text = report::text(&judged, None, Look { theme: &theme, width, ascii });
             let plain = anstream::adapter::strip_str(&text).to_string();
             let longest = plain.lines().max_by_key(|line| line.chars().count()).unwrap();
             assert!(longest.chars().count() <= most, "{} of {most}: {longest}", longest.chars().count());
