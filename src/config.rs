@@ -8,8 +8,8 @@
 //!  (the only one that reads)            (one value at a time: values, duration, words)
 //! ```
 //! Nothing later asks whether something was set: a `Config` is complete, and each value remembers who said it, for
-//! `warroom config print`. This module does not know what its values are used for: it knows no engine, no screen and
-//! no theme's contents. To add a key: the field here and in `describe`, `draft`, `file` (type and shape), and
+//! `warroom config print`. This module does not know what its values are used for: of the diagnosis it knows the names
+//! of the burn-rate tables, and no engine, no screen and no theme's contents. To add a key: the field here and in `describe`, `draft`, `file` (type and shape), and
 //! `assets/config.toml`; a test says what was forgotten.
 
 use std::collections::BTreeMap;
@@ -31,6 +31,8 @@ pub use given::{Flag, Setting, VARIABLES};
 pub use outside::{Surroundings, gather, speaks_utf8};
 
 use words::{key, quoted};
+
+use crate::diagnosis::BurnPreset;
 
 /// The default file, with every key at its default and explained.
 pub const DEFAULT_FILE: &str = include_str!("../assets/config.toml");
@@ -167,13 +169,13 @@ pub struct Slo {
     /// Time per output token after the first.
     pub tpot: Target,
     /// When the burning of the budget pages.
-    pub burn: Burn,
+    pub burn: BurnPreset,
 }
 
 impl Default for Slo {
     fn default() -> Self {
         let target = |milliseconds| Target { limit: Duration::from_millis(milliseconds), objective: 0.99 };
-        Self { ttft: target(500), tpot: target(50), burn: Burn::Workbook }
+        Self { ttft: target(500), tpot: target(50), burn: BurnPreset::Workbook }
     }
 }
 
@@ -184,31 +186,6 @@ pub struct Target {
     pub limit: Duration,
     /// Between 0 and 1, both excluded.
     pub objective: f64,
-}
-
-/// A named set of windows and burn rates. What stands in each is not known here.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Burn {
-    /// Google's SRE workbook.
-    Workbook,
-    /// Sloth's defaults for a budget of 28 days.
-    Sloth28d,
-    /// Pyrra's defaults.
-    Pyrra,
-}
-
-impl Burn {
-    /// Every preset.
-    pub const ALL: [Self; 3] = [Self::Workbook, Self::Sloth28d, Self::Pyrra];
-
-    /// The name in files.
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Workbook => "workbook",
-            Self::Sloth28d => "sloth-28d",
-            Self::Pyrra => "pyrra",
-        }
-    }
 }
 
 /// How metrics pages are fetched.

@@ -74,6 +74,18 @@ pub enum BurnPreset {
 }
 
 impl BurnPreset {
+    /// Every preset.
+    pub const ALL: [Self; 3] = [Self::Workbook, Self::Sloth28d, Self::Pyrra];
+
+    /// The name in configuration files.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Workbook => "workbook",
+            Self::Sloth28d => "sloth-28d",
+            Self::Pyrra => "pyrra",
+        }
+    }
+
     /// The two paging tiers: (short window, long window, factor), windows in seconds.
     pub const fn paging_tiers(self) -> [(f64, f64, f64); 2] {
         match self {

@@ -9,6 +9,9 @@ const REPLACEMENT: char = '·';
 /// What stands at the end of a string that was longer than its place.
 const CUT: char = '…';
 
+/// No known word is longer than this, in characters.
+const LONGEST_WORD: usize = 120;
+
 /// The string without anything that steers a terminal or hides from a reader, in at most `max` characters.
 ///
 /// Control characters (C0, DEL and C1, so every escape sequence loses its beginning), line and paragraph separators,
@@ -22,6 +25,15 @@ pub fn clean(raw: &str, max: usize) -> String {
         cleaned.push(CUT);
     }
     cleaned
+}
+
+/// The word of `known` that `word` was most likely meant to be: at most half of its letters are different.
+pub fn nearest<'a>(word: &str, known: &[&'a str]) -> Option<&'a str> {
+    // The distance costs the product of both lengths, and the word may be as long as a file.
+    let word = clean(word, LONGEST_WORD).to_lowercase();
+    let distance = |candidate: &str| strsim::damerau_levenshtein(&word, candidate);
+    let best = known.iter().min_by_key(|candidate| distance(candidate))?;
+    (distance(best) * 2 <= best.chars().count().max(word.chars().count())).then_some(*best)
 }
 
 /// Whether a character moves the cursor, changes the direction of its neighbours or takes no room.

@@ -10,9 +10,9 @@ use std::time::Duration;
 use proptest::prelude::*;
 use warroom::command::config::{init, path, print, validate, write};
 use warroom::config::{
-    Burn, Config, ConfigError, DEFAULT_FILE, Flag, Layer, Origin, QUANTITIES, Setting, Surroundings, VARIABLES, gather,
-    merge,
+    Config, ConfigError, DEFAULT_FILE, Flag, Layer, Origin, QUANTITIES, Setting, Surroundings, VARIABLES, gather, merge,
 };
+use warroom::diagnosis::BurnPreset;
 
 fn user(text: &str) -> Layer {
     Layer::File { origin: Origin::UserFile("user.toml".to_owned()), text: text.to_owned() }
@@ -62,7 +62,7 @@ fn the_default_file_leaves_no_key_out() {
 #[test]
 fn the_default_file_names_every_variable_quantity_and_preset() {
     let words = VARIABLES.iter().map(|(name, _)| *name).chain(QUANTITIES.iter().copied());
-    for word in words.chain(Burn::ALL.map(Burn::name)) {
+    for word in words.chain(BurnPreset::ALL.map(BurnPreset::name)) {
         assert!(DEFAULT_FILE.contains(word), "'{word}' is not explained in the default file");
     }
 }
@@ -73,7 +73,7 @@ fn the_defaults_are_the_ones_that_are_promised() {
     assert_eq!(slo.default.ttft.limit, Duration::from_millis(500));
     assert_eq!(slo.default.tpot.limit, Duration::from_millis(50));
     assert!((slo.default.ttft.objective - 0.99).abs() < f64::EPSILON);
-    assert_eq!(slo.default.burn, Burn::Workbook);
+    assert_eq!(slo.default.burn, BurnPreset::Workbook);
     assert_eq!((scrape.interval, scrape.timeout), (Duration::from_secs(5), Duration::from_secs(3)));
     assert_eq!(scrape.concurrency, 32);
     assert_eq!(aliases["llm_queue_depth"], "waiting");
@@ -111,7 +111,7 @@ fn a_model_takes_what_it_leaves_out_from_the_default() {
     let slo = config.slo.of("meta/llama-3");
     assert_eq!((slo.ttft.limit, slo.tpot.limit), (Duration::from_secs(3), Duration::from_millis(70)));
     assert!((slo.ttft.objective - 0.9).abs() < f64::EPSILON);
-    assert_eq!((slo.burn, config.slo.default.burn), (Burn::Pyrra, Burn::Workbook));
+    assert_eq!((slo.burn, config.slo.default.burn), (BurnPreset::Pyrra, BurnPreset::Workbook));
     assert_eq!(config.slo.of("another"), &config.slo.default);
     let key = "slo.\"meta/llama-3\"";
     assert!(described(&config, &format!("{key}.ttft.target")).ends_with("# from system.toml"));

@@ -10,7 +10,7 @@ use jiff::Timestamp;
 
 use crate::clock;
 use crate::config::Config;
-use crate::diagnosis::{BurnPreset, Diagnosis, Policy, Target, Targets, diagnose};
+use crate::diagnosis::{Diagnosis, Policy, Target, Targets, diagnose};
 use crate::dialect::{Catalogue, DialectError, Memory};
 use crate::domain::{At, Endpoint, Snapshot, Verdict};
 use crate::source::engine::Decoder;
@@ -110,11 +110,7 @@ fn policy(window: Duration, config: &Config) -> Policy {
     let targets = |slo: &crate::config::Slo| Targets {
         ttft: Target { seconds: slo.ttft.limit.as_secs_f64(), objective: slo.ttft.objective },
         tpot: Target { seconds: slo.tpot.limit.as_secs_f64(), objective: slo.tpot.objective },
-        burn: match slo.burn {
-            crate::config::Burn::Workbook => BurnPreset::Workbook,
-            crate::config::Burn::Sloth28d => BurnPreset::Sloth28d,
-            crate::config::Burn::Pyrra => BurnPreset::Pyrra,
-        },
+        burn: slo.burn,
     };
     Policy {
         window_s: window.as_secs_f64(),

@@ -5,7 +5,9 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use super::{Burn, Config, Origin, Slo, Target, slo_key};
+use crate::diagnosis::BurnPreset;
+
+use super::{Config, Origin, Slo, Target, slo_key};
 
 /// A value, and who said it.
 #[derive(Debug, Clone, PartialEq)]
@@ -32,7 +34,7 @@ pub(super) struct PartTarget {
 pub(super) struct Part {
     pub(super) ttft: PartTarget,
     pub(super) tpot: PartTarget,
-    pub(super) burn: Option<Said<Burn>>,
+    pub(super) burn: Option<Said<BurnPreset>>,
 }
 
 /// What one layer says, or several laid over each other.

@@ -2,10 +2,11 @@
 
 use std::time::Duration;
 
+use super::QUANTITIES;
 use super::duration::{parse, show};
 use super::error::{ConfigError, Place};
 use super::words::{clean, hint};
-use super::{Burn, QUANTITIES};
+use crate::diagnosis::BurnPreset;
 
 /// How many fetches may be under way at once, at most: more than this hurts whoever stands between.
 pub(super) const MOST_CONCURRENCY: u16 = 256;
@@ -77,11 +78,11 @@ pub(super) fn theme(text: &str, place: &Place) -> Result<String, ConfigError> {
 }
 
 /// A burn preset, by its name.
-pub(super) fn burn(text: &str, place: &Place) -> Result<Burn, ConfigError> {
-    Burn::ALL.into_iter().find(|burn| burn.name() == text).ok_or_else(|| ConfigError::UnknownBurn {
+pub(super) fn burn(text: &str, place: &Place) -> Result<BurnPreset, ConfigError> {
+    BurnPreset::ALL.into_iter().find(|burn| burn.name() == text).ok_or_else(|| ConfigError::UnknownBurn {
         place: place.clone(),
         value: clean(text),
-        hint: hint(text, &Burn::ALL.map(Burn::name)),
+        hint: hint(text, &BurnPreset::ALL.map(BurnPreset::name)),
     })
 }
 

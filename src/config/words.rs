@@ -3,20 +3,9 @@
 /// How much of a string from outside is echoed, in characters.
 const MOST_SHOWN: usize = 120;
 
-/// `text` with everything that could move a cursor or turn a line around replaced, and cut to a bounded length.
+/// `text` made harmless and bounded.
 pub(super) fn clean(text: &str) -> String {
-    let mut chars = text.chars();
-    let mut shown: String = chars.by_ref().take(MOST_SHOWN).map(|c| if harmful(c) { '\u{fffd}' } else { c }).collect();
-    if chars.next().is_some() {
-        shown.push('…');
-    }
-    shown
-}
-
-/// Control characters, line separators, marks that are not seen and marks that turn the direction of writing.
-fn harmful(c: char) -> bool {
-    c.is_control()
-        || matches!(c, '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{2069}' | '\u{feff}')
+    crate::text::clean(text, MOST_SHOWN)
 }
 
 /// `text` as a TOML string, clean.
@@ -37,35 +26,15 @@ pub(super) fn line_of(bytes: &[u8], offset: usize) -> usize {
 
 /// The end of a sentence about an unknown word: the nearest of `known`, or all of them where none is near.
 pub(super) fn hint(word: &str, known: &[&str]) -> String {
-    match nearest(word, known) {
+    match crate::text::nearest(word, known) {
         Some(near) => format!(", did you mean '{near}'?"),
         None => format!(": known here are {}", known.join(", ")),
     }
 }
 
-/// The word of `known` that `word` was most likely meant to be: at most half of its letters are different.
-fn nearest<'a>(word: &str, known: &[&'a str]) -> Option<&'a str> {
-    // The distance costs the product of both lengths, and the word may be as long as a file.
-    let word = clean(word).to_lowercase();
-    let distance = |candidate: &str| strsim::damerau_levenshtein(&word, candidate);
-    let best = known.iter().min_by_key(|candidate| distance(candidate))?;
-    (distance(best) * 2 <= best.chars().count().max(word.chars().count())).then_some(*best)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn what_is_echoed_cannot_move_the_cursor() {
-        assert_eq!(clean("a\u{1b}[2Jb\nc\u{202e}d"), "a\u{fffd}[2Jb\u{fffd}c\u{fffd}d");
-    }
-
-    #[test]
-    fn what_is_echoed_is_bounded() {
-        assert_eq!(clean(&"ü".repeat(100_000)).chars().count(), MOST_SHOWN + 1);
-        assert_eq!(clean(&"ü".repeat(MOST_SHOWN)).chars().count(), MOST_SHOWN);
-    }
 
     #[test]
     fn keys_are_quoted_only_where_they_must_be() {

@@ -67,17 +67,9 @@ pub(super) fn find(
     let chosen =
         episodes.iter().find(|(_, end, _)| on(*end)).or_else(|| episodes.iter().max_by(|a, b| a.2.total_cmp(&b.2)))?;
     let (since, end, bad) = *chosen;
-    // Still counted as on for a moment after the last late event, unless nobody waits and the good ones came since.
-    let over = !on(end) || settled(slices, end);
+    let over = !on(end);
     let trend = if over { Trend::Over } else { direction(slices, since, now) };
     Some(Episode { since, until: over.then_some(end), bad, trend })
-}
-
-/// Whether, after `end`, first tokens came in time and nobody waits.
-fn settled(slices: &[Slice], end: At) -> bool {
-    let after: Vec<&Slice> = slices.iter().filter(|s| s.from >= end).collect();
-    let good: f64 = after.iter().map(|s| s.ttft.count).sum();
-    after.len() >= 2 && good >= 3.0 && after.iter().all(|s| s.waiting.is_none_or(|w| w < 1.0))
 }
 
 /// Which way the level goes over the last [`TREND_S`] of the episode: the waiting requests where they are known and there

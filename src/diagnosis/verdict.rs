@@ -245,6 +245,7 @@ pub(super) fn explains(cause: Cause, mechanism: Mechanism) -> bool {
                     | PrefillSlowdown
                     | QueueSaturation
                     | KvCachePressure
+                    | BatchContention
                     | Mechanism::EngineLoopBlocked
             )
         }

@@ -9,6 +9,7 @@
 use std::collections::BTreeMap;
 use std::fmt;
 
+use crate::text::nearest;
 use anstyle::{Ansi256Color, AnsiColor, Color, Effects, RgbColor, Style};
 
 mod file;
@@ -303,20 +304,12 @@ fn bounded(mut warnings: Vec<Warning>) -> Vec<Warning> {
 
 /// `text` without anything that could move the cursor or flood the screen.
 fn clean(text: &str) -> String {
-    let harmful = |c: char| {
-        c.is_control() || matches!(c, '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{2069}')
-    };
-    text.chars().take(60).map(|c| if harmful(c) { '\u{fffd}' } else { c }).collect()
+    crate::text::clean(text, 60)
 }
 
 /// The end of a sentence about an unknown word: the nearest known one, or nothing where none is near.
 fn hint(word: &str, known: &[&str]) -> String {
-    let word = clean(word);
-    let distance = |candidate: &str| strsim::damerau_levenshtein(&word, candidate);
-    match known.iter().min_by_key(|candidate| distance(candidate)) {
-        Some(near) if distance(near) * 2 <= near.len().max(word.len()) => format!(", did you mean '{near}'?"),
-        _ => String::new(),
-    }
+    nearest(word, known).map_or(String::new(), |near| format!(", did you mean '{near}'?"))
 }
 
 #[cfg(test)]

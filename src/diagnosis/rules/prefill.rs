@@ -121,7 +121,9 @@ pub(super) fn work_or_slowdown(facts: &Facts<'_>, split: &Split) -> Option<Findi
         }
         _ => None,
     };
-    let work = parts.is_none_or(|(work, speed, ..)| work >= speed);
+    // Among a few long prompts the mean length says little of the work: the long ones cost by their square.
+    let mixed = long_prompts(facts).is_some_and(|(.., tokens)| tokens >= 0.5);
+    let work = parts.is_none_or(|(work, speed, n0, n1, ..)| work >= speed || (mixed && n1 > n0));
     let mechanism = if work { Mechanism::PrefillWork } else { Mechanism::PrefillSlowdown };
     let summary = match parts {
         Some((_, _, n0, n1, ..)) if work => format!(
