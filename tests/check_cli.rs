@@ -391,7 +391,7 @@ fn sixty_columns_are_enough() {
     let (_dir, path) = recording(|p| recorded::saturated(p, "lab-model"));
     let sources = || Sources::Recorded { directories: vec![path.clone(), path.clone()], at: None };
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-    let judged = runtime.block_on(judge(sources(), Duration::from_secs(300), &Config::default())).unwrap();
+    let judged = runtime.block_on(judge(sources(), Duration::from_mins(5), &Config::default())).unwrap();
     let theme = Theme::default();
     for (width, most) in [(1, 60), (60, 60), (100, 100), (10_000, 120)] {
         for ascii in [true, false] {

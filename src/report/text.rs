@@ -58,13 +58,13 @@ fn ascii(text: &str) -> String {
     spelled
 }
 
-/// The text in at most `room` columns; what is cut off is marked.
-fn fit(text: &str, room: usize, ascii: bool) -> String {
+/// The text in at most `room` columns; what is cut off is marked, where there is room for the mark.
+fn fit(text: &str, room: usize, mark: &str) -> String {
     if text.chars().count() <= room {
         return text.to_owned();
     }
-    let mark = if ascii { "..." } else { "…" };
-    let kept: String = text.chars().take(room.saturating_sub(mark.chars().count())).collect();
+    let Some(left) = room.checked_sub(mark.chars().count()) else { return String::new() };
+    let kept: String = text.chars().take(left).collect();
     format!("{}{mark}", kept.trim_end())
 }
 
@@ -76,6 +76,11 @@ struct Page<'t> {
 impl Page<'_> {
     fn width(&self) -> usize {
         self.look.width.clamp(LEAST_WIDTH, MOST_WIDTH)
+    }
+
+    /// The text in the letters that may be used, before its columns are counted.
+    fn spelled(&self, text: &str) -> String {
+        if self.look.ascii { ascii(text) } else { text.to_owned() }
     }
 
     fn styled(&self, slot: Slot, text: &str) -> String {
@@ -92,6 +97,7 @@ impl Page<'_> {
     /// is broken. `first` is as wide as the indent and stands before the first line.
     fn folded(&mut self, first: &str, indent: usize, slot: Slot, text: &str) {
         let room = self.width().saturating_sub(indent).max(20);
+        let text = self.spelled(text);
         let mut lines: Vec<String> = vec![String::new()];
         let mut last = 0;
         for word in text.split(' ') {
@@ -247,7 +253,8 @@ impl Page<'_> {
             notes.push(row.note.clone());
         }
         let before = 8 + 1 + 11 + 1 + columns + 1 + 9 + 1 + 7 + 1;
-        let note = fit(&notes.join(", "), self.width().saturating_sub(before), self.look.ascii);
+        let mark = if self.look.ascii { "..." } else { "…" };
+        let note = fit(&self.spelled(&notes.join(", ")), self.width().saturating_sub(before), mark);
         let line = format!(
             "{name:<8} {:>11} {bar} {delta:>9} {} {}",
             mean(row, row.mean),
@@ -434,10 +441,11 @@ mod tests {
 
     #[test]
     fn what_does_not_fit_is_cut_and_says_so() {
-        assert_eq!(fit("18 waiting, 8 running", 21, false), "18 waiting, 8 running");
-        assert_eq!(fit("18 waiting, 8 running", 20, false), "18 waiting, 8 runni…");
-        assert_eq!(fit("18 waiting", 4, false), "18…");
-        assert_eq!(fit("18", 0, false), "…");
+        assert_eq!(fit("18 waiting, 8 running", 21, "…"), "18 waiting, 8 running");
+        assert_eq!(fit("18 waiting, 8 running", 20, "…"), "18 waiting, 8 runni…");
+        assert_eq!(fit("18 waiting, 8 running", 20, "..."), "18 waiting, 8 run...");
+        assert_eq!(fit("18 waiting", 4, "…"), "18…");
+        assert_eq!(fit("18", 0, "…"), "");
     }
 
     #[test]
