@@ -37,9 +37,9 @@ pub(super) struct Spell<'a> {
 
 /// No token for this long while a request runs is no long step any more: steps take milliseconds, and the longest
 /// prompt that fits an engine takes seconds.
-const SILENCE_S: f64 = 8.0;
+pub(super) const SILENCE_S: f64 = 8.0;
 /// Connections that were opened since nothing moves. Those that stood before may be a gateway's idle pool.
-const OPENED: f64 = 4.0;
+pub(super) const OPENED: f64 = 4.0;
 /// The mean wait of the burst after a silence, as a share of it: requests that arrived evenly waited half of it.
 const BURST_SHARE: f64 = 0.25;
 

@@ -3,9 +3,9 @@
 use super::{Split, finding};
 use crate::diagnosis::facts::Facts;
 use crate::diagnosis::format::{number, seconds};
-use crate::diagnosis::stall::{Spell, Witness};
-use crate::diagnosis::{Finding, Op, Subject};
-use crate::domain::{Code, Confidence, Mechanism, Phase, Severity};
+use crate::diagnosis::stall::{OPENED, SILENCE_S, Spell, Witness};
+use crate::diagnosis::{Evidence, Finding, Op, Subject};
+use crate::domain::{Code, Confidence, Gauge, Mechanism, Phase, Severity};
 
 /// How much a witness says, the more the later in the list.
 const fn weight(witness: Witness) -> u8 {
@@ -32,14 +32,13 @@ pub(super) fn engine_stalled(facts: &Facts<'_>, _: &Split) -> Option<Finding> {
     let length = spell.to.since(spell.from);
     let verb = if spell.on { "has not moved" } else { "did not move" };
     let requests = spell.requests.unwrap_or(0.0);
-    let (summary, quantity, confidence) = match spell.witness {
+    let (summary, confidence) = match spell.witness {
         Witness::WorkWithoutTokens => (
             format!(
                 "the engine {verb} for {}: about {} requests held, and no token",
                 seconds(length),
                 number(requests)
             ),
-            "generation_tokens",
             Confidence::High,
         ),
         Witness::ConnectionsWithoutWork => (
@@ -48,7 +47,6 @@ pub(super) fn engine_stalled(facts: &Facts<'_>, _: &Split) -> Option<Finding> {
                 seconds(length),
                 number(requests)
             ),
-            "open_files",
             Confidence::Medium,
         ),
         Witness::BurstAfterSilence => (
@@ -57,17 +55,13 @@ pub(super) fn engine_stalled(facts: &Facts<'_>, _: &Split) -> Option<Finding> {
                 seconds(length),
                 number(requests)
             ),
-            "ttft",
             Confidence::High,
         ),
-        Witness::NoAnswer => (
-            format!("the process accepted connections and did not answer for {}", seconds(length)),
-            "",
-            Confidence::Medium,
-        ),
+        Witness::NoAnswer => {
+            (format!("the process accepted connections and did not answer for {}", seconds(length)), Confidence::Medium)
+        }
         Witness::ProbeHung | Witness::Refused => (
             format!("health probes got no answer for {}", seconds(length)),
-            "",
             if facts.system.probes_count_as_requests { Confidence::High } else { Confidence::Medium },
         ),
     };
@@ -84,13 +78,7 @@ pub(super) fn engine_stalled(facts: &Facts<'_>, _: &Split) -> Option<Finding> {
     if facts.replicas.len() > 1 {
         found.subject = Subject { replica: Some(spell.endpoint.name.clone()), ..Subject::default() };
     }
-    let mut evidence = facts.evidence(quantity, found.summary.clone(), length, Op::Over, Some(8.0), "s");
-    if quantity.is_empty() {
-        "unanswered requests".clone_into(&mut evidence.source);
-        evidence.reproduce = None;
-    }
-    evidence.at = spell.to;
-    found.evidence.push(evidence);
+    found.evidence = evidence(facts, spell, length);
     if spell
         .replica
         .is_some_and(|r| facts.replicas.len() > 1 && facts.replicas.iter().any(|o| !std::ptr::eq(o.track, r.track)))
@@ -100,4 +88,43 @@ pub(super) fn engine_stalled(facts: &Facts<'_>, _: &Split) -> Option<Finding> {
         found.surer = Some("a request of one token through the same door, and the engine's log".to_owned());
     }
     Some(found)
+}
+
+/// The silence, what witnesses that work was there, and what the engine said itself.
+fn evidence(facts: &Facts<'_>, spell: &Spell<'_>, length: f64) -> Vec<Evidence> {
+    let at = |mut evidence: Evidence| {
+        evidence.at = spell.to;
+        evidence
+    };
+    let Some(replica) = spell.replica else {
+        let claim = format!("no answer for {}", seconds(length));
+        let mut silence = at(facts.evidence("", claim, length, Op::Over, Some(SILENCE_S), "s"));
+        "unanswered requests".clone_into(&mut silence.source);
+        silence.reproduce = None;
+        return vec![silence];
+    };
+    let claim = format!("no step and no token for {}", seconds(length));
+    let mut all = vec![at(facts.evidence("generation_tokens", claim, length, Op::Over, Some(SILENCE_S), "s"))];
+    let requests = spell.requests.unwrap_or(0.0);
+    let last = |gauge| replica.track.at_or_before(spell.to).and_then(|p| p.values.gauge(gauge));
+    match spell.witness {
+        Witness::ConnectionsWithoutWork => {
+            let claim = format!("{} files opened by the front end since", number(requests));
+            all.push(at(facts.evidence("open_files", claim, requests, Op::Over, Some(OPENED), "files")));
+            let held = last(Gauge::Running).unwrap_or(0.0) + last(Gauge::Waiting).unwrap_or(0.0);
+            let claim = format!("the engine itself says that it holds {}", number(held));
+            let mut idle = at(facts.evidence("running", claim, held, Op::Over, Some(0.0), "requests"));
+            idle.supports = held > 0.0;
+            all.push(idle);
+        }
+        Witness::BurstAfterSilence => {
+            let claim = format!("{} first tokens at once, waited for as long as nothing moved", number(requests));
+            all.push(at(facts.evidence("ttft", claim, requests, Op::Over, Some(1.0), "requests")));
+        }
+        _ => {
+            let claim = format!("about {} requests held meanwhile", number(requests));
+            all.push(at(facts.evidence("running", claim, requests, Op::Over, Some(0.0), "requests")));
+        }
+    }
+    all
 }
