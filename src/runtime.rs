@@ -46,6 +46,9 @@ fn run_check(cli: &Cli, args: &CheckArgs) -> Result<u8> {
         (Ok(window), Ok(watch)) => (window, watch),
         (Err(message), _) | (_, Err(message)) => return Ok(usage(&message)),
     };
+    if let Some(twice) = given_twice(args) {
+        return Ok(usage(&format!("'{}' is given twice: name each replica once", crate::text::clean(&twice, 120))));
+    }
     let sources = if args.pages.is_empty() {
         Sources::Live { engines: args.engine.clone(), watch }
     } else {
@@ -75,6 +78,16 @@ fn run_check(cli: &Cli, args: &CheckArgs) -> Result<u8> {
             Ok(check::exit_code(diagnosis.verdict, args.fail_on == FailOn::Warning))
         }
     }
+}
+
+/// A replica that is named twice would count twice.
+fn given_twice(args: &CheckArgs) -> Option<String> {
+    let pages = args.pages.iter().map(|p| p.display().to_string());
+    let all: Vec<String> = args.engine.iter().map(|e| check::without_secrets(e)).chain(pages).collect();
+    let raw: Vec<&std::ffi::OsStr> =
+        args.engine.iter().map(AsRef::as_ref).chain(args.pages.iter().map(|p| p.as_os_str())).collect();
+    let index = (1..raw.len()).find(|i| raw[..*i].contains(&raw[*i]))?;
+    Some(all[index].clone())
 }
 
 fn rendered(diagnosis: &Diagnosis, args: &CheckArgs, config: &Config) -> Result<String> {

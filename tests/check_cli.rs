@@ -306,8 +306,10 @@ fn nothing_that_a_page_says_can_steer_a_terminal_or_break_a_table() {
         fs::write(path.join("probes.jsonl"), "{\"t_ms\": 1780888448000, \"/metrics\": \"\\u001b[31m gone\"}\n")
             .unwrap();
         fs::write(path.join("target.json"), "[{\"pod\": \"p\\u001b[31m|`o`\", \"node\": \"\\u0007\"}]").unwrap();
+        // By another way of writing its path it is a second replica.
+        let again = dir.path().join("..").join(dir.path().file_name().unwrap()).join("pod \u{1b}[31m|`evil`\u{7}");
         for format in FORMATS {
-            let run = check(["--pages", arg(&path), "--pages", arg(&path), "-o", format]);
+            let run = check(["--pages", arg(&path), "--pages", arg(&again), "-o", format]);
             assert_eq!(run.code, Some(4), "{}", run.stderr);
             harmless(&run);
             if format == "markdown" {
@@ -513,4 +515,15 @@ fn an_interrupt_ends_a_watch_at_once() {
     assert!(std::process::Command::new("kill").args(["-INT", &pid]).status().unwrap().success());
     assert_eq!(wait(&mut child), Some(130));
     assert!(start.elapsed() < Duration::from_secs(3), "{:?}", start.elapsed());
+}
+
+#[test]
+fn a_replica_that_is_named_twice_is_a_mistake() {
+    let (_dir, path) = recording(|p| recorded::healthy(p, "lab-model"));
+    let run = check(["--pages", arg(&path), "--pages", arg(&path)]);
+    assert_eq!(run.code, Some(2));
+    assert!(run.stderr.contains("is given twice"), "{}", run.stderr);
+    let run = check(["--engine", "http://u:secret@127.0.0.1:1/", "--engine", "http://u:secret@127.0.0.1:1/"]);
+    assert_eq!(run.code, Some(2));
+    assert!(run.stderr.contains("is given twice") && !run.stderr.contains("secret"), "{}", run.stderr);
 }

@@ -210,7 +210,7 @@ fn url(text: &str) -> Result<Url, CheckError> {
 
 /// What is typed wrongly may hold a password or a token all the same: neither what stands before the last `@` nor a query
 /// is shown.
-fn without_secrets(text: &str) -> String {
+pub fn without_secrets(text: &str) -> String {
     let (before, host) = match text.rsplit_once('@') {
         Some((before, host)) => (Some(before), host),
         None => (None, text),

@@ -107,7 +107,7 @@ fn cause(cause: Cause) -> Vec<Row> {
             (Scale, Yes, "capacity for the new rate, once the model is loaded"),
         ],
         Cause::MaxNumSeqsBound => vec![
-            (SetEngineFlags, Yes, "raise --max-num-seqs: the KV cache has room for more"),
+            (SetEngineFlags, Yes, "raise the number of slots"),
             (Scale, Yes, "another replica brings as many slots again, once its model is loaded"),
         ],
         Cause::ReplicaOutlier => vec![
@@ -126,6 +126,15 @@ fn cause(cause: Cause) -> Vec<Row> {
     }
 }
 
+/// The flag that bounds the running batch.
+pub(super) fn slots_flag(engine: &str) -> &'static str {
+    match engine {
+        "sglang" => "--max-running-requests",
+        "llamacpp" => "-np (slots)",
+        _ => "--max-num-seqs",
+    }
+}
+
 /// What helps against `code`, best first. What was measured overrules the table.
 pub(super) fn advise(code: Code, facts: &Facts<'_>) -> Vec<LeverAdvice> {
     let rows = match code {
@@ -139,6 +148,12 @@ pub(super) fn advise(code: Code, facts: &Facts<'_>) -> Vec<LeverAdvice> {
         for row in advice.iter_mut().filter(|a| a.action == SetEngineFlags) {
             "more room: raise --gpu-memory-utilization or --mem-fraction-static, lower --max-model-len"
                 .clone_into(&mut row.why);
+        }
+    }
+    if code == Code::Cause(Cause::MaxNumSeqsBound) {
+        let room = if facts.kv.is_some() { "the KV cache has room for more" } else { "if memory has room for more" };
+        for row in advice.iter_mut().filter(|a| a.action == SetEngineFlags) {
+            row.why = format!("raise {}: {room}", slots_flag(&facts.system.engine));
         }
     }
     advice.sort_by_key(|a| a.helps);

@@ -194,7 +194,9 @@ fn statuses(
 fn queue_note(facts: &Facts<'_>) -> String {
     let mut parts = Vec::new();
     if let Some(waiting) = level(facts, Gauge::Waiting) {
-        parts.push(format!("{} waiting", number(waiting.last)));
+        let peak =
+            if waiting.peak > waiting.last { format!(" (peak {})", number(waiting.peak)) } else { String::new() };
+        parts.push(format!("{} waiting{peak}", number(waiting.last)));
     }
     if let Some(running) = level(facts, Gauge::Running) {
         parts.push(format!("{} running", number(running.last)));

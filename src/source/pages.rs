@@ -17,6 +17,8 @@ use crate::dialect::Memory;
 use crate::domain::{At, Endpoint, Failure, Placement};
 use crate::text::clean;
 
+/// A name below this counts seconds and not milliseconds: as seconds it is the year 5138, as milliseconds March 1973.
+const SECONDS_BELOW: i64 = 100_000_000_000;
 /// The longest line of a `.jsonl` file, and the most lines of one.
 const MAX_LINE: u64 = 64 * 1024;
 const MAX_LINES: usize = 1_000_000;
@@ -175,7 +177,10 @@ fn note(endpoint: &mut Endpoint, at: At, failure: &Failure, kind: Kind) {
 /// The moment that a file's name says, where it is a page's name at all.
 fn moment(file: &str) -> Option<At> {
     let stem = file.strip_suffix(".prom.gz").or_else(|| file.strip_suffix(".prom"))?;
-    stem.parse().ok().filter(|ms| (0..=LATEST_MS).contains(ms)).map(At)
+    let number: i64 = stem.parse().ok()?;
+    // `date +%s` is written more easily than `date +%s%3N`: no recording is from the first months of 1970.
+    let ms = if number < SECONDS_BELOW { number.checked_mul(1000)? } else { number };
+    Some(ms).filter(|ms| (0..=LATEST_MS).contains(ms)).map(At)
 }
 
 /// A page's bytes, decompressed where need be, never more than the limit.

@@ -3,6 +3,7 @@
 use super::{Split, finding};
 use crate::diagnosis::facts::Facts;
 use crate::diagnosis::format::{number, percent};
+use crate::diagnosis::levers::slots_flag;
 use crate::diagnosis::slo::rate_rose;
 use crate::diagnosis::stall::Witness;
 use crate::diagnosis::{Finding, Metric, Op, Subject};
@@ -217,6 +218,6 @@ pub(super) fn max_num_seqs_bound(facts: &Facts<'_>, split: &Split) -> Option<Fin
             "ratio",
         ));
     }
-    found.surer = Some("the running flags: --max-num-seqs, --max-running-requests or -np".to_owned());
+    found.surer = Some(format!("the value of {} that it runs with", slots_flag(&facts.system.engine)));
     Some(found)
 }
