@@ -298,7 +298,7 @@ mod tests {
     fn places_that_were_missed_are_dropped() {
         let mut timetable = Timetable::new(1, SECOND, 1);
         assert_eq!(departures(&mut timetable, ms(0)), [0]);
-        assert_eq!(departures(&mut timetable, ms(3000)), [], "still in flight");
+        assert!(departures(&mut timetable, ms(3000)).is_empty(), "still in flight");
         timetable.land(0, ms(0), ms(3200), false);
         assert_eq!(timetable.next_departure(), Some(ms(4000)));
     }
