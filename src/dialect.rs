@@ -1,15 +1,64 @@
 //! Which families of which system mean which canonical quantity, as data: one file per system in `assets/dialects`.
 //!
-//! A dialect file lists names (best first: presence decides, and the choice sticks until the process restarts), labels
-//! and a closed list of transforms (`combine`, `where`, `count_where`, `from_label`, `scale`). What does not fit is a
-//! named quirk of [`System`](crate::domain::System), acted upon in the diagnosis, not a bigger language.
+//! Owns the names, the labels and the traps of each system's page, and the choice between families that say the same.
+//! Knows no HTTP, no file and no exposition format: names, labels and numbers come in, an
+//! [`EnginePage`](crate::domain::EnginePage) goes out.
 //!
-//! To add a system: write its file, name it in `catalogue::EMBEDDED`, and add a recorded page of it to
-//! `tests/fixtures` with a test of what is read. Knows no HTTP, no file and no exposition format.
+//! # A dialect file
+//!
+//! ```toml
+//! engine = "lmdeploy"                # the name in reports
+//! prefixes = ["lmdeploy:"]           # of all its families, best first; under two of them the page says it twice
+//! recognised_by = ["num_requests_running", "num_requests_waiting"]  # any one of them on a page is proof
+//! engine_labels = ["engine"]         # tells the engines of one page apart; the first that a sample has counts
+//! rank_labels = ["tp_rank"]          # processes of one engine that all say the same: the lowest rank counts
+//! model_labels = ["model_name"]      # where the model's name stands
+//! phases = "at_finish"               # or "live": when queue, prefill and decode time are written
+//!
+//! [[gauge]]                          # or [[total]], or [[dist]] for a histogram
+//! is = "kv_usage"                    # a canonical quantity of `domain::quantity`, with its unit
+//! families = ["kv_cache_usage_perc", "gpu_cache_usage_perc"]        # best first, and no two are added
+//! ```
+//!
+//! A family is written without its prefix, a `=` in front of it says "as written"; a counter with its `_total`, a
+//! histogram without `_bucket`, `_sum` and `_count`. Of one quantity the first family present on a page is used, and the
+//! choice sticks until the process restarts ([`Memory`]): presence decides, and versions are comments. All samples of a
+//! family that are left after `where` and the ranks become one number per engine: counts are added, of ratios, means
+//! and moments the largest stands.
+//!
+//! What a mapping can say besides is a closed list:
+//!
+//! | key | meaning |
+//! |---|---|
+//! | `where = { label = ["a", "b"] }` | only samples with one of these values |
+//! | `count_where = { .. }` | of a histogram: the sums of all that `where` leaves are added, and these are counted |
+//! | `plus = ["family"]` | another family with another part of the same quantity, which is added |
+//! | `from_label = "label"` | the number stands in a label and not in the value |
+//! | `scale = 0.001` | factor to the canonical unit |
+//!
+//! And a file as a whole: `foreign = { with = "a", without = "b" }` for samples that somebody else writes under the same
+//! names; `[[generation]]` for what a generation is known by; `gauges_lag_s`, `probes_count_as_requests` and
+//! `open_files_witness` as explained at [`System`](crate::domain::System). What does not fit is a named quirk of `System`,
+//! acted upon in the diagnosis, not a bigger language.
+//!
+//! # To add a system
+//!
+//! 1. Write its file, from its source code or from a page of it; say in comments since when a family is there.
+//! 2. Name it in `EMBEDDED` of `catalogue.rs`. The order is the order in which a page is tried.
+//! 3. Put a recorded page into `tests/fixtures` and a test into `tests/dialects.rs` that says what you read off it by
+//!    eye: every quantity, its family and its number, and which quantities are *not* there.
+//!
+//! A number that an engine writes and that has no canonical quantity is left alone: a quantity is added to `domain` when
+//! a finding needs it. Until a system has its file, an operator can name its families in `[aliases]`: they are the
+//! dialect `adapter`, and beside a known engine they fill what it lacks.
 
 mod catalogue;
+mod cell;
 mod definition;
+mod memory;
 mod reader;
+mod seen;
 
 pub use catalogue::{Catalogue, DialectError};
-pub use reader::{Key, Memory, Reader, Unrecognised};
+pub use memory::Memory;
+pub use reader::{Key, Reader, Unrecognised};

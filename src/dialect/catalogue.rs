@@ -2,9 +2,9 @@
 
 use rustc_hash::FxHashMap;
 
-use super::definition::{Combine, Definition, Generation, Mapping, Where};
+use super::definition::{Definition, Foreign, Generation, Mapping, Where};
 use super::reader::Key;
-use crate::domain::{Dist, Gauge, System, Total};
+use crate::domain::{Dist, Finish, Gauge, System, Total};
 
 /// The dialect files that are built in, in the order in which a page is tried.
 const EMBEDDED: &[(&str, &str)] = &[
@@ -14,7 +14,11 @@ const EMBEDDED: &[(&str, &str)] = &[
 ];
 
 /// The name of the dialect that the alias table makes up.
-pub(super) const ADAPTER: &str = "adapter";
+const ADAPTER: &str = "adapter";
+
+/// Labels by which home-made adapters tell replicas apart; the first two are those of the engines' own pages, so that
+/// an alias of an engine's family stays with its engine.
+const ADAPTER_ENGINE_LABELS: &[&str] = &["engine", "dp_rank", "replica", "pod", "instance"];
 
 /// A dialect file or an alias that cannot be used.
 #[derive(Debug, thiserror::Error)]
@@ -65,6 +69,17 @@ impl Target {
             Self::Dist(d) => d.name(),
         }
     }
+
+    /// One number of two samples of one engine. What counts something is added; a ratio, a mean or a moment is not,
+    /// and of those the largest stands.
+    pub(super) const fn combined(self, a: f64, b: f64) -> f64 {
+        match self {
+            Self::Gauge(
+                Gauge::KvUsage | Gauge::QueueMean | Gauge::TtftLast | Gauge::TpotLast | Gauge::ProcessStart,
+            ) => a.max(b),
+            Self::Gauge(_) | Self::Total(_) | Self::Dist(_) => a + b,
+        }
+    }
 }
 
 /// One family of one dialect, as one candidate for one quantity.
@@ -72,8 +87,6 @@ impl Target {
 pub(super) struct Slot {
     pub(super) target: Target,
     pub(super) dialect: usize,
-    pub(super) rank: u8,
-    pub(super) combine: Combine,
     pub(super) only: Where,
     pub(super) count_where: Where,
     pub(super) from_label: Option<String>,
@@ -89,26 +102,39 @@ pub(super) enum Part {
     Count,
 }
 
+/// A slot that a sample goes to.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct To {
+    pub(super) slot: usize,
+    pub(super) part: Part,
+    /// Which of the dialect's prefixes the name has; under several of them the page says the same several times.
+    pub(super) prefix: u16,
+    /// The family's name under this prefix, without `_bucket`, `_sum`, `_count`: an index.
+    pub(super) family: usize,
+}
+
 /// What a sample name leads to.
 #[derive(Debug, Default)]
 pub(super) struct Route {
-    pub(super) to: Vec<(u16, Part)>,
+    pub(super) to: Vec<To>,
     /// The dialects that this name is proof of.
     pub(super) recognises: Vec<usize>,
     /// Generations that this name is proof of: (dialect, index).
     pub(super) generations: Vec<(usize, usize)>,
-    /// The family's name as written on the page, without `_bucket`, `_sum`, `_count`.
-    pub(super) family: String,
+    /// The dialect under whose names somebody else writes too, and how to tell.
+    pub(super) foreign: Option<(usize, Foreign)>,
 }
 
 /// A dialect in its compiled form.
 #[derive(Debug)]
 pub(super) struct Dialect {
     pub(super) system: System,
-    pub(super) foreign_label: Option<String>,
-    pub(super) engine_label: Option<String>,
+    pub(super) engine_labels: Vec<String>,
+    pub(super) rank_labels: Vec<String>,
     pub(super) model_labels: Vec<String>,
     pub(super) generations: Vec<Generation>,
+    /// Its slots; of one quantity, the best comes first.
+    pub(super) slots: Vec<usize>,
 }
 
 /// All dialects and aliases. Shared between the readers of all endpoints.
@@ -118,13 +144,19 @@ pub struct Catalogue {
     pub(super) slots: Vec<Slot>,
     pub(super) routes: Vec<Route>,
     pub(super) names: FxHashMap<String, Key>,
+    pub(super) families: Vec<String>,
 }
 
 impl Catalogue {
     /// The built-in dialects and the operator's `aliases`: (family, canonical quantity).
     pub fn embedded(aliases: &[(String, String)]) -> Result<Self, DialectError> {
-        let mut catalogue =
-            Self { dialects: Vec::new(), slots: Vec::new(), routes: Vec::new(), names: FxHashMap::default() };
+        let mut catalogue = Self {
+            dialects: Vec::new(),
+            slots: Vec::new(),
+            routes: Vec::new(),
+            names: FxHashMap::default(),
+            families: Vec::new(),
+        };
         for (file, text) in EMBEDDED {
             let definition: Definition = toml::from_str(text)
                 .map_err(|e| DialectError::File { file: (*file).to_owned(), message: e.to_string() })?;
@@ -134,43 +166,13 @@ impl Catalogue {
         Ok(catalogue)
     }
 
+    /// The dialect of the aliases.
+    pub(super) fn adapter(&self) -> usize {
+        self.dialects.len() - 1
+    }
+
     fn add(&mut self, file: &str, definition: Definition) -> Result<(), DialectError> {
         let dialect = self.dialects.len();
-        let full = |family: &str| -> Vec<String> {
-            match family.strip_prefix('=') {
-                Some(as_written) => vec![as_written.to_owned()],
-                None if definition.prefixes.is_empty() => vec![family.to_owned()],
-                None => definition.prefixes.iter().map(|p| format!("{p}{family}")).collect(),
-            }
-        };
-        for family in &definition.recognised_by {
-            for name in full(family) {
-                // A histogram is recognised by its count, so that one name stands for it once.
-                for name in [name.clone(), format!("{name}_count")] {
-                    self.route(&name).recognises.push(dialect);
-                }
-            }
-        }
-        for (index, generation) in definition.generation.iter().enumerate() {
-            for name in generation.family.iter().flat_map(|f| full(f)) {
-                self.route(&name).generations.push((dialect, index));
-            }
-        }
-        let kinds = [("gauge", &definition.gauge), ("total", &definition.total), ("dist", &definition.dist)];
-        for (kind, mappings) in kinds {
-            for mapping in mappings {
-                let target = match kind {
-                    "gauge" => Gauge::named(&mapping.is).map(Target::Gauge),
-                    "total" => Total::named(&mapping.is).map(Target::Total),
-                    _ => Dist::named(&mapping.is).map(Target::Dist),
-                }
-                .ok_or_else(|| unknown(file, &mapping.is))?;
-                for (rank, family) in mapping.families.iter().enumerate() {
-                    let names = full(family);
-                    self.slot(dialect, target, rank, mapping, &names);
-                }
-            }
-        }
         self.dialects.push(Dialect {
             system: System {
                 engine: definition.engine,
@@ -180,17 +182,70 @@ impl Catalogue {
                 gauges_lag_s: definition.gauges_lag_s,
                 open_files_witness: definition.open_files_witness,
             },
-            foreign_label: definition.foreign_label,
-            engine_label: definition.engine_label,
+            engine_labels: definition.engine_labels,
+            rank_labels: definition.rank_labels,
             model_labels: definition.model_labels,
             generations: definition.generation,
+            slots: Vec::new(),
         });
+        let prefixes = definition.prefixes;
+        let kinds = [("gauge", &definition.gauge), ("total", &definition.total), ("dist", &definition.dist)];
+        for (kind, mappings) in kinds {
+            for mapping in mappings {
+                let target = match kind {
+                    "gauge" => Gauge::named(&mapping.is).map(Target::Gauge),
+                    "total" => Total::named(&mapping.is).map(Target::Total),
+                    _ => Dist::named(&mapping.is).map(Target::Dist),
+                }
+                .ok_or_else(|| unknown(file, &mapping.is))?;
+                for family in &mapping.families {
+                    let slot = self.slot(dialect, target, mapping);
+                    let names = full(&prefixes, family);
+                    self.names_of(slot, &names, &names);
+                    for more in &mapping.plus {
+                        self.names_of(slot, &full(&prefixes, more), &names);
+                    }
+                }
+            }
+        }
+        for family in &definition.recognised_by {
+            for name in full(&prefixes, family) {
+                self.proves(&name, dialect);
+            }
+        }
+        for index in 0..self.dialects[dialect].generations.len() {
+            if let Some(family) = self.dialects[dialect].generations[index].family.clone() {
+                for name in full(&prefixes, &family) {
+                    self.route(&name).generations.push((dialect, index));
+                }
+            }
+        }
+        if let Some(foreign) = definition.foreign {
+            let slots = &self.slots;
+            for route in &mut self.routes {
+                let ours = route.to.iter().any(|to| slots[to.slot].dialect == dialect)
+                    || route.recognises.contains(&dialect)
+                    || route.generations.iter().any(|(d, _)| *d == dialect);
+                if ours {
+                    route.foreign = Some((dialect, foreign.clone()));
+                }
+            }
+        }
         Ok(())
     }
 
     /// The home-made adapters' names: whatever they are called, what they mean is said by the operator.
     fn add_aliases(&mut self, aliases: &[(String, String)]) -> Result<(), DialectError> {
         let dialect = self.dialects.len();
+        let owned = |labels: &[&str]| labels.iter().map(|l| (*l).to_owned()).collect();
+        self.dialects.push(Dialect {
+            system: System { engine: ADAPTER.to_owned(), phases: Finish::Live, ..System::default() },
+            engine_labels: owned(ADAPTER_ENGINE_LABELS),
+            rank_labels: Vec::new(),
+            model_labels: owned(&["model_name", "model"]),
+            generations: Vec::new(),
+            slots: Vec::new(),
+        });
         for (family, quantity) in aliases {
             let targets: Vec<Target> = [
                 Gauge::named(quantity).map(Target::Gauge),
@@ -206,69 +261,84 @@ impl Catalogue {
             if targets.is_empty() {
                 return Err(unknown(family, quantity));
             }
-            let mapping = Mapping {
-                is: quantity.clone(),
-                families: Vec::new(),
-                combine: if quantity == "kv_usage" { Combine::Max } else { Combine::Sum },
-                only: Where::new(),
-                count_where: Where::new(),
-                from_label: None,
-                scale: 1.0,
-            };
+            let mapping = Mapping { is: quantity.clone(), scale: 1.0, ..Mapping::default() };
             for target in targets {
-                let rank = self.slots.iter().filter(|s| s.dialect == dialect && s.target == target).count();
-                self.slot(dialect, target, rank, &mapping, std::slice::from_ref(family));
-            }
-            for name in [family.clone(), format!("{family}_count")] {
-                self.route(&name).recognises.push(dialect);
+                let slot = self.slot(dialect, target, &mapping);
+                let bare = match target {
+                    Target::Dist(_) => family.strip_suffix("_bucket").unwrap_or(family),
+                    Target::Gauge(_) | Target::Total(_) => family,
+                };
+                let mut names = vec![bare.to_owned()];
+                if matches!(target, Target::Total(_)) && !family.ends_with("_total") {
+                    // OpenMetrics names the family without the suffix that its samples have.
+                    names.push(format!("{family}_total"));
+                }
+                for name in &names {
+                    self.proves(name, dialect);
+                }
+                self.names_of(slot, &names, &names);
             }
         }
-        self.dialects.push(Dialect {
-            system: System { engine: ADAPTER.to_owned(), phases: crate::domain::Finish::Live, ..System::default() },
-            foreign_label: None,
-            engine_label: None,
-            model_labels: vec!["model_name".to_owned(), "model".to_owned()],
-            generations: Vec::new(),
-        });
         Ok(())
     }
 
-    fn slot(&mut self, dialect: usize, target: Target, rank: usize, mapping: &Mapping, names: &[String]) {
-        let index = u16::try_from(self.slots.len()).unwrap_or(u16::MAX);
+    /// A new candidate for a quantity, worse than those that the dialect has for it already.
+    fn slot(&mut self, dialect: usize, target: Target, mapping: &Mapping) -> usize {
         self.slots.push(Slot {
             target,
             dialect,
-            rank: u8::try_from(rank).unwrap_or(u8::MAX),
-            combine: mapping.combine,
             only: mapping.only.clone(),
             count_where: mapping.count_where.clone(),
             from_label: mapping.from_label.clone(),
             scale: mapping.scale,
         });
-        for name in names {
-            match target {
-                Target::Dist(_) => {
-                    for (suffix, part) in [("_bucket", Part::Bucket), ("_sum", Part::Sum), ("_count", Part::Count)] {
-                        let route = self.route(&format!("{name}{suffix}"));
-                        route.to.push((index, part));
-                        route.family.clone_from(name);
-                    }
-                }
-                Target::Gauge(_) | Target::Total(_) => {
-                    let route = self.route(name);
-                    route.to.push((index, Part::Value));
-                    route.family.clone_from(name);
-                }
+        let slot = self.slots.len() - 1;
+        self.dialects[dialect].slots.push(slot);
+        slot
+    }
+
+    /// Sends the samples of a family to a slot; `names` are the family under each prefix, `shown` what is said of it.
+    fn names_of(&mut self, slot: usize, names: &[String], shown: &[String]) {
+        for ((prefix, name), shown) in (0..).zip(names).zip(shown) {
+            self.families.push(shown.clone());
+            let family = self.families.len() - 1;
+            let parts: &[(&str, Part)] = match self.slots[slot].target {
+                // Buckets that nobody keeps are not even looked at.
+                Target::Dist(dist) if !dist.keeps_buckets() => &[("_sum", Part::Sum), ("_count", Part::Count)],
+                Target::Dist(_) => &[("_bucket", Part::Bucket), ("_sum", Part::Sum), ("_count", Part::Count)],
+                Target::Gauge(_) | Target::Total(_) => &[("", Part::Value)],
+            };
+            for (suffix, part) in parts {
+                self.route(&format!("{name}{suffix}")).to.push(To { slot, part: *part, prefix, family });
+            }
+        }
+    }
+
+    /// Takes a family, whether its samples are plain or a histogram's, for proof of a dialect.
+    fn proves(&mut self, family: &str, dialect: usize) {
+        for suffix in ["", "_bucket", "_sum", "_count"] {
+            let recognises = &mut self.route(&format!("{family}{suffix}")).recognises;
+            if !recognises.contains(&dialect) {
+                recognises.push(dialect);
             }
         }
     }
 
     fn route(&mut self, name: &str) -> &mut Route {
         let key = *self.names.entry(name.to_owned()).or_insert_with(|| {
-            self.routes.push(Route { family: name.to_owned(), ..Route::default() });
+            self.routes.push(Route::default());
             Key(u32::try_from(self.routes.len() - 1).unwrap_or(u32::MAX))
         });
         &mut self.routes[key.0 as usize]
+    }
+}
+
+/// A family of a dialect file as it stands on pages: under each prefix, or as written after a `=`.
+fn full(prefixes: &[String], family: &str) -> Vec<String> {
+    match family.strip_prefix('=') {
+        Some(as_written) => vec![as_written.to_owned()],
+        None if prefixes.is_empty() => vec![family.to_owned()],
+        None => prefixes.iter().map(|p| format!("{p}{family}")).collect(),
     }
 }
 
@@ -296,9 +366,24 @@ mod tests {
         assert_eq!(engines, ["vllm", "sglang", "llamacpp", "adapter"]);
     }
 
+    /// Two dialects that share a prefixed name would both fill themselves from it.
     #[test]
-    fn an_alias_to_an_unknown_quantity_names_the_known_ones() {
-        let error = Catalogue::embedded(&[("my_queue".into(), "wating".into())]).unwrap_err().to_string();
-        assert!(error.contains("'wating' is no quantity") && error.contains("waiting"), "{error}");
+    fn no_two_dialects_claim_a_name_as_proof() {
+        let catalogue = Catalogue::embedded(&[]).unwrap();
+        for (name, key) in &catalogue.names {
+            assert!(catalogue.routes[key.0 as usize].recognises.len() <= 1, "{name}");
+        }
+    }
+
+    /// A sample that went into one slot twice would be counted twice.
+    #[test]
+    fn no_name_leads_to_one_slot_twice() {
+        let catalogue = Catalogue::embedded(&[]).unwrap();
+        for (name, key) in &catalogue.names {
+            let mut slots: Vec<_> = catalogue.routes[key.0 as usize].to.iter().map(|to| to.slot).collect();
+            slots.sort_unstable();
+            slots.dedup();
+            assert_eq!(slots.len(), catalogue.routes[key.0 as usize].to.len(), "{name}");
+        }
     }
 }

@@ -17,8 +17,11 @@ pub(super) struct Definition {
     #[serde(default)]
     pub(super) prefixes: Vec<String>,
     pub(super) recognised_by: Vec<String>,
-    pub(super) foreign_label: Option<String>,
-    pub(super) engine_label: Option<String>,
+    pub(super) foreign: Option<Foreign>,
+    #[serde(default)]
+    pub(super) engine_labels: Vec<String>,
+    #[serde(default)]
+    pub(super) rank_labels: Vec<String>,
     #[serde(default)]
     pub(super) model_labels: Vec<String>,
     pub(super) phases: Phases,
@@ -54,7 +57,15 @@ impl From<Phases> for Finish {
     }
 }
 
-/// How a page tells its generation: by a label on its samples, or by a family.
+/// How to tell the samples of somebody else who writes under the same names: they carry one label and lack another.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Foreign {
+    pub(super) with: String,
+    pub(super) without: String,
+}
+
+/// How a page tells its generation: by a label on its samples, or by a family. The first one listed that fits is it.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Generation {
@@ -63,18 +74,19 @@ pub(super) struct Generation {
     pub(super) family: Option<String>,
 }
 
-#[derive(Debug, Clone, Deserialize)]
+#[derive(Debug, Clone, Default, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Mapping {
     /// The canonical quantity.
     pub(super) is: String,
     /// Families, best first.
     pub(super) families: Vec<String>,
+    /// Families that hold another part of the same quantity and are added to it.
     #[serde(default)]
-    pub(super) combine: Combine,
+    pub(super) plus: Vec<String>,
     #[serde(default, rename = "where")]
     pub(super) only: Where,
-    /// Of a histogram: which samples count; the sums of all that `where` selects are added.
+    /// Of a histogram: which samples count (buckets and count); the sums of all that `where` selects are added.
     #[serde(default)]
     pub(super) count_where: Where,
     /// The number stands in a label and not in the value.
@@ -82,15 +94,6 @@ pub(super) struct Mapping {
     /// Factor to the canonical unit.
     #[serde(default = "one")]
     pub(super) scale: f64,
-}
-
-/// How several samples of one engine become one number.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub(super) enum Combine {
-    #[default]
-    Sum,
-    Max,
 }
 
 fn one() -> f64 {

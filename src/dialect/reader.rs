@@ -3,9 +3,12 @@
 use std::borrow::Cow;
 use std::sync::Arc;
 
-use super::catalogue::{ADAPTER, Catalogue, Part, Slot, Target};
-use super::definition::{Combine, Where};
-use crate::domain::{Dist, EnginePage, Gauge, Histogram, ReplicaPage, Values};
+use super::catalogue::{Catalogue, Dialect, Part, Slot, Target};
+use super::cell::Cell;
+use super::definition::{Foreign, Where};
+use super::memory::Memory;
+use super::seen::Seen;
+use crate::domain::{EnginePage, Gauge, ReplicaPage, Values};
 
 /// A sample name that some dialect knows.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -19,49 +22,39 @@ pub struct Unrecognised {
     pub saw: Vec<String>,
 }
 
-/// What an endpoint's earlier pages decided: which family stands for which quantity. The choice sticks until the
-/// process restarts, so that a family that comes and goes does not splice two series into one.
-#[derive(Debug, Clone, Default)]
-pub struct Memory {
-    chosen: Option<Box<[u8; Target::COUNT]>>,
-    process_start: Option<f64>,
-    bounds: Vec<(Dist, Arc<[f64]>)>,
-}
-
-const NAMES_KEPT: usize = 5;
-const NAME_LENGTH: usize = 60;
-const UNDECIDED: u8 = u8::MAX;
+/// The most engines of one page; the samples of further ones are not used. Real pages have one per data-parallel rank.
+const MAX_ENGINES: usize = 512;
 
 /// Reads pages. Holds the scratch space and can be used for any endpoint in turn; what must be remembered of an
 /// endpoint is in its [`Memory`].
 #[derive(Debug)]
 pub struct Reader {
     catalogue: Arc<Catalogue>,
-    engines: Vec<Engine>,
-    used: usize,
+    engines: Engines,
     recognised: Vec<bool>,
     generation: Vec<Option<usize>>,
-    seen: Vec<String>,
-    family_of_slot: Vec<u32>,
+    seen: Seen,
+    /// The family that filled each slot on this page.
+    family: Vec<Option<usize>>,
+}
+
+/// The engines of one page. Those beyond `used` are room for later pages.
+#[derive(Debug, Default)]
+struct Engines {
+    all: Vec<Engine>,
+    used: usize,
+    last: usize,
 }
 
 #[derive(Debug, Default)]
 struct Engine {
+    /// Whose label it is: two dialects on one page do not share engines.
+    dialect: usize,
     label: String,
-    model: Option<String>,
+    /// Which replica its numbers belong to, once the page is complete.
+    replica: Option<usize>,
+    model: String,
     cells: Vec<Cell>,
-}
-
-/// What one slot gathered for one engine.
-#[derive(Debug, Clone, Default)]
-struct Cell {
-    touched: bool,
-    value: f64,
-    sum: Option<f64>,
-    count: Option<f64>,
-    bounds: Vec<f64>,
-    counts: Vec<f64>,
-    cursor: usize,
 }
 
 impl Reader {
@@ -71,279 +64,277 @@ impl Reader {
         let slots = catalogue.slots.len();
         Self {
             catalogue,
-            engines: Vec::new(),
-            used: 0,
+            engines: Engines::default(),
             recognised: vec![false; dialects],
             generation: vec![None; dialects],
-            seen: Vec::new(),
-            family_of_slot: vec![0; slots],
+            seen: Seen::default(),
+            family: vec![None; slots],
         }
     }
 
     /// Starts a page.
     pub fn begin(&mut self) {
-        for engine in &mut self.engines[..self.used] {
-            engine.model = None;
-            for cell in &mut engine.cells {
-                cell.reset();
-            }
+        for engine in &mut self.engines.all[..self.engines.used] {
+            engine.cells.iter_mut().for_each(Cell::reset);
         }
-        self.used = 0;
+        self.engines.used = 0;
+        self.engines.last = 0;
         self.recognised.fill(false);
         self.generation.fill(None);
         self.seen.clear();
+        self.family.fill(None);
     }
 
     /// Whether a sample name is known, and as what.
     pub fn family(&mut self, name: &str) -> Option<Key> {
-        let key = self.catalogue.names.get(name).copied();
-        if key.is_none() && self.seen.len() < NAMES_KEPT {
-            let short: String = name.chars().take(NAME_LENGTH).collect();
-            if !self.seen.contains(&short) {
-                self.seen.push(short);
-            }
-        }
-        key
+        self.seen.note(name);
+        self.catalogue.names.get(name).copied()
     }
 
     /// Takes one sample; `label` answers a label's value.
     pub fn sample<'a>(&mut self, key: Key, label: impl Fn(&str) -> Option<Cow<'a, str>>, value: f64) {
-        let catalogue = Arc::clone(&self.catalogue);
+        let catalogue = &*self.catalogue;
         let route = &catalogue.routes[key.0 as usize];
-        for dialect in &route.recognises {
-            let foreign = catalogue.dialects[*dialect].foreign_label.as_deref();
-            if foreign.is_none_or(|f| label(f).is_none()) {
-                self.recognised[*dialect] = true;
-            }
-        }
-        for (dialect, index) in &route.generations {
-            self.generation[*dialect].get_or_insert(*index);
-        }
-        for (slot_index, part) in &route.to {
-            let slot = &catalogue.slots[*slot_index as usize];
-            let dialect = &catalogue.dialects[slot.dialect];
-            if *part == Part::Value && dialect.foreign_label.as_deref().is_some_and(|f| label(f).is_some()) {
-                continue;
-            }
-            if !matches(&slot.only, &label) {
-                continue;
-            }
-            let name = dialect.engine_label.as_deref().and_then(&label).unwrap_or_default();
-            let engine = self.engine(&name, catalogue.slots.len());
-            if engine.model.is_none() && *part != Part::Bucket {
-                engine.model = dialect.model_labels.iter().find_map(|l| label(l)).map(Cow::into_owned);
-            }
-            if engine.cells[*slot_index as usize].take(slot, *part, &label, value) {
-                self.family_of_slot[*slot_index as usize] = key.0;
-            }
-        }
-    }
-
-    fn engine(&mut self, label: &str, slots: usize) -> &mut Engine {
-        let found = self.engines[..self.used].iter().position(|e| e.label == label);
-        let index = found.unwrap_or_else(|| {
-            if self.used == self.engines.len() {
-                self.engines.push(Engine { cells: vec![Cell::default(); slots], ..Engine::default() });
-            }
-            self.engines[self.used].label.clear();
-            self.engines[self.used].label.push_str(label);
-            self.used += 1;
-            self.used - 1
+        // Prometheus takes an empty label for an absent one, and so does everything here.
+        let label = |name: &str| label(name).filter(|value| !value.is_empty());
+        let foreign = route.foreign.as_ref().filter(|(_, f)| f.wrote(&label)).map(|(dialect, f)| {
+            self.seen.note_foreign(route.to.first().map(|to| catalogue.families[to.family].as_str()), &f.with);
+            *dialect
         });
-        &mut self.engines[index]
+        let ours = |dialect: usize| foreign != Some(dialect);
+        for dialect in route.recognises.iter().filter(|d| ours(**d)) {
+            self.recognised[*dialect] = true;
+        }
+        for (dialect, index) in route.generations.iter().filter(|(d, _)| ours(*d)) {
+            let known = &mut self.generation[*dialect];
+            *known = Some(known.map_or(*index, |k| k.min(*index)));
+        }
+        for to in &route.to {
+            let slot = &catalogue.slots[to.slot];
+            if !ours(slot.dialect) || !matches(&slot.only, &label) {
+                continue;
+            }
+            let Some(taken) = Taken::from(slot, to.part, &label, value) else { continue };
+            let dialect = &catalogue.dialects[slot.dialect];
+            let name = dialect.engine_labels.iter().find_map(|l| label(l)).unwrap_or_default();
+            let Some(engine) = self.engines.of(slot.dialect, &name, catalogue.slots.len()) else { continue };
+            if engine.model.is_empty()
+                && to.part != Part::Bucket
+                && let Some(model) = dialect.model_labels.iter().find_map(|l| label(l))
+            {
+                engine.model.push_str(&model);
+            }
+            let cell = &mut engine.cells[to.slot];
+            if !cell.admits(precedence(dialect, to.prefix, &label)) {
+                continue;
+            }
+            match taken {
+                Taken::Value(value) => cell.take_value(slot.target, value),
+                Taken::Sum(sum) => cell.take_sum(sum),
+                Taken::Count(count) => cell.take_count(count),
+                Taken::Bucket(le, count) => cell.take_bucket(le, count),
+            }
+            self.family[to.slot] = Some(to.family);
+        }
     }
 
     /// Ends a page.
     pub fn finish(&mut self, memory: &mut Memory) -> Result<EnginePage, Unrecognised> {
         let Some(dialect) = self.recognised.iter().position(|r| *r) else {
-            return Err(Unrecognised { saw: std::mem::take(&mut self.seen) });
+            return Err(Unrecognised { saw: self.seen.names() });
         };
-        let adapter = self.catalogue.dialects.iter().position(|d| d.system.engine == ADAPTER);
-        self.forget_after_restart(memory, dialect);
-        let chosen = self.choose(memory, dialect, adapter);
+        let start = self.process_start(dialect);
+        memory.turn_to(dialect, start);
+        self.choose(memory, dialect);
 
-        let mut system = self.catalogue.dialects[dialect].system.clone();
+        let labelled = self.engines.labels(dialect).count();
+        memory.several |= labelled > 1;
+        let mut replicas = self.replicas(dialect, memory.several);
+        for (index, replica) in replicas.iter_mut().enumerate() {
+            self.fill(index, &mut replica.values, dialect, memory);
+            if let Some(start) = start {
+                replica.values.set_gauge(Gauge::ProcessStart, start);
+            }
+        }
+
         let generations = &self.catalogue.dialects[dialect].generations;
         let by_label = generations.iter().position(|g| {
-            g.label.is_some()
-                && g.label == self.catalogue.dialects[dialect].engine_label
-                && self.engines[..self.used].iter().any(|e| !e.label.is_empty())
+            labelled > 0 && g.label.as_ref().is_some_and(|l| self.catalogue.dialects[dialect].engine_labels.contains(l))
         });
-        system.generation = by_label.or(self.generation[dialect]).map(|i| generations[i].name.clone());
+        let generation = by_label.into_iter().chain(self.generation[dialect]).min();
+        let system = memory.system(&self.catalogue, generation);
+        let families = (0..Target::COUNT).filter_map(|target| {
+            let slot = memory.chosen(target)?;
+            let family = self.catalogue.families[self.family[slot]?].clone();
+            Some((self.catalogue.slots[slot].target.name(), family))
+        });
+        Ok(EnginePage { system, replicas, families: families.collect(), series: 0, skipped: 0, first_skipped: None })
+    }
 
-        let engines = &self.engines[..self.used];
-        let labelled = engines.iter().filter(|e| !e.label.is_empty()).count();
-        let mut replicas = Vec::with_capacity(self.used.max(1));
-        if labelled <= 1 {
-            // One engine: what the process says of itself and what the engine says belong together.
-            let mut values = Values::default();
-            let mut ordered: Vec<&Engine> = engines.iter().collect();
-            ordered.sort_by(|a, b| b.label.cmp(&a.label));
-            for engine in &ordered {
-                self.fill(&mut values, engine, &chosen, memory);
-            }
-            let model = ordered.iter().find_map(|e| e.model.clone());
-            replicas.push(ReplicaPage { engine: String::new(), model, values });
-        } else {
-            for engine in engines {
-                let mut values = Values::default();
-                self.fill(&mut values, engine, &chosen, memory);
-                replicas.push(ReplicaPage { engine: engine.label.clone(), model: engine.model.clone(), values });
-            }
-            if let Some(start) = memory.process_start {
-                for replica in &mut replicas {
-                    replica.values.set_gauge(Gauge::ProcessStart, start);
-                }
-            }
-        }
-        let families = chosen
-            .iter()
+    /// When the process started, where the page says so.
+    fn process_start(&self, dialect: usize) -> Option<f64> {
+        let slots = [dialect, self.catalogue.adapter()].map(|d| &self.catalogue.dialects[d].slots);
+        let mut start = slots
+            .into_iter()
             .flatten()
-            .map(|slot| {
-                let route = &self.catalogue.routes[self.family_of_slot[*slot] as usize];
-                (self.catalogue.slots[*slot].target.name(), route.family.clone())
-            })
-            .collect();
-        Ok(EnginePage { system, replicas, families, series: 0, skipped: 0, first_skipped: None })
+            .filter(|s| self.catalogue.slots[**s].target == Target::Gauge(Gauge::ProcessStart))
+            .filter(|s| self.family[**s].is_some());
+        let slot = *start.next()?;
+        self.engines.in_use().iter().find_map(|e| e.cells[slot].touched.then_some(e.cells[slot].value))
     }
 
-    fn forget_after_restart(&self, memory: &mut Memory, dialect: usize) {
-        let start = self.catalogue.slots.iter().enumerate().find_map(|(i, slot)| {
-            let is_start = slot.dialect == dialect && slot.target == Target::Gauge(Gauge::ProcessStart);
-            let cell = |e: &Engine| e.cells[i].touched.then_some(e.cells[i].value);
-            if is_start { self.engines[..self.used].iter().find_map(cell) } else { None }
-        });
-        if start != memory.process_start {
-            memory.chosen = None;
-            memory.process_start = start;
-        }
-    }
-
-    /// The slot that stands for each quantity: of this dialect's, the one chosen before, else the best one present; of
-    /// the aliases', whatever the dialect has no family for.
-    fn choose(&self, memory: &mut Memory, dialect: usize, adapter: Option<usize>) -> Vec<Option<usize>> {
-        let decided = memory.chosen.get_or_insert_with(|| Box::new([UNDECIDED; Target::COUNT]));
-        let mut chosen: Vec<Option<usize>> = vec![None; Target::COUNT];
+    /// Decides which slot stands for each quantity: of this dialect's the best one, and of the aliases', whatever the
+    /// dialect has no family for.
+    fn choose(&self, memory: &mut Memory, dialect: usize) {
+        let mut best = [None; Target::COUNT];
+        let adapter = Some(self.catalogue.adapter()).filter(|a| *a != dialect);
         for owner in [Some(dialect), adapter].into_iter().flatten() {
-            for (index, slot) in self.catalogue.slots.iter().enumerate() {
-                let touched = self.engines[..self.used].iter().any(|e| e.cells[index].touched);
-                if slot.dialect != owner || !touched {
-                    continue;
-                }
-                let at = slot.target.index();
-                match chosen[at] {
-                    None => chosen[at] = Some(index),
-                    Some(other) => {
-                        let other = &self.catalogue.slots[other];
-                        if other.dialect == owner
-                            && (slot.rank == decided[at] || (other.rank != decided[at] && slot.rank < other.rank))
-                        {
-                            chosen[at] = Some(index);
-                        }
-                    }
+            for slot in &self.catalogue.dialects[owner].slots {
+                if self.family[*slot].is_some() {
+                    best[self.catalogue.slots[*slot].target.index()].get_or_insert(*slot);
                 }
             }
         }
-        for (at, slot) in chosen.iter().enumerate() {
-            if let Some(slot) = slot {
-                decided[at] = self.catalogue.slots[*slot].rank;
-            }
+        for (target, best) in best.into_iter().enumerate() {
+            memory.choose(target, best, |slot| self.family[slot].is_some());
         }
-        chosen
     }
 
-    /// Adds what `engine` has of the chosen slots to `values`, where they are not known already.
-    fn fill(&self, values: &mut Values, engine: &Engine, chosen: &[Option<usize>], memory: &mut Memory) {
-        for slot_index in chosen.iter().flatten() {
-            let cell = &engine.cells[*slot_index];
-            if !cell.touched {
+    /// Says which engine's numbers belong to which replica, and makes the replicas, still empty.
+    ///
+    /// What the process says of itself, without an engine's label, belongs to its one engine; where a page has or had
+    /// several, to a replica without a name. An alias that tells engines apart as its page does belongs to them, and any
+    /// other one to the process.
+    fn replicas(&mut self, dialect: usize, several: bool) -> Vec<ReplicaPage> {
+        let mut replicas: Vec<ReplicaPage> = Vec::with_capacity(if several { self.engines.used } else { 1 });
+        for index in 0..self.engines.used {
+            let engine = &self.engines.all[index];
+            let ours = engine.dialect == dialect;
+            if !ours && engine.dialect != self.catalogue.adapter() {
+                self.engines.all[index].replica = None;
                 continue;
             }
-            match self.catalogue.slots[*slot_index].target {
-                Target::Gauge(gauge) if values.gauge(gauge).is_none() => values.set_gauge(gauge, cell.value),
-                Target::Total(total) if values.total(total).is_none() => values.set_total(total, cell.value),
-                Target::Dist(dist) if values.dist(dist).is_none() => {
-                    values.set_dist(dist, cell.histogram(dist, memory));
+            let its_own = several && (ours || self.engines.labels(dialect).any(|l| l == engine.label));
+            let name = if its_own { engine.label.as_str() } else { "" };
+            let replica = replicas.iter().position(|r| r.engine == name).unwrap_or_else(|| {
+                replicas.push(ReplicaPage { engine: name.to_owned(), ..ReplicaPage::default() });
+                replicas.len() - 1
+            });
+            let model = &mut replicas[replica].model;
+            if ours && model.is_none() && !engine.model.is_empty() {
+                *model = Some(engine.model.clone());
+            }
+            self.engines.all[index].replica = Some(replica);
+        }
+        if replicas.is_empty() {
+            replicas.push(ReplicaPage::default());
+        }
+        replicas
+    }
+
+    /// Fills in what the engines of one replica have of the chosen slots.
+    fn fill(&mut self, index: usize, values: &mut Values, dialect: usize, memory: &mut Memory) {
+        for target in 0..Target::COUNT {
+            let Some(slot) = memory.chosen(target) else { continue };
+            let Slot { target, dialect: owner, .. } = self.catalogue.slots[slot];
+            let engines = &mut self.engines.all[..self.engines.used];
+            let has = |e: &Engine| e.replica == Some(index) && e.dialect == owner && e.cells[slot].touched;
+            if owner == dialect {
+                // Where both the engine and its process say something, the engine is believed.
+                let all = engines.iter_mut().filter(|e| has(e));
+                if let Some(engine) = all.max_by_key(|e| !e.label.is_empty()) {
+                    engine.cells[slot].write(target, values, memory);
                 }
-                Target::Gauge(_) | Target::Total(_) | Target::Dist(_) => {}
+            } else {
+                for engine in engines.iter_mut().filter(|e| has(e)) {
+                    engine.cells[slot].write(target, values, memory);
+                }
             }
         }
     }
 }
 
-impl Cell {
-    fn reset(&mut self) {
-        self.touched = false;
-        self.value = 0.0;
-        self.sum = None;
-        self.count = None;
-        self.bounds.clear();
-        self.counts.clear();
-        self.cursor = 0;
+impl Engines {
+    fn in_use(&self) -> &[Engine] {
+        &self.all[..self.used]
     }
 
-    /// Takes a sample; whether it was of use.
-    fn take<'a>(&mut self, slot: &Slot, part: Part, label: &impl Fn(&str) -> Option<Cow<'a, str>>, value: f64) -> bool {
-        let scaled = value * slot.scale;
+    /// The engines of a dialect that have a label.
+    fn labels(&self, dialect: usize) -> impl Iterator<Item = &str> {
+        self.in_use().iter().filter(move |e| e.dialect == dialect && !e.label.is_empty()).map(|e| e.label.as_str())
+    }
+
+    /// The engine that a sample speaks of; `None` where the page has more engines than any real one.
+    fn of(&mut self, dialect: usize, label: &str, slots: usize) -> Option<&mut Engine> {
+        let is_it = |e: &Engine| e.dialect == dialect && e.label == label;
+        if !self.all[..self.used].get(self.last).is_some_and(is_it) {
+            self.last = match self.in_use().iter().position(is_it) {
+                Some(index) => index,
+                None if self.used < MAX_ENGINES => self.add(dialect, label, slots),
+                None => return None,
+            };
+        }
+        self.all.get_mut(self.last)
+    }
+
+    fn add(&mut self, dialect: usize, label: &str, slots: usize) -> usize {
+        if self.used == self.all.len() {
+            self.all.push(Engine { cells: vec![Cell::default(); slots], ..Engine::default() });
+        }
+        let engine = &mut self.all[self.used];
+        engine.dialect = dialect;
+        engine.replica = None;
+        engine.label.clear();
+        engine.label.push_str(label);
+        engine.model.clear();
+        self.used += 1;
+        self.used - 1
+    }
+}
+
+/// What a sample adds to its cell.
+enum Taken {
+    Value(f64),
+    Sum(f64),
+    Count(f64),
+    Bucket(f64, f64),
+}
+
+impl Taken {
+    /// What this sample says, if anything. None of the quantities can be negative or without an end: engines write such
+    /// numbers, and NaN, for what they do not know.
+    fn from<'a>(slot: &Slot, part: Part, label: &impl Fn(&str) -> Option<Cow<'a, str>>, value: f64) -> Option<Self> {
+        let known = |value: f64| Some(value).filter(|v| (0.0..f64::INFINITY).contains(v));
+        let counts = || matches(&slot.count_where, label);
         match part {
             Part::Value => {
-                let value = match &slot.from_label {
-                    Some(name) => label(name).and_then(|v| v.parse().ok()).unwrap_or(f64::NAN),
-                    None => scaled,
-                };
-                if value.is_nan() {
-                    return false;
-                }
-                self.value = match slot.combine {
-                    Combine::Sum => self.value + value,
-                    Combine::Max if self.touched => self.value.max(value),
-                    Combine::Max => value,
-                };
+                let value = slot.from_label.as_ref().map_or(Some(value), |name| label(name)?.parse().ok());
+                known(value? * slot.scale).map(Self::Value)
             }
-            Part::Sum => *self.sum.get_or_insert(0.0) += scaled,
-            Part::Count => {
-                if !matches(&slot.count_where, label) {
-                    return false;
-                }
-                *self.count.get_or_insert(0.0) += value;
-            }
+            // A sum may be a rounding error below zero.
+            Part::Sum => Some(value * slot.scale).filter(|v| v.is_finite()).map(Self::Sum),
+            Part::Count => known(value).filter(|_| counts()).map(Self::Count),
             Part::Bucket => {
-                let Some(le) = label("le").and_then(|le| le.parse::<f64>().ok()) else { return false };
-                self.bucket(le * slot.scale, value);
+                let le = label("le")?.parse::<f64>().ok().filter(|le| !le.is_nan())?;
+                known(value).filter(|_| counts()).map(|count| Self::Bucket(le * slot.scale, count))
             }
         }
-        self.touched = true;
-        true
     }
+}
 
-    /// Adds a bucket. Buckets come in order, series by series, so the next one is usually where the last one ended.
-    fn bucket(&mut self, le: f64, value: f64) {
-        if self.cursor >= self.bounds.len() || self.bounds[self.cursor] != le {
-            self.cursor = self.bounds.partition_point(|b| *b < le);
-            if self.bounds.get(self.cursor) != Some(&le) {
-                self.bounds.insert(self.cursor, le);
-                self.counts.insert(self.cursor, 0.0);
-            }
-        }
-        self.counts[self.cursor] += value;
-        self.cursor += 1;
+impl Foreign {
+    fn wrote<'a>(&self, label: &impl Fn(&str) -> Option<Cow<'a, str>>) -> bool {
+        label(&self.with).is_some() && label(&self.without).is_none()
     }
+}
 
-    /// The histogram, if it is complete: a sum and a count, and buckets that end at the count.
-    fn histogram(&self, dist: Dist, memory: &mut Memory) -> Option<Histogram> {
-        let (sum, count) = (self.sum?, self.count?);
-        if self.bounds.is_empty() || !dist.keeps_buckets() {
-            return Some(Histogram::plain(sum, count));
-        }
-        let known = memory.bounds.iter().find(|(d, b)| *d == dist && **b == *self.bounds).map(|(_, b)| Arc::clone(b));
-        let bounds = known.unwrap_or_else(|| {
-            let bounds: Arc<[f64]> = self.bounds.as_slice().into();
-            memory.bounds.retain(|(d, _)| *d != dist);
-            memory.bounds.push((dist, Arc::clone(&bounds)));
-            bounds
-        });
-        Some(Histogram { bounds, counts: self.counts.as_slice().into(), sum, count })
-    }
+/// Which of the series that say the same this one is: by the name's prefix, then by the ranks of the process that
+/// wrote it. The lowest is the one that counts.
+fn precedence<'a>(dialect: &Dialect, prefix: u16, label: &impl Fn(&str) -> Option<Cow<'a, str>>) -> u64 {
+    dialect.rank_labels.iter().fold(u64::from(prefix), |so_far, name| {
+        let rank = label(name).and_then(|rank| rank.parse::<u16>().ok()).unwrap_or(0);
+        (so_far << 16) | u64::from(rank)
+    })
 }
 
 fn matches<'a>(only: &Where, label: &impl Fn(&str) -> Option<Cow<'a, str>>) -> bool {
