@@ -166,29 +166,64 @@ impl Level {
     /// The level of `gauge` between `from` and `to`; `None` where it was never read. `max_gap_s`: a longer silence is
     /// not integrated over, for nothing is known of it.
     pub(super) fn of(replicas: &[Replica<'_>], gauge: Gauge, from: At, to: At, max_gap_s: f64) -> Option<Self> {
-        let mut level = Self::default();
-        let mut seconds: f64 = 0.0;
+        let [level] = Self::of_each(replicas, [gauge], from, to, max_gap_s);
+        level
+    }
+
+    /// The levels of several gauges, in one walk over the readings: to fetch them from memory is most of the work.
+    pub(super) fn of_each<const N: usize>(
+        replicas: &[Replica<'_>],
+        gauges: [Gauge; N],
+        from: At,
+        to: At,
+        max_gap_s: f64,
+    ) -> [Option<Self>; N] {
+        let mut levels = [Self::default(); N];
+        let mut seconds = [0.0_f64; N];
         for replica in replicas {
-            let mut before: Option<(At, f64)> = None;
-            let mut covered = 0.0;
+            let mut before = [None::<(At, f64)>; N];
+            let mut covered = [0.0; N];
             for point in replica.points(from, to) {
-                let Some(value) = point.values.gauge(gauge) else { continue };
-                level.readings += 1;
-                level.peak = level.peak.max(value);
-                if let Some((at, earlier)) = before {
-                    let gap = point.at.since(at);
-                    if gap <= max_gap_s {
-                        level.integral += gap * f64::midpoint(earlier, value);
-                        covered += gap;
+                for (i, level) in levels.iter_mut().enumerate() {
+                    let Some(value) = point.values.gauge(gauges[i]) else { continue };
+                    level.readings += 1;
+                    level.peak = level.peak.max(value);
+                    if let Some((at, earlier)) = before[i] {
+                        let gap = point.at.since(at);
+                        if gap <= max_gap_s {
+                            level.integral += gap * f64::midpoint(earlier, value);
+                            covered[i] += gap;
+                        }
                     }
+                    before[i] = Some((point.at, value));
                 }
-                before = Some((point.at, value));
             }
-            level.last += before.map_or(0.0, |(_, v)| v);
-            seconds = seconds.max(covered);
+            for (i, level) in levels.iter_mut().enumerate() {
+                level.last += before[i].map_or(0.0, |(_, v)| v);
+                seconds[i] = seconds[i].max(covered[i]);
+            }
         }
-        level.mean = if seconds > 0.0 { level.integral / seconds } else { level.last };
-        (level.readings > 0).then_some(level)
+        std::array::from_fn(|i| {
+            let level = levels[i];
+            let mean = if seconds[i] > 0.0 { level.integral / seconds[i] } else { level.last };
+            (level.readings > 0).then_some(Self { mean, ..level })
+        })
+    }
+}
+
+/// The gauges by which a scheduler is known, over one stretch.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Levels {
+    pub(super) running: Option<Level>,
+    pub(super) waiting: Option<Level>,
+    pub(super) kv: Option<Level>,
+}
+
+impl Levels {
+    pub(super) fn of(replicas: &[Replica<'_>], (from, to): (At, At), max_gap_s: f64) -> Self {
+        let gauges = [Gauge::Running, Gauge::Waiting, Gauge::KvUsage];
+        let [running, waiting, kv] = Level::of_each(replicas, gauges, from, to, max_gap_s);
+        Self { running, waiting, kv }
     }
 }
 
