@@ -77,8 +77,10 @@ impl HistogramRef<'_> {
     pub fn late_since(self, earlier: Option<HistogramRef<'_>>, threshold: f64) -> (f64, f64, f64) {
         let (count0, sum0) = earlier.map_or((0.0, 0.0), |e| (e.count, e.sum));
         let next = self.bounds.iter().position(|b| *b >= threshold * (1.0 - 1e-9));
+        // Readings of one process share their bounds: to compare them one by one is rarely needed.
+        let comparable = |e: HistogramRef<'_>| Arc::ptr_eq(e.bounds, self.bounds) || e.bounds == self.bounds;
         let within = |h: HistogramRef<'_>| match next {
-            Some(i) if h.bounds == self.bounds => h.counts[i],
+            Some(i) if comparable(h) => h.counts[i],
             _ => h.count,
         };
         let late = (self.count - within(self)) - earlier.map_or(0.0, |e| e.count - within(e));
