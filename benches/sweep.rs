@@ -1,7 +1,7 @@
 //! What a warm sweep over a thousand engines costs this program: its own CPU time and memory, and no server's.
 //!
 //! `cargo bench --bench sweep` starts itself three times: as the servers, which print their ports, and as the client
-//! that is measured, once with gzip and once without. `benches/README-sweep.md` says what the numbers mean. Without
+//! that is measured, once with gzip and once without. `benches/README.md` says what the numbers mean. Without
 //! `--bench`, as under `cargo test`, a few endpoints are swept once and nothing is judged.
 
 #![expect(clippy::print_stdout, reason = "the table is what a benchmark is for")]
@@ -9,8 +9,8 @@
 use std::fmt::Write as _;
 use std::io::{self, BufRead, BufReader, Write};
 use std::process::{Command, ExitCode, Stdio};
-use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use flate2::Compression;
@@ -19,26 +19,39 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::task::JoinSet;
 use warroom::clock;
+use warroom::dialect::{Catalogue, Memory};
+use warroom::domain::{At, Endpoint, Failure};
+use warroom::source::engine::Decoder;
 use warroom::source::http::{Fetcher, Settings, Url};
 use warroom::source::poll::Poller;
 
 type Anything<T> = Result<T, Box<dyn std::error::Error + Send + Sync>>;
 
-/// The work that is done with a page besides fetching it: put the program's own decoder here.
-///
-/// Until then a plain reader of names and values: how many samples it saw, and their sum, so that nothing is
-/// optimised away.
-fn decode(page: &[u8]) -> (usize, f64) {
-    let (mut samples, mut sum) = (0, 0.0);
-    for line in page.split(|&byte| byte == b'\n').filter(|line| !line.is_empty() && line[0] != b'#') {
-        let name_end = memchr::memchr2(b'{', b' ', line).unwrap_or(line.len());
-        let value = memchr::memrchr(b' ', line).map_or(&line[name_end..], |space| &line[space + 1..]);
-        if let Some(value) = std::str::from_utf8(value).ok().and_then(|value| value.parse::<f64>().ok()) {
-            samples += 1;
-            sum += value;
-        }
-    }
-    (samples, sum)
+/// What every server answers: a page as vLLM wrote it.
+const PAGE: &[u8] = include_bytes!("../tests/fixtures/pages/vllm-0.32.0-queue.prom");
+
+/// What is done with a page besides fetching it: gets the endpoint's place and the page, says how much it saw.
+type Work = Arc<dyn Fn(usize, &[u8]) -> Result<usize, Failure> + Send + Sync>;
+
+/// What is done with the pages of so many endpoints, and how it is called. Histories begin when it is made.
+const WORKS: [(&str, fn(usize) -> Anything<Work>); 3] = [
+    ("fetching alone", |_| Ok(Arc::new(|_, page| Ok(page.len())))),
+    ("fetching and finding the lines", |_| Ok(Arc::new(|_, page| Ok(memchr::memchr_iter(b'\n', page).count())))),
+    ("fetching, decoding and keeping", keeping),
+];
+
+/// What a live check does with its pages: decodes them and adds them to the histories that a diagnosis reads.
+fn keeping(endpoints: usize) -> Anything<Work> {
+    let decoder = Decoder::new(Arc::new(Catalogue::embedded(&[])?));
+    let new = || Mutex::new((Memory::default(), Endpoint::new("an engine", "its page")));
+    let histories: Vec<_> = std::iter::repeat_with(new).take(endpoints).collect();
+    Ok(Arc::new(move |endpoint, page| {
+        let (memory, history) = &mut *histories[endpoint].lock().unwrap_or_else(PoisonError::into_inner);
+        let read = decoder.decode(page, memory)?;
+        let series = read.series;
+        history.page(At(clock::unix_ms()), read);
+        Ok(series)
+    }))
 }
 
 /// A sweep may cost this many times the CPU time of fetching the pages alone, over the same wire.
@@ -90,8 +103,8 @@ fn orchestrate(size: Size) -> Anything<ExitCode> {
         }
         Some(_) => {}
     }
-    let page = page();
-    println!("One page: {} bytes, {} gzipped, {} samples.", page.len(), gzip(&page)?.len(), decode(&page).0);
+    let samples = keeping(1)?(0, PAGE).map_err(|failure| failure.to_string())?;
+    println!("One page: {} bytes, {} gzipped, {samples} samples.", PAGE.len(), gzip(PAGE)?.len());
     println!("{} endpoints, {CONCURRENCY} in flight, kept connections.\n", size.endpoints);
     println!("| wire | a sweep | CPU-s | x fetching alone | wall s |\n|---|---|---|---|---|");
     let mut met = true;
@@ -124,9 +137,6 @@ fn orchestrate(size: Size) -> Anything<ExitCode> {
 
 // ---- the client ----------------------------------------------------------------------------------------------------
 
-/// What is done with a page.
-type Work = fn(&[u8]) -> usize;
-
 /// Sweeps the endpoints whose addresses come on standard input, and prints what it cost this process.
 fn measure(coding: &str, size: Size) -> Anything<ExitCode> {
     let urls: Vec<Url> = io::stdin()
@@ -136,24 +146,20 @@ fn measure(coding: &str, size: Size) -> Anything<ExitCode> {
         .collect::<Anything<_>>()?;
     let urls: Arc<[Url]> = urls.into();
     let fetcher = Fetcher::new(Settings { timeout: Duration::from_mins(1), ..Settings::default() })?;
-    let works: [(&str, Work); 3] = [
-        ("fetching alone", <[u8]>::len),
-        ("fetching and finding the lines", |page| memchr::memchr_iter(b'\n', page).count()),
-        ("fetching and decoding", |page| decode(page).0),
-    ];
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()?;
     // The code and the first buffers are there before anything is counted.
-    runtime.block_on(sweep(&fetcher, &urls[..1].into(), works[2].1))?;
+    runtime.block_on(sweep(&fetcher, &urls[..1].into(), &WORKS[2].1(1)?))?;
     let before = rss_mb()?;
-    runtime.block_on(sweep(&fetcher, &urls, works[0].1))?;
+    runtime.block_on(sweep(&fetcher, &urls, &WORKS[0].1(size.endpoints)?))?;
 
     let mut costs = [const { Vec::new() }; 3];
     // Interleaved, so that what else the machine does meets all alike.
     for _ in 0..size.rounds {
-        for ((_, work), costs) in works.iter().zip(&mut costs) {
+        for ((_, work), costs) in WORKS.iter().zip(&mut costs) {
+            let work = work(size.endpoints)?;
             let (cpu, start) = (cpu_s()?, clock::monotonic());
             for _ in 0..size.sweeps {
-                runtime.block_on(sweep(&fetcher, &urls, *work))?;
+                runtime.block_on(sweep(&fetcher, &urls, &work))?;
             }
             let wall = start.elapsed().as_secs_f64();
             costs.push(((cpu_s()? - cpu) / f64::from(size.sweeps), wall / f64::from(size.sweeps)));
@@ -161,7 +167,7 @@ fn measure(coding: &str, size: Size) -> Anything<ExitCode> {
     }
     let bare = median(costs[0].iter().map(|cost| cost.0));
     let mut most_times: f64 = 0.0;
-    for ((name, _), costs) in works.iter().zip(&costs) {
+    for ((name, _), costs) in WORKS.iter().zip(&costs) {
         let (cpu, wall) = (median(costs.iter().map(|cost| cost.0)), median(costs.iter().map(|cost| cost.1)));
         row(coding, &format!("at once: {name}"), cpu, bare, wall);
         most_times = most_times.max(cpu / bare);
@@ -169,8 +175,8 @@ fn measure(coding: &str, size: Size) -> Anything<ExitCode> {
     let swept = rss_mb()? - before;
 
     let mut bare = None;
-    for (name, work) in [works[0], works[2]] {
-        let (cpu, wall) = runtime.block_on(poll(fetcher.clone(), &urls, size, work))?;
+    for (name, work) in [WORKS[0], WORKS[2]] {
+        let (cpu, wall) = runtime.block_on(poll(fetcher.clone(), &urls, size, work(size.endpoints)?))?;
         let bare = *bare.get_or_insert(cpu);
         row(coding, &format!("by the poller: {name}"), cpu, bare, wall);
         most_times = most_times.max(cpu / bare);
@@ -188,16 +194,18 @@ fn measure(coding: &str, size: Size) -> Anything<ExitCode> {
 }
 
 /// Fetches every endpoint once, as fast as it goes.
-async fn sweep(fetcher: &Fetcher, urls: &Arc<[Url]>, work: Work) -> Anything<()> {
+async fn sweep(fetcher: &Fetcher, urls: &Arc<[Url]>, work: &Work) -> Anything<()> {
     let next = Arc::new(AtomicUsize::new(0));
     let mut workers = JoinSet::new();
     for _ in 0..CONCURRENCY.min(urls.len()) {
-        let (fetcher, urls, next) = (fetcher.clone(), Arc::clone(urls), Arc::clone(&next));
+        let (fetcher, urls, next, work) = (fetcher.clone(), Arc::clone(urls), Arc::clone(&next), Arc::clone(work));
         workers.spawn(async move {
             let mut page = Vec::new();
-            while let Some(url) = urls.get(next.fetch_add(1, Ordering::Relaxed)) {
+            loop {
+                let endpoint = next.fetch_add(1, Ordering::Relaxed);
+                let Some(url) = urls.get(endpoint) else { break };
                 fetcher.get(url, &mut page).await.map_err(|failure| failure.to_string())?;
-                if work(&page) == 0 {
+                if work(endpoint, &page).map_err(|failure| failure.to_string())? == 0 {
                     return Err("an empty page".to_owned());
                 }
             }
@@ -215,7 +223,7 @@ async fn poll(fetcher: Fetcher, urls: &Arc<[Url]>, size: Size, work: Work) -> An
     let interval = Duration::from_secs(1);
     let (sink, mut attempts) = tokio::sync::mpsc::channel(CONCURRENCY);
     let poller = Poller { fetcher, endpoints: urls.to_vec(), interval, concurrency: CONCURRENCY };
-    let polling = tokio::spawn(poller.run(move |_, page| Ok(work(page)), sink));
+    let polling = tokio::spawn(poller.run(move |endpoint, page| work(endpoint, page), sink));
     // The first sweep comes all at once and the second finds its places: only then is it steady.
     let (unsteady, sweeps) = (2 * size.endpoints, 2 * size.sweeps);
     let (mut cpu, mut start) = (0.0, clock::monotonic());
@@ -272,9 +280,8 @@ fn open_files_limit() -> Option<usize> {
 
 /// Serves the page at so many ports until standard input ends.
 fn serve(coding: &str, endpoints: usize) -> Anything<ExitCode> {
-    let page = page();
-    let plain = answer("", &page);
-    let packed = if coding == "gzip" { answer("content-encoding: gzip\r\n", &gzip(&page)?) } else { plain.clone() };
+    let plain = answer("", PAGE);
+    let packed = if coding == "gzip" { answer("content-encoding: gzip\r\n", &gzip(PAGE)?) } else { plain.clone() };
     let answers: Arc<[Vec<u8>; 2]> = Arc::new([plain, packed]);
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     runtime.block_on(async {
@@ -323,126 +330,4 @@ fn gzip(body: &[u8]) -> io::Result<Vec<u8>> {
     let mut encoder = GzEncoder::new(Vec::new(), Compression::best());
     encoder.write_all(body)?;
     encoder.finish()
-}
-
-// ---- the page ------------------------------------------------------------------------------------------------------
-
-/// What vLLM's histograms have for buckets.
-const SECONDS: &[&str] = &[
-    "0.3", "0.5", "0.8", "1.0", "1.5", "2.0", "2.5", "5.0", "10.0", "15.0", "20.0", "30.0", "40.0", "50.0", "60.0",
-    "120.0", "240.0", "480.0", "960.0", "1920.0", "7680.0",
-];
-const FIRST_TOKEN: &[&str] = &[
-    "0.001", "0.005", "0.01", "0.02", "0.04", "0.06", "0.08", "0.1", "0.25", "0.5", "0.75", "1.0", "2.5", "5.0", "7.5",
-    "10.0", "20.0", "40.0", "80.0", "160.0", "640.0", "2560.0",
-];
-const TOKENS: &[&str] = &[
-    "1.0", "2.0", "5.0", "10.0", "20.0", "50.0", "100.0", "200.0", "500.0", "1000.0", "2000.0", "5000.0", "10000.0",
-    "20000.0", "50000.0", "100000.0",
-];
-const HTTP: &[&str] = &[
-    "0.01", "0.025", "0.05", "0.075", "0.1", "0.25", "0.5", "0.75", "1.0", "1.5", "2.0", "2.5", "3.0", "3.5", "4.0",
-    "4.5", "5.0", "7.5", "10.0", "30.0", "60.0",
-];
-
-/// A page as vLLM with one engine writes it: its families, buckets and labels, and the Python client's around them.
-fn page() -> Vec<u8> {
-    let model = r#"engine="0",model_name="meta-llama/Llama-3.1-8B-Instruct""#;
-    let mut page = Page { text: String::new(), state: 7 };
-    for (name, kind) in [
-        ("python_gc_objects_collected_total", "counter"),
-        ("process_virtual_memory_bytes", "gauge"),
-        ("process_resident_memory_bytes", "gauge"),
-        ("process_cpu_seconds_total", "counter"),
-        ("process_open_fds", "gauge"),
-    ] {
-        page.single(name, kind, "");
-    }
-    for name in ["num_requests_running", "num_requests_waiting", "kv_cache_usage_perc", "engine_sleep_state"] {
-        page.single(&format!("vllm:{name}"), "gauge", model);
-    }
-    for name in [
-        "prefix_cache_queries",
-        "prefix_cache_hits",
-        "external_prefix_cache_queries",
-        "external_prefix_cache_hits",
-        "mm_cache_queries",
-        "mm_cache_hits",
-        "num_preemptions",
-        "prompt_tokens",
-        "generation_tokens",
-    ] {
-        page.single(&format!("vllm:{name}_total"), "counter", model);
-        page.single(&format!("vllm:{name}_created"), "gauge", model);
-    }
-    for reason in ["stop", "length", "abort", "error", "repetition"] {
-        page.single("vllm:request_success_total", "counter", &format!(r#"{model},finished_reason="{reason}""#));
-    }
-    for (name, buckets) in [
-        ("iteration_tokens_total", TOKENS),
-        ("request_prompt_tokens", TOKENS),
-        ("request_generation_tokens", TOKENS),
-        ("request_max_num_generation_tokens", TOKENS),
-        ("request_params_n", TOKENS),
-        ("request_params_max_tokens", TOKENS),
-        ("request_prefill_kv_computed_tokens", TOKENS),
-        ("time_to_first_token_seconds", FIRST_TOKEN),
-        ("inter_token_latency_seconds", FIRST_TOKEN),
-        ("request_time_per_output_token_seconds", FIRST_TOKEN),
-        ("e2e_request_latency_seconds", SECONDS),
-        ("request_queue_time_seconds", SECONDS),
-        ("request_inference_time_seconds", SECONDS),
-        ("request_prefill_time_seconds", SECONDS),
-        ("request_decode_time_seconds", SECONDS),
-    ] {
-        page.histogram(&format!("vllm:{name}"), model, buckets);
-    }
-    for handler in ["/v1/chat/completions", "none"] {
-        page.histogram("http_request_duration_seconds", &format!(r#"handler="{handler}",method="POST""#), HTTP);
-    }
-    page.text.into_bytes()
-}
-
-/// A page that is being written, and a small generator, so that the numbers do not repeat more than real ones.
-struct Page {
-    text: String,
-    state: u64,
-}
-
-impl Page {
-    fn next(&mut self, below: u64) -> u64 {
-        self.state = self.state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
-        (self.state >> 33) % below
-    }
-
-    fn head(&mut self, name: &str, kind: &str) {
-        self.line(&format!("# HELP {name} What the engine has counted as {} so far.", name.replace('_', " ")));
-        self.line(&format!("# TYPE {name} {kind}"));
-    }
-
-    fn line(&mut self, line: &str) {
-        self.text.push_str(line);
-        self.text.push('\n');
-    }
-
-    fn single(&mut self, name: &str, kind: &str, labels: &str) {
-        self.head(name, kind);
-        let value = self.next(10_000_000_000);
-        let labels = if labels.is_empty() { String::new() } else { format!("{{{labels}}}") };
-        self.line(&format!("{name}{labels} {}.{}", value / 1000, value % 1000));
-    }
-
-    fn histogram(&mut self, name: &str, labels: &str, buckets: &[&str]) {
-        self.head(name, "histogram");
-        let mut count = 0;
-        for bucket in buckets {
-            count += self.next(3000);
-            self.line(&format!("{name}_bucket{{{labels},le=\"{bucket}\"}} {count}.0"));
-        }
-        self.line(&format!("{name}_bucket{{{labels},le=\"+Inf\"}} {count}.0"));
-        self.line(&format!("{name}_count{{{labels}}} {count}.0"));
-        let sum = self.next(10_000_000_000_000);
-        self.line(&format!("{name}_sum{{{labels}}} {}.{}", sum / 1_000_000, sum % 1_000_000));
-        self.single(&format!("{name}_created"), "gauge", labels);
-    }
 }

@@ -3,7 +3,7 @@
 use super::episode::{self, Episode};
 use super::slices::{self, Slice};
 use super::slo::{self, Metric, SloRow};
-use super::span::{Level, Replica, Span};
+use super::span::{Level, Levels, Replica, Span};
 use super::stall::{self, Spell, Witness};
 use super::{Evidence, Op, Policy, Targets};
 use crate::domain::{At, BaselineKind, Dist, Endpoint, Finish, Gauge, RowStatus, System, Total};
@@ -18,6 +18,8 @@ pub(super) struct Facts<'a> {
     /// The start of the judged window: shorter than asked for where less was observed.
     pub(super) from: At,
     pub(super) window: Span,
+    /// The gauges over the window; those below are the incident's.
+    pub(super) levels: Levels,
     pub(super) slices: Vec<Slice>,
     pub(super) slo: Vec<SloRow>,
     pub(super) episode: Option<Episode>,
@@ -79,9 +81,11 @@ impl<'a> Facts<'a> {
         let stalled = spells.iter().find(|s| s.witness != Witness::Refused).map(|s| (s.from, s.to));
         let incident = episode.map(|e| (e.since, e.until.unwrap_or(now))).or(stalled).unwrap_or((from, now));
         let during = Span::between(&replicas, incident.0, incident.1).unwrap_or_default();
-        let level = |gauge, (from, to)| Level::of(&replicas, gauge, from, to, max_gap_s);
-        let (running, waiting, kv) =
-            (level(Gauge::Running, incident), level(Gauge::Waiting, incident), level(Gauge::KvUsage, incident));
+        let levels = Levels::of(&replicas, (from, now), max_gap_s);
+        let Levels { running, waiting, kv } = match incident {
+            whole if whole == (from, now) => levels,
+            part => Levels::of(&replicas, part, max_gap_s),
+        };
         let onset = episode.map(|e| e.since).or(stalled.map(|s| s.0));
         let baseline = baseline(&replicas, first, onset.unwrap_or(from), max_gap_s);
         let system = replicas.iter().find_map(|r| r.endpoint.system.clone()).unwrap_or_default();
@@ -93,6 +97,7 @@ impl<'a> Facts<'a> {
             replicas,
             from,
             window,
+            levels,
             slices,
             slo,
             episode,
@@ -139,8 +144,8 @@ impl<'a> Facts<'a> {
 
     /// Requests that the engines hold now: running and waiting.
     pub(super) fn held(&self) -> f64 {
-        let last = |g| Level::of(&self.replicas, g, self.from, self.now, self.max_gap_s).map_or(0.0, |l| l.last);
-        last(Gauge::Running) + last(Gauge::Waiting)
+        let last = |level: Option<Level>| level.map_or(0.0, |l| l.last);
+        last(self.levels.running) + last(self.levels.waiting)
     }
 
     /// The mean of a phase per request during `span`. SGLang's health probes stand in its queue histogram with about

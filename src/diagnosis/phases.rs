@@ -80,7 +80,7 @@ pub(super) fn rows(facts: &Facts<'_>) -> Vec<PhaseRow> {
     }
     rest.source = rest.mean.map(|_| "TTFT - queue - prefill".to_owned());
 
-    let waiting_now = level(facts, Gauge::Waiting).map_or(0.0, |l| l.last);
+    let waiting_now = facts.levels.waiting.map_or(0.0, |l| l.last);
     if let Some(unfinished) = facts.lag(&facts.window, waiting_now) {
         for row in [&mut queue, &mut prefill, &mut rest] {
             row.lags = row.mean.is_some();
@@ -137,10 +137,6 @@ fn counters_only(facts: &Facts<'_>, prefill: &mut PhaseRow, decode: &mut PhaseRo
     }
 }
 
-fn level(facts: &Facts<'_>, gauge: Gauge) -> Option<Level> {
-    Level::of(&facts.replicas, gauge, facts.from, facts.now, facts.max_gap_s)
-}
-
 /// Little's law: waiting requests over the rate at which requests finish.
 pub(super) fn newcomer_waits(facts: &Facts<'_>, waiting_now: f64) -> Option<f64> {
     const RECENT_S: f64 = 60.0;
@@ -193,15 +189,15 @@ fn statuses(
 
 fn queue_note(facts: &Facts<'_>) -> String {
     let mut parts = Vec::new();
-    if let Some(waiting) = level(facts, Gauge::Waiting) {
+    if let Some(waiting) = facts.levels.waiting {
         let peak =
             if waiting.peak > waiting.last { format!(" (peak {})", number(waiting.peak)) } else { String::new() };
         parts.push(format!("{} waiting{peak}", number(waiting.last)));
     }
-    if let Some(running) = level(facts, Gauge::Running) {
+    if let Some(running) = facts.levels.running {
         parts.push(format!("{} running", number(running.last)));
     }
-    if let Some(kv) = level(facts, Gauge::KvUsage) {
+    if let Some(kv) = facts.levels.kv {
         parts.push(format!("KV peak {}", super::format::percent(kv.peak)));
     }
     parts.join(", ")

@@ -5,7 +5,7 @@ use super::outcome::{Change, ReplicaRow, SourceRow};
 use super::span::{Replica, Span};
 use super::verdict::explains;
 use super::{Finding, LeverAdvice, Suspect};
-use crate::domain::{Action, Code, Dist, Endpoint, Failure, Gauge, Helps, Snapshot, SourceState, Track};
+use crate::domain::{Action, Code, Dist, Endpoint, Failure, Gauge, Helps, Histogram, Snapshot, SourceState, Track};
 
 /// A page older than this is stale, whatever the interval: three missed scrapes, and at least this much.
 const STALE_S: f64 = 15.0;
@@ -57,7 +57,7 @@ pub(super) fn all_levers(findings: &[Finding], suspect: Option<&Suspect>) -> Vec
 pub(super) fn replica_row(facts: &Facts<'_>, replica: &Replica<'_>) -> Option<ReplicaRow> {
     let last = replica.track.at_or_before(facts.now)?;
     let gauge = |g: Gauge| last.values.gauge(g);
-    let span = Span::between(std::slice::from_ref(replica), facts.from, facts.now);
+    let ttft = Span::of_dist(std::slice::from_ref(replica), Dist::Ttft, facts.from, facts.now).map(|(_, h)| h);
     let serves =
         gauge(Gauge::Running).is_some() || last.values.dist(Dist::Ttft).is_some() || replica.track.engine.is_empty();
     let placement = replica.endpoint.placement(facts.now);
@@ -66,8 +66,8 @@ pub(super) fn replica_row(facts: &Facts<'_>, replica: &Replica<'_>) -> Option<Re
         node: placement.and_then(|p| p.node.clone()),
         revision: placement.and_then(|p| p.revision),
         ready: placement.and_then(|p| p.ready),
-        ttft_mean: span.as_ref().and_then(|s| s.mean(Dist::Ttft)),
-        count: span.as_ref().and_then(|s| s.dist(Dist::Ttft)).map(|h| h.count),
+        ttft_mean: ttft.as_ref().and_then(Histogram::mean),
+        count: ttft.as_ref().map(|h| h.count),
         waiting: gauge(Gauge::Waiting),
         running: gauge(Gauge::Running),
         kv: gauge(Gauge::KvUsage),

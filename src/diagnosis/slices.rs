@@ -107,8 +107,11 @@ fn count_into(slice: &mut Slice, earlier: &Point, later: &Point, targets: Target
 
 /// Adds a replica's gauges at the end of each slice, where it was read not long before.
 fn levels(slices: &mut [Slice], replica: Replica<'_>, interval_s: f64) {
+    let points = replica.track.points();
+    let mut past = 0;
     for slice in slices {
-        let Some(point) = replica.track.at_or_before(slice.to) else { continue };
+        past += points.range(past..).take_while(|p| p.at <= slice.to).count();
+        let Some(point) = past.checked_sub(1).map(|last| &points[last]) else { continue };
         if slice.to.since(point.at) > 3.0 * interval_s.max(SHORTEST_S) {
             continue;
         }

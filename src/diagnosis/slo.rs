@@ -218,11 +218,11 @@ fn burn(row: &mut SloRow, replicas: &[Replica<'_>], now: At, targets: Targets) {
     let mut lengths: Vec<f64> = tiers.iter().flat_map(|(s, l, _)| [*s, *l]).collect();
     lengths.sort_by(f64::total_cmp);
     for window_s in lengths {
-        let Some(span) = Span::between(replicas, now.plus(-window_s), now) else { continue };
-        let Some(late) = span.dist(row.metric.dist()).and_then(|h| h.above(row.target.seconds)) else { continue };
+        let span = Span::of_dist(replicas, row.metric.dist(), now.plus(-window_s), now);
+        let Some((seconds, late)) = span.and_then(|(s, h)| Some((s, h.above(row.target.seconds)?))) else { continue };
         row.windows.push(WindowBurn {
             window_s,
-            observed_s: span.seconds.min(window_s),
+            observed_s: seconds.min(window_s),
             count: late.count,
             bad: late.at_least,
             burn: (late.count > 0.0 && budget > 0.0).then(|| late.at_least / late.count / budget),

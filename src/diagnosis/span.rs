@@ -1,6 +1,6 @@
 //! What happened between two moments: differences per engine, summed over engines.
 
-use crate::domain::{At, Dist, Endpoint, Gauge, Histogram, Point, Total, Track, Values};
+use crate::domain::{At, Dist, Endpoint, Gauge, Histogram, Point, Reading, Total, Track};
 
 /// One engine of one endpoint.
 #[derive(Debug, Clone, Copy)]
@@ -12,7 +12,7 @@ pub(super) struct Replica<'a> {
 impl<'a> Replica<'a> {
     /// The earliest moment from which this replica's counts are known, and the values at that moment. A process that
     /// started under our eyes counts from zero: nothing of it happened before.
-    fn base(self, from: At) -> Option<(At, Option<&'a Values>)> {
+    fn base(self, from: At) -> Option<(At, Option<&'a Reading>)> {
         if let Some(point) = self.track.at_or_before(from) {
             return Some((point.at, Some(&point.values)));
         }
@@ -50,18 +50,22 @@ impl Span {
     /// Sums over `replicas` what was counted between `from` and `to`; `None` where no replica has two readings.
     pub(super) fn between(replicas: &[Replica<'_>], from: At, to: At) -> Option<Self> {
         let mut sum: Option<Self> = None;
-        for replica in replicas {
-            let (Some((base_at, base)), Some(end)) = (replica.base(from), replica.track.at_or_before(to)) else {
-                continue;
-            };
-            if end.at <= base_at {
-                continue;
-            }
+        for (seconds, base, end) in ends(replicas, from, to) {
             let sum = sum.get_or_insert_with(Self::default);
-            sum.seconds = sum.seconds.max(end.at.since(base_at));
-            sum.add(base, &end.values);
+            sum.seconds = sum.seconds.max(seconds);
+            sum.add(base, end);
         }
         sum
+    }
+
+    /// The same of one distribution alone, with the seconds of the whole span.
+    pub(super) fn of_dist(replicas: &[Replica<'_>], dist: Dist, from: At, to: At) -> Option<(f64, Histogram)> {
+        let (mut longest, mut sum) = (0.0_f64, None);
+        for (seconds, base, end) in ends(replicas, from, to) {
+            longest = longest.max(seconds);
+            add_dist(&mut sum, dist, base, end);
+        }
+        Some((longest, sum?))
     }
 
     /// What the processes had counted since they started, as of their first reading.
@@ -76,7 +80,7 @@ impl Span {
         sum
     }
 
-    fn add(&mut self, base: Option<&Values>, end: &Values) {
+    fn add(&mut self, base: Option<&Reading>, end: &Reading) {
         for total in Total::ALL {
             if let Some(value) = end.total(*total) {
                 let before = base.and_then(|b| b.total(*total)).unwrap_or(0.0);
@@ -84,18 +88,7 @@ impl Span {
             }
         }
         for dist in Dist::ALL {
-            let Some(value) = end.dist(*dist) else { continue };
-            let delta = match base.and_then(|b| b.dist(*dist)) {
-                // Bounds changed with a new process: sum and count are still chained.
-                Some(before) => value
-                    .minus(before)
-                    .unwrap_or_else(|| Histogram::plain(value.sum - before.sum, value.count - before.count)),
-                None => value.clone(),
-            };
-            match &mut self.dists[*dist as usize] {
-                Some(sum) => sum.add(&delta),
-                none => *none = Some(delta),
-            }
+            add_dist(&mut self.dists[*dist as usize], *dist, base, end);
         }
     }
 
@@ -133,6 +126,27 @@ impl Span {
     }
 }
 
+/// Of each replica that has two readings between `from` and `to`: the seconds between them, and what each says.
+fn ends<'a>(
+    replicas: &[Replica<'a>],
+    from: At,
+    to: At,
+) -> impl Iterator<Item = (f64, Option<&'a Reading>, &'a Reading)> {
+    replicas.iter().filter_map(move |replica| {
+        let ((base_at, base), end) = (replica.base(from)?, replica.track.at_or_before(to)?);
+        (end.at > base_at).then(|| (end.at.since(base_at), base, &end.values))
+    })
+}
+
+fn add_dist(sum: &mut Option<Histogram>, dist: Dist, base: Option<&Reading>, end: &Reading) {
+    let Some(later) = end.dist(dist) else { return };
+    let earlier = base.and_then(|b| b.dist(dist));
+    match sum {
+        Some(sum) => sum.add_between(earlier, later),
+        none => *none = Some(earlier.map_or_else(|| later.into(), |earlier| later.since(earlier))),
+    }
+}
+
 /// A gauge over a span, over all replicas.
 #[derive(Debug, Clone, Copy, Default)]
 pub(super) struct Level {
@@ -152,29 +166,64 @@ impl Level {
     /// The level of `gauge` between `from` and `to`; `None` where it was never read. `max_gap_s`: a longer silence is
     /// not integrated over, for nothing is known of it.
     pub(super) fn of(replicas: &[Replica<'_>], gauge: Gauge, from: At, to: At, max_gap_s: f64) -> Option<Self> {
-        let mut level = Self::default();
-        let mut seconds: f64 = 0.0;
+        let [level] = Self::of_each(replicas, [gauge], from, to, max_gap_s);
+        level
+    }
+
+    /// The levels of several gauges, in one walk over the readings: to fetch them from memory is most of the work.
+    pub(super) fn of_each<const N: usize>(
+        replicas: &[Replica<'_>],
+        gauges: [Gauge; N],
+        from: At,
+        to: At,
+        max_gap_s: f64,
+    ) -> [Option<Self>; N] {
+        let mut levels = [Self::default(); N];
+        let mut seconds = [0.0_f64; N];
         for replica in replicas {
-            let mut before: Option<(At, f64)> = None;
-            let mut covered = 0.0;
+            let mut before = [None::<(At, f64)>; N];
+            let mut covered = [0.0; N];
             for point in replica.points(from, to) {
-                let Some(value) = point.values.gauge(gauge) else { continue };
-                level.readings += 1;
-                level.peak = level.peak.max(value);
-                if let Some((at, earlier)) = before {
-                    let gap = point.at.since(at);
-                    if gap <= max_gap_s {
-                        level.integral += gap * f64::midpoint(earlier, value);
-                        covered += gap;
+                for (i, level) in levels.iter_mut().enumerate() {
+                    let Some(value) = point.values.gauge(gauges[i]) else { continue };
+                    level.readings += 1;
+                    level.peak = level.peak.max(value);
+                    if let Some((at, earlier)) = before[i] {
+                        let gap = point.at.since(at);
+                        if gap <= max_gap_s {
+                            level.integral += gap * f64::midpoint(earlier, value);
+                            covered[i] += gap;
+                        }
                     }
+                    before[i] = Some((point.at, value));
                 }
-                before = Some((point.at, value));
             }
-            level.last += before.map_or(0.0, |(_, v)| v);
-            seconds = seconds.max(covered);
+            for (i, level) in levels.iter_mut().enumerate() {
+                level.last += before[i].map_or(0.0, |(_, v)| v);
+                seconds[i] = seconds[i].max(covered[i]);
+            }
         }
-        level.mean = if seconds > 0.0 { level.integral / seconds } else { level.last };
-        (level.readings > 0).then_some(level)
+        std::array::from_fn(|i| {
+            let level = levels[i];
+            let mean = if seconds[i] > 0.0 { level.integral / seconds[i] } else { level.last };
+            (level.readings > 0).then_some(Self { mean, ..level })
+        })
+    }
+}
+
+/// The gauges by which a scheduler is known, over one stretch.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Levels {
+    pub(super) running: Option<Level>,
+    pub(super) waiting: Option<Level>,
+    pub(super) kv: Option<Level>,
+}
+
+impl Levels {
+    pub(super) fn of(replicas: &[Replica<'_>], (from, to): (At, At), max_gap_s: f64) -> Self {
+        let gauges = [Gauge::Running, Gauge::Waiting, Gauge::KvUsage];
+        let [running, waiting, kv] = Level::of_each(replicas, gauges, from, to, max_gap_s);
+        Self { running, waiting, kv }
     }
 }
 

@@ -121,25 +121,27 @@ fn silences<'a>(replica: Replica<'a>, from: At, now: At, spells: &mut Vec<Spell<
     let system = replica.endpoint.system.as_ref();
     let lag = f64::from(system.map_or(0, |s| s.gauges_lag_s));
     let files = |p: &Point| p.values.gauge(Gauge::OpenFiles).filter(|_| system.is_some_and(|s| s.open_files_witness));
-    let points: Vec<&Point> = replica.track.points().iter().filter(|p| p.at <= now).collect();
+    let points = replica.track.points();
+    let known = points.partition_point(|p| p.at <= now);
     let mut start = 0;
-    for i in 1..=points.len() {
-        if i < points.len() && !moved(points[i - 1], points[i]) && points[i].epoch == points[start].epoch {
+    for i in 1..=known {
+        if i < known && !moved(&points[i - 1], &points[i]) && points[i].epoch == points[start].epoch {
             continue;
         }
-        // points[start..i] are flat; points[i], if any, is where work moved again.
-        let (first, last, flat) = (points[start], points[i - 1], &points[start..i]);
+        // points[start..i] are flat; points[i], if it is known, is where work moved again.
+        let (first, last, flat) = (&points[start], &points[i - 1], start..i);
         start = i;
-        let (on, length) = (i == points.len(), last.at.since(first.at));
+        let (on, length) = (i == known, last.at.since(first.at));
         if length < SILENCE_S || flat.len() < 3 || last.at < from {
             continue;
         }
+        // The first reading may still show a request whose last token had just been counted.
+        let mut later = points.range(flat.start + 1..flat.end);
         let gauge = |p: &Point, g| p.values.gauge(g).unwrap_or(0.0);
         let held = |p: &Point| gauge(p, Gauge::Running) + gauge(p, Gauge::Waiting);
         let in_flight = last.values.gauge(Gauge::InFlight);
-        // The first reading may still show a request whose last token had just been counted.
-        let busy = flat[1..].iter().all(|p| held(p) >= 1.0);
-        let in_http = flat[1..].iter().all(|p| p.values.gauge(Gauge::InFlight).is_none_or(|n| n >= 1.0));
+        let busy = later.clone().all(|p| held(p) >= 1.0);
+        let in_http = later.all(|p| p.values.gauge(Gauge::InFlight).is_none_or(|n| n >= 1.0));
         let patience = SILENCE_S + if in_flight.is_none() { lag } else { 0.0 };
         // What the front end opened since nothing moves: each connection is a request that nobody works on.
         let opened = files(last).zip(files(first)).map_or(0.0, |(now, then)| now - then);
@@ -150,7 +152,7 @@ fn silences<'a>(replica: Replica<'a>, from: At, now: At, spells: &mut Vec<Spell<
         } else if on {
             None
         } else {
-            burst(last, points[i], length).map(|n| (Witness::BurstAfterSilence, n))
+            burst(last, &points[i], length).map(|n| (Witness::BurstAfterSilence, n))
         };
         if let Some((witness, requests)) = found {
             let to = if on { now } else { points[i].at };

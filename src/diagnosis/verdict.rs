@@ -1,5 +1,7 @@
 //! The verdict: what is the matter, and who is suspected.
 
+use std::collections::HashSet;
+
 use super::facts::Facts;
 use super::outcome::{Diagnosis, Requests, SourceRow};
 use super::rows::{all_levers, changes, replica_row, source};
@@ -17,10 +19,13 @@ use crate::domain::{
 /// Diagnoses a snapshot. Pure: the same snapshot gives the same diagnosis.
 pub fn diagnose(snapshot: &Snapshot, policy: &Policy) -> Diagnosis {
     let sources: Vec<SourceRow> = snapshot.endpoints.iter().map(|e| source(e, snapshot)).collect();
+    let live: HashSet<&str> =
+        sources.iter().filter(|s| s.state == SourceState::Live).map(|s| s.name.as_str()).collect();
+    let complete = sources.iter().all(|s| s.state == SourceState::Live);
     let mut judged: Vec<Judged<'_>> = groups(snapshot)
         .into_iter()
         .map(|(replicas, endpoints)| {
-            judge(Facts::of(replicas, &endpoints, snapshot.now, snapshot.interval_s, policy), &sources)
+            judge(Facts::of(replicas, &endpoints, snapshot.now, snapshot.interval_s, policy), &live, complete)
         })
         .collect();
     // The worst model speaks; the objectives of all stand in the table.
@@ -55,7 +60,7 @@ fn groups(snapshot: &Snapshot) -> Vec<(Vec<Replica<'_>>, Vec<&Endpoint>)> {
             });
             let group = &mut groups[index];
             group.1.push(Replica { endpoint, track });
-            if !group.2.iter().any(|e| std::ptr::eq(*e, endpoint)) {
+            if !group.2.last().is_some_and(|e| std::ptr::eq(*e, endpoint)) {
                 group.2.push(endpoint);
             }
         }
@@ -94,18 +99,15 @@ pub(super) struct Judged<'a> {
     pub(super) stale: bool,
 }
 
-fn judge<'a>(facts: Facts<'a>, sources: &[SourceRow]) -> Judged<'a> {
+/// `live` are the endpoints that were read lately; `complete`: they are all that were named.
+fn judge<'a>(facts: Facts<'a>, live: &HashSet<&str>, complete: bool) -> Judged<'a> {
     let split = Split::of(&facts);
     let mut findings: Vec<Finding> =
         rules::MECHANISMS.iter().chain(rules::CAUSES).filter_map(|rule| rule(&facts, &split)).collect();
     for finding in &mut findings {
         finding.levers = levers::advise(finding.code, &facts);
     }
-    let live = facts
-        .replicas
-        .iter()
-        .any(|r| sources.iter().any(|s| s.name == r.endpoint.name && s.state == SourceState::Live));
-    let complete = sources.iter().all(|s| s.state == SourceState::Live);
+    let live = facts.replicas.iter().any(|r| live.contains(r.endpoint.name.as_str()));
     let verdict = verdict(&facts, &findings, live, complete);
     let troubled = matches!(verdict, Verdict::Breach | Verdict::Warning | Verdict::Stalled);
     let suspect = if troubled { suspect(&findings) } else { None };

@@ -79,7 +79,7 @@ impl Cell {
             Target::Dist(dist) => {
                 let Some(mine) = self.histogram(dist, memory) else { return };
                 match values.dist_mut(dist) {
-                    Some(known) => known.add(&mine),
+                    Some(known) => known.add(mine.view()),
                     none => *none = Some(mine),
                 }
             }

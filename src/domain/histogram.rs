@@ -18,6 +18,19 @@ pub struct Histogram {
     pub count: f64,
 }
 
+/// A histogram that lies somewhere else, in one piece with other numbers.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct HistogramRef<'a> {
+    /// As in [`Histogram`].
+    pub bounds: &'a Arc<[f64]>,
+    /// As in [`Histogram`].
+    pub counts: &'a [f64],
+    /// As in [`Histogram`].
+    pub sum: f64,
+    /// As in [`Histogram`].
+    pub count: f64,
+}
+
 /// A quantile with the bucket into which it fell.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Quantile {
@@ -42,10 +55,48 @@ pub struct Fraction {
     pub nearest_bound: Option<f64>,
 }
 
+impl From<HistogramRef<'_>> for Histogram {
+    fn from(it: HistogramRef<'_>) -> Self {
+        Self { bounds: Arc::clone(it.bounds), counts: it.counts.into(), sum: it.sum, count: it.count }
+    }
+}
+
+impl HistogramRef<'_> {
+    /// What was observed since `earlier`, another reading of the same process. Bounds change with a new process: then
+    /// sum and count are chained, and the buckets are not.
+    pub fn since(self, earlier: HistogramRef<'_>) -> Histogram {
+        let mut between = Histogram::from(self);
+        if !between.take_away(earlier) {
+            between = Histogram::plain(self.sum - earlier.sum, self.count - earlier.count);
+        }
+        between
+    }
+
+    /// Of the observations since `earlier` (or since the start): how many, their sum, and how many lie certainly above
+    /// `threshold`. Allocates nothing, for it runs once per reading.
+    pub fn late_since(self, earlier: Option<HistogramRef<'_>>, threshold: f64) -> (f64, f64, f64) {
+        let (count0, sum0) = earlier.map_or((0.0, 0.0), |e| (e.count, e.sum));
+        let next = self.bounds.iter().position(|b| *b >= threshold * (1.0 - 1e-9));
+        // Readings of one process share their bounds: to compare them one by one is rarely needed.
+        let comparable = |e: HistogramRef<'_>| Arc::ptr_eq(e.bounds, self.bounds) || e.bounds == self.bounds;
+        let within = |h: HistogramRef<'_>| match next {
+            Some(i) if comparable(h) => h.counts[i],
+            _ => h.count,
+        };
+        let late = (self.count - within(self)) - earlier.map_or(0.0, |e| e.count - within(e));
+        (self.count - count0, self.sum - sum0, late.max(0.0))
+    }
+}
+
 impl Histogram {
     /// A histogram of which only sum and count are known.
     pub fn plain(sum: f64, count: f64) -> Self {
-        Self { bounds: Arc::new([]), counts: Box::new([]), sum, count }
+        Self { bounds: Arc::default(), counts: Box::default(), sum, count }
+    }
+
+    /// This, wherever it lies.
+    pub fn view(&self) -> HistogramRef<'_> {
+        HistogramRef { bounds: &self.bounds, counts: &self.counts, sum: self.sum, count: self.count }
     }
 
     /// Mean of the observations; `None` where there are none, or where their sum is no number.
@@ -58,42 +109,46 @@ impl Histogram {
         self.counts.windows(2).all(|w| w[0] <= w[1]) && self.counts.last().is_none_or(|last| *last == self.count)
     }
 
-    /// What was observed between `earlier` and this, two readings of one process. `None` where the bounds differ.
-    pub fn minus(&self, earlier: &Self) -> Option<Self> {
+    /// Leaves what was observed since `earlier`, a reading of the same process; without buckets, where one of the two has
+    /// none. Where the bounds differ nothing can be said of them: this stays as it is, and the answer is false.
+    #[must_use]
+    pub fn take_away(&mut self, earlier: HistogramRef<'_>) -> bool {
         if self.counts.is_empty() || earlier.counts.is_empty() {
-            return Some(Self::plain(self.sum - earlier.sum, self.count - earlier.count));
+            *self = Self::plain(self.sum - earlier.sum, self.count - earlier.count);
+            return true;
         }
-        if self.bounds != earlier.bounds {
-            return None;
+        if self.bounds != *earlier.bounds {
+            return false;
         }
-        Some(Self {
-            bounds: Arc::clone(&self.bounds),
-            counts: self.counts.iter().zip(&earlier.counts).map(|(a, b)| a - b).collect(),
-            sum: self.sum - earlier.sum,
-            count: self.count - earlier.count,
-        })
+        for (a, b) in self.counts.iter_mut().zip(earlier.counts) {
+            *a -= b;
+        }
+        self.sum -= earlier.sum;
+        self.count -= earlier.count;
+        true
     }
 
-    /// Of the observations since `earlier` (or since the start): how many, their sum, and how many lie certainly above
-    /// `threshold`. Allocates nothing, for it runs once per reading.
-    pub fn late_since(&self, earlier: Option<&Self>, threshold: f64) -> (f64, f64, f64) {
-        let (count0, sum0) = earlier.map_or((0.0, 0.0), |e| (e.count, e.sum));
-        let next = self.bounds.iter().position(|b| *b >= threshold * (1.0 - 1e-9));
-        let within = |h: &Self| match next {
-            Some(i) if h.bounds == self.bounds => h.counts[i],
-            _ => h.count,
-        };
-        let late = (self.count - within(self)) - earlier.map_or(0.0, |e| e.count - within(e));
-        (self.count - count0, self.sum - sum0, late.max(0.0))
+    /// Adds what another process observed between two readings, or since its start. Allocates nothing where all bounds
+    /// are the same, for it runs once per process and span.
+    pub fn add_between(&mut self, earlier: Option<HistogramRef<'_>>, later: HistogramRef<'_>) {
+        let Some(earlier) = earlier else { return self.add(later) };
+        if self.bounds != *later.bounds || later.bounds != earlier.bounds {
+            return self.add(later.since(earlier).view());
+        }
+        self.sum += later.sum - earlier.sum;
+        self.count += later.count - earlier.count;
+        for (sum, (b, a)) in self.counts.iter_mut().zip(later.counts.iter().zip(earlier.counts)) {
+            *sum += b - a;
+        }
     }
 
     /// Adds another process's observations. Where the bounds differ, the common ones are kept: a cumulative count at a
     /// common bound is exact on both sides. A side without buckets takes the buckets away.
-    pub fn add(&mut self, other: &Self) {
+    pub fn add(&mut self, other: HistogramRef<'_>) {
         self.sum += other.sum;
         self.count += other.count;
-        if self.bounds == other.bounds {
-            for (a, b) in self.counts.iter_mut().zip(&other.counts) {
+        if self.bounds == *other.bounds {
+            for (a, b) in self.counts.iter_mut().zip(other.counts) {
                 *a += b;
             }
             return;
@@ -250,7 +305,7 @@ mod tests {
     #[test]
     fn histograms_with_other_bounds_are_summed_at_the_common_ones() {
         let mut a = of(&[(0.5, 1.0), (1.0, 2.0), (INF, 4.0)]);
-        a.add(&of(&[(1.0, 10.0), (2.0, 11.0), (INF, 12.0)]));
+        a.add(of(&[(1.0, 10.0), (2.0, 11.0), (INF, 12.0)]).view());
         assert_eq!(&*a.bounds, &[1.0, INF]);
         assert_eq!(&*a.counts, &[12.0, 16.0]);
         assert_eq!(a.count, 16.0);

@@ -2,7 +2,7 @@
 
 use std::collections::VecDeque;
 
-use super::{At, Dist, Gauge, Histogram, ReplicaPage, Total, Values};
+use super::{At, Dist, Gauge, Histogram, HistogramRef, Reading, ReplicaPage, Total, Values};
 
 /// One kept reading. Totals and distributions are chained: they go on counting where a restarted process began again.
 #[derive(Debug, Clone)]
@@ -10,7 +10,7 @@ pub struct Point {
     /// When the page was asked for.
     pub at: At,
     /// What it said.
-    pub values: Values,
+    pub values: Reading,
     /// How often the process had restarted by then.
     pub epoch: u32,
 }
@@ -37,7 +37,8 @@ pub struct Track {
     /// The model that it serves, where labelled.
     pub model: Option<String>,
     points: VecDeque<Point>,
-    raw: Option<Values>,
+    /// The last page as it was, not chained.
+    raw: Option<Reading>,
     restarts: Vec<At>,
     torn: u32,
     capacity: usize,
@@ -76,33 +77,33 @@ impl Track {
 
     /// Adds a reading.
     pub fn push(&mut self, at: At, page: ReplicaPage) -> Pushed {
-        let Some(last) = self.points.back() else {
-            self.model = page.model;
-            self.points.push_back(Point { at, values: page.values.clone(), epoch: 0 });
-            self.raw = Some(page.values);
+        let ReplicaPage { mut values, model, .. } = page;
+        let raw = Reading::of(&values, self.raw.as_ref());
+        let (Some(last), Some(earlier)) = (self.points.back(), &self.raw) else {
+            self.model = model;
+            self.points.push_back(Point { at, values: raw.clone(), epoch: 0 });
+            self.raw = Some(raw);
             return Pushed::Kept;
         };
         if at <= last.at {
             return Pushed::OutOfOrder;
         }
-        let (mut epoch, earlier) = (last.epoch, self.raw.take().unwrap_or_default());
-        let step = compare(&earlier, &page.values);
+        let step = compare(earlier, &values);
         if step == Step::Torn {
-            self.raw = Some(earlier);
             self.torn += 1;
             return Pushed::Torn;
         }
         let restarted = step == Step::Restarted;
+        chain(&last.values, if restarted { None } else { Some(earlier) }, &mut values);
+        let (values, epoch) = (Reading::of(&values, Some(&last.values)), last.epoch + u32::from(restarted));
+        self.points.push_back(Point { at, values, epoch });
+        self.raw = Some(raw);
         if restarted {
-            epoch += 1;
             self.restarts.push(at);
         }
-        if page.model.is_some() {
-            self.model = page.model;
+        if model.is_some() {
+            self.model = model;
         }
-        let values = chain(&last.values, if restarted { None } else { Some(&earlier) }, &page.values);
-        self.raw = Some(page.values);
-        self.points.push_back(Point { at, values, epoch });
         if self.points.len() > self.capacity.max(2) {
             self.thin();
         }
@@ -129,7 +130,7 @@ enum Step {
 
 /// Whether `now` can follow `before` in one process. A restart resets everything at once; where only a part went back,
 /// the page was torn.
-fn compare(before: &Values, now: &Values) -> Step {
+fn compare(before: &Reading, now: &Values) -> Step {
     if let (Some(a), Some(b)) = (before.gauge(Gauge::ProcessStart), now.gauge(Gauge::ProcessStart))
         && (a - b).abs() > 1.0
     {
@@ -151,7 +152,7 @@ fn compare(before: &Values, now: &Values) -> Step {
         count(a.map(|h| h.count), b.map(|h| h.count));
         broken |= b.is_some_and(|h| !h.is_whole());
         if let (Some(a), Some(b)) = (a, b)
-            && a.bounds == b.bounds
+            && *a.bounds == b.bounds
             && b.count >= a.count
         {
             broken |= a.counts.iter().zip(&b.counts).any(|(a, b)| b < a);
@@ -166,41 +167,36 @@ fn compare(before: &Values, now: &Values) -> Step {
     }
 }
 
-/// The chained values after `now`, given the chained values so far and the same process's previous page (`None` after a
-/// restart: the new process counts from zero).
-fn chain(so_far: &Values, previous: Option<&Values>, now: &Values) -> Values {
-    let mut next = now.clone();
+/// Chains `now` to the values so far, given the same process's previous page (`None` after a restart: the new process
+/// counts from zero).
+fn chain(so_far: &Reading, previous: Option<&Reading>, now: &mut Values) {
     for total in Total::ALL {
         let before = previous.and_then(|p| p.total(*total)).unwrap_or(0.0);
         match (so_far.total(*total), now.total(*total)) {
-            (Some(sum), Some(value)) => next.set_total(*total, sum + value - before),
-            (Some(sum), None) => next.set_total(*total, sum),
+            (Some(sum), Some(value)) => now.set_total(*total, sum + value - before),
+            (Some(sum), None) => now.set_total(*total, sum),
             (None, _) => {}
         }
     }
     for dist in Dist::ALL {
-        let chained = match (so_far.dist(*dist), now.dist(*dist)) {
-            (Some(sum), Some(value)) => Some(chain_histogram(sum, previous.and_then(|p| p.dist(*dist)), value)),
-            (Some(sum), None) => Some(sum.clone()),
-            (None, value) => value.cloned(),
-        };
-        next.set_dist(*dist, chained);
+        let Some(sum) = so_far.dist(*dist) else { continue };
+        match now.dist_mut(*dist) {
+            Some(value) => chain_histogram(sum, previous.and_then(|p| p.dist(*dist)), value),
+            none => *none = Some(sum.into()),
+        }
     }
-    next
 }
 
-fn chain_histogram(so_far: &Histogram, previous: Option<&Histogram>, now: &Histogram) -> Histogram {
-    let added = previous.map_or_else(|| Some(now.clone()), |p| now.minus(p));
-    match added {
-        // Another process may have other bounds (token histograms follow --max-model-len): the chain keeps sum and
-        // count, and its buckets end here.
-        Some(added) if added.bounds == so_far.bounds => {
-            let mut sum = so_far.clone();
-            sum.add(&added);
-            sum
-        }
-        Some(added) => Histogram::plain(so_far.sum + added.sum, so_far.count + added.count),
-        None => now.clone(),
+fn chain_histogram(so_far: HistogramRef<'_>, previous: Option<HistogramRef<'_>>, now: &mut Histogram) {
+    if !previous.is_none_or(|p| now.take_away(p)) {
+        return;
+    }
+    // Another process may have other bounds (token histograms follow --max-model-len): the chain keeps sum and count,
+    // and its buckets end here.
+    if now.bounds == *so_far.bounds {
+        now.add(so_far);
+    } else {
+        *now = Histogram::plain(so_far.sum + now.sum, so_far.count + now.count);
     }
 }
 

@@ -25,8 +25,8 @@ pub(super) fn replica_outlier(facts: &Facts<'_>, _: &Split) -> Option<Finding> {
         .iter()
         .enumerate()
         .filter_map(|(i, r)| {
-            let span = Span::between(std::slice::from_ref(r), facts.incident.0, facts.incident.1)?;
-            let histogram = span.dist(metric.dist())?;
+            let (from, to) = facts.incident;
+            let (_, histogram) = Span::of_dist(std::slice::from_ref(r), metric.dist(), from, to)?;
             Some((i, histogram.mean()?, histogram.above(target)?.at_least))
         })
         .collect();
