@@ -8,7 +8,7 @@ use std::sync::Arc;
 use incident::{capture, codes, policy, suspect};
 use warroom::diagnosis::{Diagnosis, Metric, Policy, diagnose};
 use warroom::dialect::Catalogue;
-use warroom::domain::{At, Mechanism, Phase, RowStatus, Snapshot, Trend, Verdict};
+use warroom::domain::{Action, At, Mechanism, Phase, RowStatus, Snapshot, Trend, Verdict};
 use warroom::source::engine::Decoder;
 use warroom::source::pages::Recording;
 
@@ -106,6 +106,22 @@ fn llamacpp_is_healthy_on_what_it_measures_and_says_that_ttft_is_not_measured() 
     let decode = d.phases.iter().find(|p| p.phase == Phase::Decode).unwrap();
     assert!(decode.mean.is_some_and(|m| (m - 2.111_62 / 2686.0).abs() < 1e-9), "{decode:?}");
     assert_eq!(decode.unit, "s/token");
+}
+
+/// Without a count of requests no share of late ones can be given: a queue that stood is a warning, and not a breach.
+#[test]
+fn llamacpps_queue_is_a_warning_with_its_slots_named() {
+    let d = Judge::of("llama_c_queue").end();
+    assert_eq!((d.verdict, d.trend), (Verdict::Warning, Some(Trend::Over)), "{}", d.sentence);
+    assert_eq!(suspect(&d), "queue/queue_saturation/max_num_seqs_bound");
+    let flag = d.levers.iter().find(|l| l.action == Action::SetEngineFlags).unwrap();
+    assert!(flag.why.contains("-np"), "{}", flag.why);
+    let long = Judge::of("llama_d_long_prompts").end();
+    assert_eq!(long.verdict, Verdict::Warning);
+    assert_eq!(suspect(&long), "queue/queue_saturation/prompt_length_shift");
+    let stall = Judge::of("llama_h_stall");
+    assert_eq!(stall.at(45.0).verdict, Verdict::Stalled);
+    assert_eq!(suspect(&stall.end()), "rest/engine_stalled/none_found");
 }
 
 #[test]
