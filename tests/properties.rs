@@ -133,7 +133,7 @@ fn judged(endpoints: Vec<Endpoint>, now: At) -> Diagnosis {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 200, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: 200, failure_persistence: None, ..ProptestConfig::default() })]
 
     /// Whatever restarts and failures lie between, what is counted is what was done since the first page.
     #[test]
