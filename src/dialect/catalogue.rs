@@ -262,13 +262,15 @@ impl Catalogue {
                 return Err(unknown(family, quantity));
             }
             let mapping = Mapping { is: quantity.clone(), scale: 1.0, ..Mapping::default() };
+            // Whoever names the buckets means the histogram.
+            let buckets =
+                family.strip_suffix("_bucket").filter(|_| targets.iter().any(|t| matches!(t, Target::Dist(_))));
             for target in targets {
+                if buckets.is_some() && !matches!(target, Target::Dist(_)) {
+                    continue;
+                }
                 let slot = self.slot(dialect, target, &mapping);
-                let bare = match target {
-                    Target::Dist(_) => family.strip_suffix("_bucket").unwrap_or(family),
-                    Target::Gauge(_) | Target::Total(_) => family,
-                };
-                let mut names = vec![bare.to_owned()];
+                let mut names = vec![buckets.unwrap_or(family).to_owned()];
                 if matches!(target, Target::Total(_)) && !family.ends_with("_total") {
                     // OpenMetrics names the family without the suffix that its samples have.
                     names.push(format!("{family}_total"));

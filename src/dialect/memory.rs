@@ -81,12 +81,14 @@ impl Memory {
     /// A histogram whose bounds are shared with those of earlier pages.
     pub(super) fn histogram(&mut self, dist: Dist, bounds: &[f64], counts: &[f64], sum: f64, count: f64) -> Histogram {
         let known = self.bounds.iter().find(|(d, b)| *d == dist && **b == *bounds);
-        let bounds = known.map(|(_, b)| Arc::clone(b)).unwrap_or_else(|| {
+        let bounds = if let Some((_, known)) = known {
+            Arc::clone(known)
+        } else {
             let bounds: Arc<[f64]> = bounds.into();
             self.bounds.retain(|(d, _)| *d != dist);
             self.bounds.push((dist, Arc::clone(&bounds)));
             bounds
-        });
+        };
         Histogram { bounds, counts: counts.into(), sum, count }
     }
 }

@@ -1,0 +1,18 @@
+//! What each dialect reads off real pages, and off pages that were written to show one trap each.
+
+#[path = "dialects/adapter.rs"]
+mod adapter;
+#[path = "dialects/engines.rs"]
+mod engines;
+#[path = "dialects/hostile.rs"]
+mod hostile;
+#[path = "dialects/memory.rs"]
+mod memory;
+#[path = "dialects/public.rs"]
+mod public;
+#[path = "dialects/recorded.rs"]
+mod recorded;
+#[path = "dialects/told.rs"]
+mod told;
+#[path = "dialects/versions.rs"]
+mod versions;

@@ -1,0 +1,45 @@
+//! Pages of other systems that others published: read where they are present, never taken for an engine they are not.
+
+use std::fs;
+
+use warroom::domain::Failure;
+
+use super::told::try_read;
+
+/// What a file of this name is, where it is an engine at all. The files are named after their system.
+fn expected(file: &str) -> Option<&'static str> {
+    ["vllm", "sglang"]
+        .into_iter()
+        .find(|engine| file.contains(engine))
+        .or(file.contains("llama.cpp").then_some("llamacpp"))
+}
+
+#[test]
+fn public_pages_are_recognised_for_what_they_are_and_for_nothing_else() {
+    let Some(directory) = std::env::var_os("WARROOM_PUBLIC_PAGES") else {
+        eprintln!(
+            "skipped: public_pages_are_recognised_for_what_they_are_and_for_nothing_else (WARROOM_PUBLIC_PAGES names no directory)"
+        );
+        return;
+    };
+    let mut read = 0;
+    for entry in fs::read_dir(&directory).expect("a directory") {
+        let path = entry.expect("an entry").path();
+        let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
+        if path.extension().is_none_or(|e| e != "prom") {
+            continue;
+        }
+        let mut page = fs::read(&path).expect("a readable file");
+        if page.last() != Some(&b'\n') {
+            // Published without its last line break; an answer that ended so would have been cut.
+            page.push(b'\n');
+        }
+        match (try_read(page), expected(&name)) {
+            (Ok(page), Some(engine)) => assert_eq!(page.system.engine, engine, "{name}"),
+            (Err(Failure::NotRecognised(saw)), None) => assert!(!saw.is_empty(), "{name}"),
+            (outcome, expected) => panic!("{name}: expected {expected:?}, got {outcome:?}"),
+        }
+        read += 1;
+    }
+    assert!(read > 0, "no pages in {}", directory.display());
+}
