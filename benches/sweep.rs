@@ -36,8 +36,11 @@ const KEPT: usize = 5;
 /// What is done with a page besides fetching it: gets the endpoint's place and the page, says how much it saw.
 type Work = Arc<dyn Fn(usize, &[u8]) -> Result<usize, Failure> + Send + Sync>;
 
-/// What is done with the pages of so many endpoints, and how it is called.
-const WORKS: [(&str, fn(usize) -> Anything<Work>); 3] = [
+/// Work for so many endpoints.
+type Begin = fn(usize) -> Anything<Work>;
+
+/// What is done with the pages, by name.
+const WORKS: [(&str, Begin); 3] = [
     ("fetching alone", |_| Ok(Arc::new(|_, page| Ok(page.len())))),
     ("fetching and finding the lines", |_| Ok(Arc::new(|_, page| Ok(memchr::memchr_iter(b'\n', page).count())))),
     ("fetching, decoding and keeping", keeping),

@@ -19,10 +19,10 @@ const START: i64 = 1_800_000_000_000;
 /// Copies a capture's pages so that the first one stands at [`START`].
 fn replica(into: &Path, name: &str, from: &str) -> PathBuf {
     let directory = into.join(name);
-    fs::create_dir_all(&directory).unwrap();
+    fs::create_dir_all(&directory).expect("a folder can be made");
     let mut pages: Vec<(i64, PathBuf)> = fs::read_dir(capture(from))
-        .unwrap()
-        .map(|entry| entry.unwrap().path())
+        .expect("the capture is there")
+        .map(|entry| entry.expect("the capture can be listed").path())
         .filter_map(|path| {
             let ms = path.file_name()?.to_str()?.strip_suffix(".prom.gz")?.parse().ok()?;
             Some((ms, path))
@@ -31,15 +31,16 @@ fn replica(into: &Path, name: &str, from: &str) -> PathBuf {
     pages.sort();
     let first = pages[0].0;
     for (ms, path) in pages {
-        fs::copy(path, directory.join(format!("{}.prom.gz", START + ms - first))).unwrap();
+        fs::copy(path, directory.join(format!("{}.prom.gz", START + ms - first))).expect("a page can be copied");
     }
     directory
 }
 
 fn judged(directories: &[PathBuf], at: f64) -> Diagnosis {
-    let decoder = Decoder::new(Arc::new(Catalogue::embedded(&[]).unwrap()));
+    let decoder = Decoder::new(Arc::new(Catalogue::embedded(&[]).expect("the dialects load")));
     let now = At(START).plus(at);
-    let endpoints = directories.iter().map(|d| Recording::open(d).unwrap().read(now, &decoder)).collect();
+    let endpoints =
+        directories.iter().map(|d| Recording::open(d).expect("it was just written").read(now, &decoder)).collect();
     diagnose(&Snapshot { now, interval_s: 2.0, endpoints }, &policy(1.0, 0.1))
 }
 
