@@ -204,7 +204,7 @@ impl Pages {
     /// What a replica answers to a scrape: the recording from a place of its own on, spread over all the scrapes. Where
     /// there are fewer pages than scrapes, some come twice: nothing happened in between.
     fn of(&self, replica: usize, scrape: usize) -> &[u8] {
-        let pages = if replica % ONE_IN_TROUBLE_OF == 0 { &self.queued } else { &self.well };
+        let pages = if replica.is_multiple_of(ONE_IN_TROUBLE_OF) { &self.queued } else { &self.well };
         let used = pages.len() * 4 / 5;
         &pages[replica % (pages.len() - used) + scrape % FULL.scrapes * used / FULL.scrapes]
     }

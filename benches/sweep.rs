@@ -30,11 +30,17 @@ type Anything<T> = Result<T, Box<dyn std::error::Error + Send + Sync>>;
 /// What every server answers: a page as vLLM wrote it.
 const PAGE: &[u8] = include_bytes!("../tests/fixtures/pages/vllm-0.32.0-queue.prom");
 
+/// A history begins anew after so many readings: what long ones hold is measured by `diagnose`.
+const KEPT: usize = 5;
+
 /// What is done with a page besides fetching it: gets the endpoint's place and the page, says how much it saw.
 type Work = Arc<dyn Fn(usize, &[u8]) -> Result<usize, Failure> + Send + Sync>;
 
-/// What is done with the pages of so many endpoints, and how it is called. Histories begin when it is made.
-const WORKS: [(&str, fn(usize) -> Anything<Work>); 3] = [
+/// Work for so many endpoints.
+type Begin = fn(usize) -> Anything<Work>;
+
+/// What is done with the pages, by name.
+const WORKS: [(&str, Begin); 3] = [
     ("fetching alone", |_| Ok(Arc::new(|_, page| Ok(page.len())))),
     ("fetching and finding the lines", |_| Ok(Arc::new(|_, page| Ok(memchr::memchr_iter(b'\n', page).count())))),
     ("fetching, decoding and keeping", keeping),
@@ -43,12 +49,15 @@ const WORKS: [(&str, fn(usize) -> Anything<Work>); 3] = [
 /// What a live check does with its pages: decodes them and adds them to the histories that a diagnosis reads.
 fn keeping(endpoints: usize) -> Anything<Work> {
     let decoder = Decoder::new(Arc::new(Catalogue::embedded(&[])?));
-    let new = || Mutex::new((Memory::default(), Endpoint::new("an engine", "its page")));
-    let histories: Vec<_> = std::iter::repeat_with(new).take(endpoints).collect();
+    let new = || Endpoint::new("an engine", "its page");
+    let histories: Vec<_> = std::iter::repeat_with(|| Mutex::new((Memory::default(), new()))).take(endpoints).collect();
     Ok(Arc::new(move |endpoint, page| {
         let (memory, history) = &mut *histories[endpoint].lock().unwrap_or_else(PoisonError::into_inner);
         let read = decoder.decode(page, memory)?;
         let series = read.series;
+        if history.attempts.len() == KEPT {
+            *history = new();
+        }
         history.page(At(clock::unix_ms()), read);
         Ok(series)
     }))
