@@ -514,6 +514,6 @@ fn source(s: &diagnosis::SourceRow) -> Source {
         error: s.error.clone(),
         series_seen: s.series,
         lines_skipped: s.skipped,
-        families: s.families.iter().map(|(q, f)| (*q, f.clone())).collect(),
+        families: s.families.iter().map(|(q, f)| (*q, f.to_string())).collect(),
     }
 }

@@ -3,6 +3,7 @@
 #[path = "support/incident.rs"]
 mod incident;
 
+use std::fmt::Write as _;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -104,4 +105,39 @@ fn two_models_are_judged_apart_and_the_worse_one_speaks() {
         "{rows:?}"
     );
     assert!(codes(&d).contains(&"queue_saturation"));
+}
+
+/// A data-parallel page has several engines and says some things once for all of them.
+#[test]
+fn the_engines_of_one_page_are_replicas_and_their_process_is_none() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let directory = folder.path().join("pod-a");
+    fs::create_dir_all(&directory).expect("a folder");
+    for i in 0..20_u32 {
+        let mut page = String::from("process_start_time_seconds 1.0\n");
+        let labels = "handler=\"/v1/completions\",method=\"POST\",status=\"2xx\"";
+        let _ = writeln!(page, "http_requests_total{{{labels}}} {}", i * 4);
+        for engine in 0..3 {
+            // The third engine is late with everything.
+            let (slow, n) = (engine == 2, i * 2);
+            let l = format!("engine=\"{engine}\",model_name=\"m\"");
+            let sum = if slow { f64::from(n) * 7.0 } else { f64::from(n) * 0.05 };
+            let in_time = if slow { 0 } else { n };
+            let _ = writeln!(page, "vllm:num_requests_running{{{l}}} 1\nvllm:num_requests_waiting{{{l}}} 0");
+            let _ = writeln!(page, "vllm:generation_tokens_total{{{l}}} {}", n * 50);
+            let _ = writeln!(page, "vllm:request_success_total{{{l},finished_reason=\"stop\"}} {n}");
+            for (le, count) in [("1.0", in_time), ("10.0", n), ("+Inf", n)] {
+                let _ = writeln!(page, "vllm:time_to_first_token_seconds_bucket{{{l},le=\"{le}\"}} {count}");
+            }
+            let _ = writeln!(page, "vllm:time_to_first_token_seconds_sum{{{l}}} {sum}");
+            let _ = writeln!(page, "vllm:time_to_first_token_seconds_count{{{l}}} {n}");
+        }
+        fs::write(directory.join(format!("{}.prom", START + i64::from(i) * 5000)), page).expect("a page");
+    }
+    let d = judged(&[directory], 95.0);
+    let names: Vec<_> = d.replicas.iter().map(|r| r.name.rsplit('/').next().expect("a name").to_owned()).collect();
+    assert_eq!(names, ["pod-a engine 0", "pod-a engine 1", "pod-a engine 2"]);
+    assert_eq!(d.verdict, Verdict::Breach, "{}", d.sentence);
+    assert!(codes(&d).contains(&"replica_outlier"), "{:?}", codes(&d));
+    assert_eq!(d.requests.finished, Some(114.0), "three engines, 38 requests each");
 }

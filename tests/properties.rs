@@ -82,7 +82,7 @@ impl Process {
         values.set_dist(Dist::E2e, Some(Histogram::plain(self.finished * 2.0, self.finished)));
         let system = System { engine: "vllm".to_owned(), phases: Finish::AtFinish, ..System::default() };
         let replica = ReplicaPage { values, ..ReplicaPage::default() };
-        EnginePage { system, replicas: vec![replica], ..EnginePage::default() }
+        EnginePage { system: system.into(), replicas: vec![replica], ..EnginePage::default() }
     }
 }
 

@@ -1,5 +1,7 @@
 //! Everything that the rules read, computed once: the judged window, the incident inside it, what to compare it with.
 
+use std::sync::Arc;
+
 use super::episode::{self, Episode};
 use super::slices::{self, Slice};
 use super::slo::{self, Metric, SloRow};
@@ -13,7 +15,7 @@ pub(super) struct Facts<'a> {
     pub(super) now: At,
     pub(super) model: Option<String>,
     pub(super) targets: Targets,
-    pub(super) system: System,
+    pub(super) system: Arc<System>,
     pub(super) replicas: Vec<Replica<'a>>,
     /// The start of the judged window: shorter than asked for where less was observed.
     pub(super) from: At,
@@ -112,6 +114,11 @@ impl<'a> Facts<'a> {
             kv,
             max_gap_s,
         }
+    }
+
+    /// The engines: what a process says of itself beside several of them is no replica.
+    pub(super) fn engines(&self) -> impl Iterator<Item = Replica<'a>> {
+        self.replicas.iter().copied().filter(|r| r.is_engine())
     }
 
     /// The state of an objective.

@@ -1,5 +1,7 @@
 //! What a diagnosis says: the values that contract and reports are made from.
 
+use std::sync::Arc;
+
 use super::{Finding, LeverAdvice, PhaseRow, SloRow, Suspect};
 use crate::domain::{At, SourceState, Trend, Verdict};
 
@@ -113,5 +115,5 @@ pub struct SourceRow {
     /// Lines that were skipped on it.
     pub skipped: Option<usize>,
     /// Which families were used: (quantity, family).
-    pub families: Vec<(&'static str, String)>,
+    pub families: Vec<(&'static str, Arc<str>)>,
 }

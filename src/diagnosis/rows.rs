@@ -58,10 +58,8 @@ pub(super) fn replica_row(facts: &Facts<'_>, replica: &Replica<'_>) -> Option<Re
     let last = replica.track.at_or_before(facts.now)?;
     let gauge = |g: Gauge| last.values.gauge(g);
     let ttft = Span::of_dist(std::slice::from_ref(replica), Dist::Ttft, facts.from, facts.now).map(|(_, h)| h);
-    let serves =
-        gauge(Gauge::Running).is_some() || last.values.dist(Dist::Ttft).is_some() || replica.track.engine.is_empty();
     let placement = replica.endpoint.placement(facts.now);
-    serves.then(|| ReplicaRow {
+    replica.is_engine().then(|| ReplicaRow {
         name: replica_name(replica),
         node: placement.and_then(|p| p.node.clone()),
         revision: placement.and_then(|p| p.revision),

@@ -207,7 +207,7 @@ pub(super) fn judge(
 
 /// The family used for a quantity, as the first replica that has one names it.
 pub(super) fn series(replicas: &[Replica<'_>], quantity: &str) -> Option<String> {
-    replicas.iter().find_map(|r| r.endpoint.families.iter().find(|(q, _)| *q == quantity).map(|(_, f)| f.clone()))
+    replicas.iter().find_map(|r| r.endpoint.families.iter().find(|(q, _)| *q == quantity).map(|(_, f)| f.to_string()))
 }
 
 /// Fills in the burn rates of the paging tiers' windows. A window counts as observed from nine tenths on.

@@ -10,6 +10,11 @@ pub(super) struct Replica<'a> {
 }
 
 impl<'a> Replica<'a> {
+    /// Whether this is an engine, and not what a process says of itself beside the several engines of its page.
+    pub(super) fn is_engine(self) -> bool {
+        self.endpoint.tracks.len() == 1 || !self.track.engine.is_empty()
+    }
+
     /// The earliest moment from which this replica's counts are known, and the values at that moment. A process that
     /// started under our eyes counts from zero: nothing of it happened before.
     fn base(self, from: At) -> Option<(At, Option<&'a Reading>)> {

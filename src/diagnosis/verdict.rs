@@ -53,9 +53,11 @@ fn groups(snapshot: &Snapshot) -> Vec<(Vec<Replica<'_>>, Vec<&Endpoint>)> {
     let mut groups: Vec<(Option<&str>, Vec<Replica<'_>>, Vec<&Endpoint>)> = Vec::new();
     for endpoint in &snapshot.endpoints {
         for track in &endpoint.tracks {
-            let known = groups.iter().position(|(model, ..)| *model == track.model.as_deref());
+            // What a process says of itself beside several engines goes with them.
+            let model = track.model.as_deref().or_else(|| endpoint.tracks.iter().find_map(|t| t.model.as_deref()));
+            let known = groups.iter().position(|(named, ..)| *named == model);
             let index = known.unwrap_or_else(|| {
-                groups.push((track.model.as_deref(), Vec::new(), Vec::new()));
+                groups.push((model, Vec::new(), Vec::new()));
                 groups.len() - 1
             });
             let group = &mut groups[index];
@@ -65,7 +67,7 @@ fn groups(snapshot: &Snapshot) -> Vec<(Vec<Replica<'_>>, Vec<&Endpoint>)> {
             }
         }
     }
-    // What belongs to a process of several engines as a whole has no model; it goes with its own page's engines.
+    // A replica that has not named its model yet serves what the others serve, where they all serve the same.
     if groups.len() == 2
         && let Some(i) = groups.iter().position(|(model, ..)| model.is_none())
     {

@@ -1,5 +1,7 @@
 //! All dialects and aliases, compiled into one table from sample names to slots.
 
+use std::sync::Arc;
+
 use rustc_hash::FxHashMap;
 
 use super::definition::{Definition, Foreign, Generation, Mapping, Where};
@@ -144,7 +146,7 @@ pub struct Catalogue {
     pub(super) slots: Vec<Slot>,
     pub(super) routes: Vec<Route>,
     pub(super) names: FxHashMap<String, Key>,
-    pub(super) families: Vec<String>,
+    pub(super) families: Vec<Arc<str>>,
 }
 
 impl Catalogue {
@@ -302,7 +304,7 @@ impl Catalogue {
     /// Sends the samples of a family to a slot; `names` are the family under each prefix, `shown` what is said of it.
     fn names_of(&mut self, slot: usize, names: &[String], shown: &[String]) {
         for ((prefix, name), shown) in (0..).zip(names).zip(shown) {
-            self.families.push(shown.clone());
+            self.families.push(shown.as_str().into());
             let family = self.families.len() - 1;
             let parts: &[(&str, Part)] = match self.slots[slot].target {
                 // Buckets that nobody keeps are not even looked at.

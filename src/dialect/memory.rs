@@ -22,7 +22,7 @@ pub struct Memory {
     process_start: Option<f64>,
     pub(super) several: bool,
     bounds: Vec<(Dist, Arc<[f64]>)>,
-    system: Option<(Option<usize>, System)>,
+    system: Option<(Option<usize>, Arc<System>)>,
 }
 
 /// What stands for one quantity.
@@ -65,14 +65,14 @@ impl Memory {
     }
 
     /// The system that wrote the page, with its generation.
-    pub(super) fn system(&mut self, catalogue: &Catalogue, generation: Option<usize>) -> System {
+    pub(super) fn system(&mut self, catalogue: &Catalogue, generation: Option<usize>) -> Arc<System> {
         let dialect = &catalogue.dialects[self.dialect.unwrap_or(catalogue.adapter())];
         match &self.system {
-            Some((known, system)) if *known == generation => system.clone(),
+            Some((known, system)) if *known == generation => Arc::clone(system),
             _ => {
                 let generation_name = generation.map(|g| dialect.generations[g].name.clone());
-                let system = System { generation: generation_name, ..dialect.system.clone() };
-                self.system = Some((generation, system.clone()));
+                let system = Arc::new(System { generation: generation_name, ..dialect.system.clone() });
+                self.system = Some((generation, Arc::clone(&system)));
                 system
             }
         }

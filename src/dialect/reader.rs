@@ -98,7 +98,7 @@ impl Reader {
         // Prometheus takes an empty label for an absent one, and so does everything here.
         let label = |name: &str| label(name).filter(|value| !value.is_empty());
         let foreign = route.foreign.as_ref().filter(|(_, f)| f.wrote(&label)).map(|(dialect, f)| {
-            self.seen.note_foreign(route.to.first().map(|to| catalogue.families[to.family].as_str()), &f.with);
+            self.seen.note_foreign(route.to.first().map(|to| &*catalogue.families[to.family]), &f.with);
             *dialect
         });
         let ours = |dialect: usize| foreign != Some(dialect);
@@ -165,7 +165,7 @@ impl Reader {
         let system = memory.system(&self.catalogue, generation);
         let families = (0..Target::COUNT).filter_map(|target| {
             let slot = memory.chosen(target)?;
-            let family = self.catalogue.families[self.family[slot]?].clone();
+            let family = Arc::clone(&self.catalogue.families[self.family[slot]?]);
             Some((self.catalogue.slots[slot].target.name(), family))
         });
         Ok(EnginePage { system, replicas, families: families.collect(), series: 0, skipped: 0, first_skipped: None })

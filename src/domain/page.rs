@@ -1,5 +1,7 @@
 //! One reading of one engine process, in canonical quantities.
 
+use std::sync::Arc;
+
 use super::{Dist, Gauge, Histogram, Total};
 
 /// Values of the canonical quantities. Absent is not zero: an absent gauge or total is `None`.
@@ -110,11 +112,11 @@ pub struct ReplicaPage {
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct EnginePage {
     /// Who wrote it.
-    pub system: System,
+    pub system: Arc<System>,
     /// Its engines. Values that belong to the process as a whole stand with the engine without a name.
     pub replicas: Vec<ReplicaPage>,
     /// Which family was used for which quantity: (quantity, family).
-    pub families: Vec<(&'static str, String)>,
+    pub families: Vec<(&'static str, Arc<str>)>,
     /// Samples on the page.
     pub series: usize,
     /// Lines that were no sample and no comment.

@@ -1,6 +1,7 @@
 //! Everything that is known at one instant, with its past: what a diagnosis is made from.
 
 use std::collections::VecDeque;
+use std::sync::Arc;
 
 use super::{At, EnginePage, Failure, Pushed, System, Track};
 
@@ -61,9 +62,9 @@ pub struct Endpoint {
     /// How the same numbers can be read by hand.
     pub reproduce: String,
     /// Who wrote its pages, once one was read.
-    pub system: Option<System>,
+    pub system: Option<Arc<System>>,
     /// Which family was used for which quantity on the last page.
-    pub families: Vec<(&'static str, String)>,
+    pub families: Vec<(&'static str, Arc<str>)>,
     /// Its engines.
     pub tracks: Vec<Track>,
     /// The last attempts, oldest first.

@@ -99,7 +99,7 @@ fn an_empty_label_is_no_label() {
     );
     assert_eq!((names(&page), page.replicas[0].model.as_deref()), (vec![""], Some("m")));
     let page = read("vllm:num_requests_running{engine=\"\",model_name=\"\"} 2\n");
-    assert_eq!((page.replicas[0].model.as_deref(), page.system.generation), (None, None));
+    assert_eq!((page.replicas[0].model.as_deref(), page.system.generation.as_deref()), (None, None));
 }
 
 #[test]

@@ -7,7 +7,7 @@ use warroom::source::engine::Decoder;
 use super::told::{decoder, fixture, whole};
 
 fn family<'p>(page: &'p EnginePage, quantity: &str) -> Option<&'p str> {
-    page.families.iter().find(|(q, _)| *q == quantity).map(|(_, f)| f.as_str())
+    page.families.iter().find(|(q, _)| *q == quantity).map(|(_, f)| &**f)
 }
 
 /// One endpoint, page by page.

@@ -10,7 +10,7 @@ fn vllm_0_32_says_everything() {
     assert_eq!(page.replicas[0].model.as_deref(), Some("lab-model"));
     assert_eq!(page.replicas[0].engine, "", "one engine needs no name");
     assert_eq!(
-        page.system,
+        *page.system,
         System {
             engine: "vllm".into(),
             generation: Some("V1".into()),
@@ -132,7 +132,7 @@ fn sglang_says_everything() {
     let page = read(fixture("pages/sglang-0.5.23-queue.prom"));
     assert_eq!(page.replicas[0].model.as_deref(), Some("lab-model"));
     assert_eq!(
-        page.system,
+        *page.system,
         System {
             engine: "sglang".into(),
             generation: None,

@@ -38,7 +38,7 @@ pub(crate) fn told(page: &EnginePage) -> Vec<String> {
             lines.push(format!("[{}]", replica.engine));
         }
         let family = |quantity: &str| {
-            let family = page.families.iter().find(|(q, _)| *q == quantity).map(|(_, f)| f.as_str());
+            let family = page.families.iter().find(|(q, _)| *q == quantity).map(|(_, f)| &**f);
             family.expect("a family for each quantity").to_owned()
         };
         lines.extend(quantities(&replica.values).into_iter().map(|(q, value)| format!("{q} {value} {}", family(q))));

@@ -122,7 +122,7 @@ fn filling_up(facts: &Facts<'_>, broken: bool) -> Option<Finding> {
         facts.now,
         facts.max_gap_s,
     )?;
-    let mean_of_each = recent.mean / facts.replicas.len().max(1) as f64;
+    let mean_of_each = recent.mean / facts.engines().count().max(1) as f64;
     if !broken && mean_of_each > KV_WARNING && facts.held() >= 1.0 {
         let summary = format!("the KV cache is {} full, and nothing is late yet", percent(mean_of_each));
         let mut found = finding(facts, Code::Mechanism(Mechanism::KvCachePressure), Phase::Queue, summary);

@@ -15,13 +15,13 @@ const OWN: f64 = 0.6;
 
 /// The late events sit on one replica, and the others are fine.
 pub(super) fn replica_outlier(facts: &Facts<'_>, _: &Split) -> Option<Finding> {
-    if facts.replicas.len() < 2 {
+    let engines: Vec<_> = facts.engines().collect();
+    if engines.len() < 2 {
         return None;
     }
     let metric = [Metric::Ttft, Metric::Tpot].into_iter().find(|m| facts.late(*m))?;
     let target = metric.target(facts.targets).seconds;
-    let of_each: Vec<(usize, f64, f64)> = facts
-        .replicas
+    let of_each: Vec<(usize, f64, f64)> = engines
         .iter()
         .enumerate()
         .filter_map(|(i, r)| {
@@ -41,7 +41,7 @@ pub(super) fn replica_outlier(facts: &Facts<'_>, _: &Split) -> Option<Finding> {
     if mean < WORSE * middle || bad < OWN * all || middle > target {
         return None;
     }
-    let name = replica_name(&facts.replicas[worst]);
+    let name = replica_name(&engines[worst]);
     let summary = format!(
         "{name} has {} of the late events, at a mean {} of {} against {} for the others",
         percent(bad / all),
@@ -50,13 +50,13 @@ pub(super) fn replica_outlier(facts: &Facts<'_>, _: &Split) -> Option<Finding> {
         seconds(middle)
     );
     let mut found = finding(facts, Code::Cause(Cause::ReplicaOutlier), Phase::Rollout, summary);
-    let placement = facts.replicas[worst].endpoint.placement(facts.now);
+    let placement = engines[worst].endpoint.placement(facts.now);
     found.subject = Subject {
         replica: Some(name),
         node: placement.and_then(|p| p.node.clone()),
         revision: placement.and_then(|p| p.revision),
     };
-    found.confidence = if facts.replicas.len() >= 3 { Confidence::High } else { Confidence::Medium };
+    found.confidence = if engines.len() >= 3 { Confidence::High } else { Confidence::Medium };
     found.evidence.push(facts.evidence(
         metric.dist().name(),
         format!(

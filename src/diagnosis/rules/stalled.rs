@@ -75,18 +75,16 @@ pub(super) fn engine_stalled(facts: &Facts<'_>, _: &Split) -> Option<Finding> {
     found.confidence = if several.len() > 1 { Confidence::High } else { confidence };
     found.severity = Severity::Critical;
     found.explains_s = length * requests.max(1.0) / 2.0 + facts.during.sum(crate::domain::Dist::Ttft);
-    if facts.replicas.len() > 1 {
+    let alone = facts.engines().count() == 1;
+    if !alone {
         found.subject = Subject { replica: Some(spell.endpoint.name.clone()), ..Subject::default() };
     }
     found.evidence = evidence(facts, spell, length);
-    if spell
-        .replica
-        .is_some_and(|r| facts.replicas.len() > 1 && facts.replicas.iter().any(|o| !std::ptr::eq(o.track, r.track)))
-    {
-        found.surer = Some("whether the other replicas went on".to_owned());
+    found.surer = Some(if alone {
+        "a request of one token through the same door, and the engine's log".to_owned()
     } else {
-        found.surer = Some("a request of one token through the same door, and the engine's log".to_owned());
-    }
+        "whether the other replicas went on".to_owned()
+    });
     Some(found)
 }
 
