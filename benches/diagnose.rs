@@ -28,7 +28,7 @@ type Anything<T> = Result<T, Box<dyn std::error::Error>>;
 /// A diagnosis may cost this many times decoding one sweep of the same replicas' pages: then it can follow every sweep.
 const MOST_SWEEPS: f64 = 1.0;
 /// What the memory may grow by for the histories of all replicas, in MB.
-const MOST_GROWTH_MB: f64 = 60.0;
+const MOST_GROWTH_MB: f64 = 75.0;
 
 /// Seconds between two scrapes.
 const INTERVAL_S: f64 = 5.0;

@@ -109,11 +109,20 @@ pub struct Slo {
     pub bad: Option<u64>,
     pub bad_at_most: Option<u64>,
     pub nearest_bound_s: Option<f64>,
+    pub per_request: Option<PerRequest>,
     pub status: &'static str,
     pub paging: Option<bool>,
     pub budget_left: Option<f64>,
     pub windows: Vec<BurnWindow>,
     pub note: Option<String>,
+}
+
+#[derive(Debug, Serialize)]
+#[expect(missing_docs, reason = "as above")]
+pub struct PerRequest {
+    pub series: Option<String>,
+    pub count: u64,
+    pub bad: u64,
 }
 
 #[derive(Debug, Serialize)]
@@ -408,6 +417,11 @@ fn slo(row: &diagnosis::SloRow) -> Slo {
         bad: row.bad.map(count),
         bad_at_most: row.bad_at_most.map(count),
         nearest_bound_s: row.nearest_bound.and_then(finite),
+        per_request: row.per_request.as_ref().map(|p| PerRequest {
+            series: p.series.clone(),
+            count: count(p.count),
+            bad: count(p.bad),
+        }),
         status: row.status.code(),
         paging: row.paging,
         budget_left: None,

@@ -31,7 +31,7 @@ pub use finding::{Evidence, Finding, LeverAdvice, Op, Subject, Suspect};
 pub use format::{number, seconds};
 pub use outcome::{Change, Diagnosis, ReplicaRow, Requests, SourceRow};
 pub use phases::PhaseRow;
-pub use slo::{Metric, SloRow, WindowBurn};
+pub use slo::{Metric, PerRequest, SloRow, WindowBurn};
 pub use verdict::diagnose;
 
 /// A latency objective: `objective` of all events within `seconds`.

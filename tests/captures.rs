@@ -151,6 +151,9 @@ fn preemptions_make_it_the_kv_cache_and_not_a_mere_queue() {
     assert!(suspect(&d).starts_with("queue/kv_cache_pressure/"), "{}", suspect(&d));
     let tpot = d.slo.iter().find(|s| s.metric == Metric::Tpot).unwrap();
     assert_eq!(tpot.status, RowStatus::Ok, "0.4 % of tokens were late, within the budget: {:?}", tpot.bad_share());
+    // By finished request it is another number, 2.6 %, and it is shown and not judged.
+    let by_request = tpot.per_request.as_ref().unwrap();
+    assert_eq!((by_request.bad, by_request.count), (3.0, 114.0));
 }
 
 #[test]

@@ -77,6 +77,8 @@ pub struct SloRow {
     pub bad_at_most: Option<f64>,
     /// The bound nearest to the target, where the target is none.
     pub nearest_bound: Option<f64>,
+    /// The same target by request: not judged, for it is another question, and shown beside it.
+    pub per_request: Option<PerRequest>,
     /// The state.
     pub status: RowStatus,
     /// Whether both windows of a paging tier burn; `None`: not observed for long enough.
@@ -85,6 +87,17 @@ pub struct SloRow {
     pub windows: Vec<WindowBurn>,
     /// Why nothing can be said, where nothing can.
     pub note: Option<String>,
+}
+
+/// How many finished requests were over the target on average over their tokens.
+#[derive(Debug, Clone, PartialEq)]
+pub struct PerRequest {
+    /// The family.
+    pub series: Option<String>,
+    /// Finished requests.
+    pub count: f64,
+    /// Of them, certainly over the target.
+    pub bad: f64,
 }
 
 /// The burn rate over one window.
@@ -155,6 +168,7 @@ pub(super) fn judge(
         bad: None,
         bad_at_most: None,
         nearest_bound: None,
+        per_request: (metric == Metric::Tpot).then(|| per_request(replicas, window, target)).flatten(),
         status: RowStatus::Unknown,
         paging: None,
         windows: Vec::new(),
@@ -203,6 +217,11 @@ pub(super) fn judge(
     }
     burn(&mut row, replicas, now, targets);
     row
+}
+
+fn per_request(replicas: &[Replica<'_>], window: &Span, target: Target) -> Option<PerRequest> {
+    let late = window.dist(Dist::Tpot)?.above(target.seconds).filter(|late| late.count > 0.0)?;
+    Some(PerRequest { series: series(replicas, Dist::Tpot.name()), count: late.count, bad: late.at_least })
 }
 
 /// The family used for a quantity, as the first replica that has one names it.

@@ -174,7 +174,10 @@ impl Page<'_> {
             };
             self.folded(&head, WORDS, Slot::Text, &format!("{measured}{model}"));
         } else {
-            self.folded(&head, WORDS, Slot::Text, &format!("late {}{model}", late(row)));
+            let by_request = row.per_request.as_ref().map_or(String::new(), |p| {
+                format!(", of finished requests {} of {} on average", number(p.bad), number(p.count))
+            });
+            self.folded(&head, WORDS, Slot::Text, &format!("late {}{by_request}{model}", late(row)));
             let quantiles =
                 format!("p50 {:<12} p95 {:<12} p99 {:<12}", bucket(row.p50), bucket(row.p95), bucket(row.p99));
             let burns = burns(row);
