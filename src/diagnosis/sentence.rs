@@ -29,10 +29,12 @@ impl Judged<'_> {
             _ => {
                 parts.extend(facts.slo.iter().filter_map(slo_sentence));
                 if facts.waiting_late >= 1.0 {
-                    parts.push(format!(
-                        "{} waiting requests are late already and have no first token",
-                        number(facts.waiting_late)
-                    ));
+                    let late = number(facts.waiting_late);
+                    parts.push(if late == "1" {
+                        "1 waiting request is late already and has no first token".to_owned()
+                    } else {
+                        format!("{late} waiting requests are late already and have no first token")
+                    });
                 }
             }
         }
