@@ -1,14 +1,11 @@
 //! Says what is broken, since when, in which phase the time goes, by which mechanism, why, and how sure that is.
 //!
 //! Deterministic rules over measured quantities, each with its evidence for and against; once per sweep, never on the
-//! key path. The order is: spans and slices of time ([`span`], [`slices`]) → is the objective broken ([`slo`]) → since
-//! when and which way it goes ([`episode`]) → what to compare with ([`facts`]) → where the seconds sit ([`phases`]) →
-//! one small rule per mechanism and cause ([`rules`]) → the suspect and the sentence ([`verdict`]).
+//! key path. The order is: spans and slices of time (`span`, `slices`) → is the objective broken (`slo`) → since
+//! when and which way it goes (`episode`) → what to compare with (`facts`) → where the seconds sit (`phases`) →
+//! one small rule per mechanism and cause (`rules`) → the suspect and the sentence (`verdict`).
 //!
 //! Knows no screen, no runbook and no `action`.
-//!
-//! [`span`]: self::span
-//! [`slices`]: self::slices
 
 mod episode;
 mod facts;
