@@ -34,14 +34,14 @@ const CALM: Tick =
 const QUIET: Tick = Tick { requests: 0.0, tokens: 0.0, running: 0.0, ..CALM };
 const QUEUE: Tick = Tick { requests: 20.0, queue_s: 6.0, tokens: 2000.0, running: 8.0, waiting: 60.0, ..CALM };
 
-fn histogram(bounds: &[f64], events: &[(f64, f64)]) -> Option<Histogram> {
+fn histogram(bounds: &[f64], events: &[(f64, f64)]) -> Histogram {
     let upto = |bound: f64| events.iter().filter(|(value, _)| *value <= bound).map(|(_, n)| n).sum::<f64>();
-    Some(Histogram {
+    Histogram {
         bounds: bounds.to_vec().into(),
         counts: bounds.iter().map(|b| upto(*b)).collect::<Vec<_>>().into(),
         sum: events.iter().map(|(value, n)| value * n).sum(),
         count: upto(f64::INFINITY),
-    })
+    }
 }
 
 /// Plays `ticks` to an endpoint whose first reading stands `phase_ms` after the start.
@@ -64,8 +64,8 @@ fn engine(name: &str, phase_ms: i64, ticks: &[Tick]) -> Endpoint {
         values.set_gauge(Gauge::OpenFiles, tick.files);
         values.set_total(Total::Finished, requests);
         values.set_total(Total::GenerationTokens, tokens);
-        values.set_dist(Dist::Ttft, histogram(&[0.1, 0.5, 1.0, 2.5, 10.0, f64::INFINITY], &first));
-        values.set_dist(Dist::Itl, histogram(&[0.025, 0.05, 0.1, 0.2, 1.0, f64::INFINITY], &gaps));
+        values.set_dist(Dist::Ttft, Some(histogram(&[0.1, 0.5, 1.0, 2.5, 10.0, f64::INFINITY], &first)));
+        values.set_dist(Dist::Itl, Some(histogram(&[0.025, 0.05, 0.1, 0.2, 1.0, f64::INFINITY], &gaps)));
         values.set_dist(Dist::Queue, Some(Histogram::plain(queue_s, requests)));
         values.set_dist(Dist::Prefill, Some(Histogram::plain(requests * PREFILL_S, requests)));
         values.set_dist(Dist::E2e, Some(Histogram::plain(requests * 2.0 + queue_s, requests)));

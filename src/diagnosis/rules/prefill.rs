@@ -142,7 +142,7 @@ pub(super) fn work_or_slowdown(facts: &Facts<'_>, split: &Split) -> Option<Findi
     // compute as well, the seconds that a token takes longer are spent behind other prompts.
     let computes_more = super::decode::prompt_load(facts).is_some_and(|(now, before)| now >= MORE * before);
     let work = parts.is_none_or(|(work, speed, n0, n1, ..)| {
-        work >= speed || (mixed && n1 > n0) || (n1 >= MORE * n0 && computes_more)
+        work >= speed || (mixed && n1 >= MORE * n0) || (n1 >= MORE * n0 && computes_more)
     });
     let mechanism = if work { Mechanism::PrefillWork } else { Mechanism::PrefillSlowdown };
     let summary = match parts {
