@@ -25,7 +25,7 @@ struct Step {
 fn step() -> impl Strategy<Value = Step> {
     let counts = (prop::array::uniform3(0_u16..40), 0_u16..60, 0_u16..3000, 0_u8..4);
     let levels = (0.0..20.0_f64, 0.0..50.0_f64, 0.0..1.0_f64, 0.0..9.0_f64);
-    (200_i64..20_000, counts, levels, 0_u8..40).prop_map(|(gap_ms, counts, levels, fate)| {
+    (1_500_i64..20_000, counts, levels, 0_u8..40).prop_map(|(gap_ms, counts, levels, fate)| {
         let (first_tokens, finished, tokens, preempted) = counts;
         let (running, waiting, kv, queue_s) = levels;
         let (running, waiting) = (running.round(), if waiting < 25.0 { 0.0 } else { waiting.round() });

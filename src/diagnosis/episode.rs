@@ -18,9 +18,11 @@ pub struct Episode {
 }
 
 /// Two stretches with less quiet between them than this are one episode: a saturated service has good moments.
-const MERGE_S: f64 = 30.0;
-/// Nothing late for this long ends an episode.
+pub(super) const MERGE_S: f64 = 30.0;
+/// Nothing late for this long ends an episode: at least so long, and so many times the mean time between two late
+/// events of it, for a quiet that chance brings about (e^-3 = 5 %) is no end.
 const QUIET_S: f64 = 10.0;
+const QUIET_EVENTS: f64 = 3.0;
 /// Over how much of the recent past a trend is read.
 const TREND_S: f64 = 60.0;
 /// A change of the level by this much over the trend's stretch is a trend, and less is noise.
@@ -35,20 +37,7 @@ pub(super) fn find(
     late: impl Fn(&Slice) -> f64,
     waiting_late: f64,
 ) -> Option<Episode> {
-    let mut episodes: Vec<(At, At, f64)> = Vec::new();
-    for slice in slices {
-        let bad = late(slice);
-        if bad <= 0.0 {
-            continue;
-        }
-        match episodes.last_mut() {
-            Some((_, end, sum)) if slice.from.since(*end) < MERGE_S => {
-                *end = slice.to;
-                *sum += bad;
-            }
-            _ => episodes.push((slice.from, slice.to, bad)),
-        }
-    }
+    let mut episodes = stretches(slices, late);
     if waiting_late > 0.0 {
         // Late already, though no histogram has seen it: the episode reaches to now.
         match episodes.last_mut() {
@@ -63,13 +52,33 @@ pub(super) fn find(
         }
     }
     episodes.retain(|(_, end, _)| *end > from);
-    let on = |end: At| now.since(end) < QUIET_S;
-    let chosen =
-        episodes.iter().find(|(_, end, _)| on(*end)).or_else(|| episodes.iter().max_by(|a, b| a.2.total_cmp(&b.2)))?;
+    let on = |(start, end, bad): (At, At, f64)| {
+        now.since(end) < QUIET_S.max(QUIET_EVENTS * end.since(start) / bad).min(MERGE_S)
+    };
+    let chosen = episodes.iter().find(|e| on(**e)).or_else(|| episodes.iter().max_by(|a, b| a.2.total_cmp(&b.2)))?;
     let (since, end, bad) = *chosen;
-    let over = !on(end);
+    let over = !on(*chosen);
     let trend = if over { Trend::Over } else { direction(slices, since, now) };
     Some(Episode { since, until: over.then_some(end), bad, trend })
+}
+
+/// The stretches with late events, those with little quiet between them as one: (start, end, late events).
+pub(super) fn stretches(slices: &[Slice], late: impl Fn(&Slice) -> f64) -> Vec<(At, At, f64)> {
+    let mut episodes: Vec<(At, At, f64)> = Vec::new();
+    for slice in slices {
+        let bad = late(slice);
+        if bad <= 0.0 {
+            continue;
+        }
+        match episodes.last_mut() {
+            Some((_, end, sum)) if slice.from.since(*end) < MERGE_S => {
+                *end = slice.to;
+                *sum += bad;
+            }
+            _ => episodes.push((slice.from, slice.to, bad)),
+        }
+    }
+    episodes
 }
 
 /// Which way the level goes over the last [`TREND_S`] of the episode: the waiting requests where they are known and there

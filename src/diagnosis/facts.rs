@@ -89,7 +89,8 @@ impl<'a> Facts<'a> {
             part => Levels::of(&replicas, part, max_gap_s),
         };
         let onset = episode.map(|e| e.since).or(stalled.map(|s| s.0));
-        let baseline = baseline(&replicas, first, onset.unwrap_or(from), max_gap_s);
+        let calm = calm(&slices, (first, onset.unwrap_or(from)), targets);
+        let baseline = baseline(&replicas, calm, max_gap_s);
         let system = replicas.iter().find_map(|r| r.endpoint.system.clone()).unwrap_or_default();
         Self {
             now,
@@ -187,20 +188,37 @@ impl<'a> Facts<'a> {
         (apart || waiting_now >= 1.0).then_some((first - finished).max(0.0))
     }
 
-    /// Requests per second that arrived: those finished, given up, turned away, and the change of those held.
-    pub(super) fn arrivals(&self, span: &Span, (from, to): (At, At)) -> Option<f64> {
-        let finished = span.total(Total::Finished)?;
-        let change = |gauge| {
-            self.replicas.iter().fold(0.0, |sum, r| {
-                let at = |t| r.track.at_or_before(t).and_then(|p| p.values.gauge(gauge));
-                sum + at(to).unwrap_or(0.0) - at(from).unwrap_or(0.0)
-            })
-        };
-        let held = change(Gauge::Running) + change(Gauge::Waiting);
-        Some(
-            (finished + Self::abandoned(span).unwrap_or(0.0) + span.total(Total::Rejected).unwrap_or(0.0) + held)
-                .max(0.0),
-        )
+    /// Requests that arrived during `stretch`, and the seconds in which that many come at the rate of that time: those
+    /// finished, given up, turned away, and the change of those held. Each endpoint counts over the time between its
+    /// own two readings; with `peers`, only endpoints that were read in that other stretch too, or started since: one
+    /// that was not looked at before is no new traffic.
+    pub(super) fn arrivals(&self, (from, to): (At, At), peers: Option<(At, At)>) -> Option<(f64, f64)> {
+        let (mut count, mut rate, mut longest) = (0.0, 0.0, None::<f64>);
+        for group in self.replicas.chunk_by(|a, b| std::ptr::eq(a.endpoint, b.endpoint)) {
+            let known = |other: (At, At)| {
+                Span::between(group, other.0, other.1).is_some() || group.iter().all(|r| r.born_after(other.0))
+            };
+            if !peers.is_none_or(known) {
+                continue;
+            }
+            let Some(span) = Span::between(group, from, to).filter(|s| s.seconds > 0.0) else { continue };
+            let Some(finished) = span.total(Total::Finished) else { continue };
+            let change = |gauge| {
+                group.iter().fold(0.0, |sum, r| {
+                    let at = |t| r.track.at_or_before(t).and_then(|p| p.values.gauge(gauge));
+                    sum + at(to).unwrap_or(0.0) - at(from).or_else(|| r.first(gauge)).unwrap_or(0.0)
+                })
+            };
+            let arrived = finished
+                + Self::abandoned(&span).unwrap_or(0.0)
+                + span.total(Total::Rejected).unwrap_or(0.0)
+                + change(Gauge::Running)
+                + change(Gauge::Waiting);
+            count += arrived.max(0.0);
+            rate += arrived.max(0.0) / span.seconds;
+            longest = Some(longest.unwrap_or(0.0).max(span.seconds));
+        }
+        longest.map(|longest| (count, if rate > 0.0 { count / rate } else { longest }))
     }
 
     /// Requests that ended without being finished by the engine: the HTTP layer counts them, the engine does not. A
@@ -285,14 +303,23 @@ fn find_episode(
     if !ttft && !tpot && waiting_late < 1.0 {
         return None;
     }
-    // What the budget allows is not late: a slice counts from where it spends more than its share.
-    let late = |s: &Slice| {
-        let over = |on: bool, e: slices::Events, budget: f64| {
-            if on { (e.bad - e.count * budget).max(0.0) } else { 0.0 }
-        };
-        over(ttft, s.ttft, targets.ttft.budget()) + if ttft { 0.0 } else { over(tpot, s.itl, targets.tpot.budget()) }
-    };
-    episode::find(slices, window, late, waiting_late)
+    // Requests and tokens are not added: the requests' episode speaks, unless it is over and the tokens' is not.
+    let requests = |s: &Slice| if ttft { beyond(s.ttft, targets.ttft.budget()) } else { 0.0 };
+    let of_requests = episode::find(slices, window, requests, waiting_late);
+    let of_tokens =
+        tpot.then(|| episode::find(slices, window, |s| beyond(s.itl, targets.tpot.budget()), 0.0)).flatten();
+    match (of_requests, of_tokens) {
+        (Some(Episode { since, until: Some(end), .. }), Some(tokens)) if tokens.until.is_none() => {
+            let one = tokens.since.since(end) < episode::MERGE_S;
+            Some(Episode { since: if one { since.min(tokens.since) } else { tokens.since }, ..tokens })
+        }
+        (requests, tokens) => requests.or(tokens),
+    }
+}
+
+/// What the budget allows is not late: a slice counts from where it spends more than its share.
+fn beyond(events: slices::Events, budget: f64) -> f64 {
+    (events.bad - events.count * budget).max(0.0)
 }
 
 /// When it began. A request that comes late has waited before, and a histogram sees it only then: the queue or the stall
@@ -336,9 +363,39 @@ fn queue_alone(slices: &[Slice], slo: &[SloRow], window: (At, At), targets: Targ
     episode::find(slices, window, queued, 0.0)
 }
 
-/// The best of what there is to compare with: the stretch before the episode, what was recorded before the window, or
-/// the process's life before the first reading.
-fn baseline(replicas: &[Replica<'_>], first: At, until: At, max_gap_s: f64) -> Option<Baseline> {
+/// The longest stretch of `whole` without an earlier incident: what was broken is nothing to compare with. A few late
+/// events within the budget are no incident.
+fn calm(slices: &[Slice], (first, until): (At, At), targets: Targets) -> (At, At) {
+    let mut longest = (first, first);
+    let mut start = first;
+    let close = |start: At, end: At, longest: &mut (At, At)| {
+        if end.since(start) > longest.1.since(longest.0) {
+            *longest = (start, end);
+        }
+    };
+    let count = |slices: &[Slice], of: fn(&Slice) -> slices::Events| {
+        slices.iter().map(of).fold((0.0, 0.0), |(bad, all), e| (bad + e.bad, all + e.count))
+    };
+    let before = &slices[..slices.partition_point(|s| s.to <= until)];
+    let stretches =
+        episode::stretches(before, |s| beyond(s.ttft, targets.ttft.budget()) + beyond(s.itl, targets.tpot.budget()));
+    for (from, to, _) in stretches {
+        let inside = &before[before.partition_point(|s| s.to <= from)..before.partition_point(|s| s.to <= to)];
+        let (requests, tokens) = (count(inside, |s| s.ttft), count(inside, |s| s.itl));
+        if slo::over_budget(requests.0, requests.1, targets.ttft.budget())
+            || slo::over_budget(tokens.0, tokens.1, targets.tpot.budget())
+        {
+            close(start, onset(from, before, &[]), &mut longest);
+            start = to;
+        }
+    }
+    close(start, until, &mut longest);
+    longest
+}
+
+/// The best of what there is to compare with: the calm stretch before the episode or before the window, or the
+/// process's life before the first reading.
+fn baseline(replicas: &[Replica<'_>], (first, until): (At, At), max_gap_s: f64) -> Option<Baseline> {
     let enough = |span: &Span| {
         span.count(Dist::Ttft) >= BASELINE_EVENTS
             || (span.dist(Dist::Ttft).is_none() && span.tokens().unwrap_or(0.0) >= 100.0)

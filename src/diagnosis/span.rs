@@ -32,6 +32,17 @@ impl<'a> Replica<'a> {
         Some((if born { from } else { first.at }, (!born).then_some(&first.values)))
     }
 
+    /// Whether its process started under our eyes, after `from`: all that it counts happened since.
+    pub(super) fn born_after(self, from: At) -> bool {
+        matches!(self.base(from), Some((_, None)))
+    }
+
+    /// The first reading of a gauge, where its counts are known from it on; nothing was held when a process was born.
+    pub(super) fn first(self, gauge: Gauge) -> Option<f64> {
+        let first = self.track.points().front()?;
+        if self.born_after(At(i64::MIN / 2)) { None } else { first.values.gauge(gauge) }
+    }
+
     /// The points within `(from, to]`, with the one that stands at `from`.
     pub(super) fn points(self, from: At, to: At) -> impl Iterator<Item = &'a Point> {
         let start = self.track.at_or_before(from).map_or(from, |p| p.at);

@@ -147,7 +147,7 @@ fn silences<'a>(replica: Replica<'a>, from: At, now: At, spells: &mut Vec<Spell<
         let opened = files(last).zip(files(first)).map_or(0.0, |(now, then)| now - then);
         let found = if busy && in_http && length >= patience {
             Some((Witness::WorkWithoutTokens, held(last).max(opened)))
-        } else if opened >= OPENED + held(last) {
+        } else if opened >= OPENED + held(last) && as_requests(points.range(..known), flat.clone(), files) {
             Some((Witness::ConnectionsWithoutWork, opened))
         } else if on {
             None
@@ -160,6 +160,33 @@ fn silences<'a>(replica: Replica<'a>, from: At, now: At, spells: &mut Vec<Spell<
             spells.push(Spell { replica, endpoint, witness, from: first.at, to, on, requests: Some(requests) });
         }
     }
+}
+
+/// Whether connections were opened as fast as requests came before the silence. A pool that grows by one every minute,
+/// or a prober that opens a few at midnight, is no pile of requests. What was opened by then counts: clients that all
+/// hang open no more.
+fn as_requests<'p>(
+    points: impl Iterator<Item = &'p Point> + Clone,
+    flat: std::ops::Range<usize>,
+    files: impl Fn(&Point) -> Option<f64>,
+) -> bool {
+    /// Requests may share a connection, one after the other.
+    const SHARE: f64 = 0.25;
+    /// How far back the rate before is read (s): the judged window's usual length.
+    const BACK_S: f64 = 300.0;
+    let silent: Vec<&Point> = points.clone().skip(flat.start).take(flat.len()).collect();
+    let (Some(first), Some(last)) = (silent.first(), silent.last()) else { return false };
+    let requests = |p: &Point| p.values.dist(Dist::Ttft).map_or(0.0, |h| h.count);
+    let Some(earlier) = points.take(flat.start).find(|p| first.at.since(p.at) <= BACK_S && p.epoch == first.epoch)
+    else {
+        return true;
+    };
+    let rate = (requests(first) - requests(earlier)) / first.at.since(earlier.at);
+    let (Some(base), Some(end)) = (files(first), files(last)) else { return false };
+    silent.iter().any(|p| {
+        let opened = files(p).map_or(0.0, |f| f.min(end) - base);
+        opened >= OPENED.max(SHARE * rate * p.at.since(first.at))
+    })
 }
 
 /// Whether any counter of work moved between two readings.
@@ -179,5 +206,7 @@ fn burst(before: &Point, after: &Point, length: f64) -> Option<f64> {
     let (a, b) = (before.values.dist(Dist::Ttft), after.values.dist(Dist::Ttft)?);
     let count = b.count - a.map_or(0.0, |h| h.count);
     let sum = b.sum - a.map_or(0.0, |h| h.sum);
-    (count >= 2.0 && sum / count >= BURST_SHARE * length).then_some(count)
+    // Who came after the last flat reading waited no longer than since then, and was not there in the silence.
+    let least = (BURST_SHARE * length).max(after.at.since(before.at));
+    (count >= 2.0 && sum / count >= least).then_some(count)
 }

@@ -194,7 +194,10 @@ fn suspect(findings: &[Finding]) -> Option<Suspect> {
         let grew = findings.iter().any(|f| f.code == Code::Cause(Cause::PromptLengthShift));
         let prompts = [Mechanism::PrefillHeadOfLine, Mechanism::PrefillWork].into_iter().find(|m| has(findings, *m));
         // A full cache makes a queue: the queue's seconds are the cache's.
-        if most == Mechanism::QueueSaturation && has(findings, Mechanism::KvCachePressure) {
+        let seconds = |m| findings.iter().find(|f| f.code == Code::Mechanism(m)).map_or(0.0, |f| f.explains_s);
+        if most == Mechanism::QueueSaturation
+            && seconds(Mechanism::KvCachePressure) >= 0.5 * seconds(Mechanism::QueueSaturation)
+        {
             Mechanism::KvCachePressure
         } else if let (Mechanism::BatchContention | Mechanism::DecodeSlowdown, true, Some(prefill)) =
             (most, grew, prompts)
@@ -253,7 +256,9 @@ pub(super) fn explains(cause: Cause, mechanism: Mechanism) -> bool {
                     | Mechanism::EngineLoopBlocked
             )
         }
-        Cause::PrefixCacheRegression => matches!(mechanism, PrefillWork | QueueSaturation | PrefillHeadOfLine),
+        Cause::PrefixCacheRegression => {
+            matches!(mechanism, PrefillWork | PrefillSlowdown | QueueSaturation | KvCachePressure | PrefillHeadOfLine)
+        }
         Cause::SpecDecodeRegression => matches!(mechanism, DecodeSlowdown | BatchContention),
         Cause::MaxNumSeqsBound => matches!(mechanism, QueueSaturation | AdmissionRejected | RequestsAbandoned),
         _ => false,

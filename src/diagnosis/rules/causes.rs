@@ -22,10 +22,9 @@ fn troubled(facts: &Facts<'_>) -> bool {
 /// More requests arrive than before.
 pub(super) fn traffic_surge(facts: &Facts<'_>, _: &Split) -> Option<Finding> {
     let baseline = facts.baseline.as_ref().filter(|_| troubled(facts))?;
-    let now = facts.arrivals(&facts.during, facts.incident)?;
-    let now_s = facts.incident.1.since(facts.incident.0);
+    let (now, now_s) = facts.arrivals(facts.incident, baseline.stretch)?;
     let (before, before_s) = match baseline.stretch {
-        Some((from, to)) => (facts.arrivals(&baseline.span, (from, to))?, to.since(from)),
+        Some(stretch) => facts.arrivals(stretch, None)?,
         None => (baseline.span.total(Total::Finished)?, baseline.span.seconds),
     };
     if now_s <= 0.0 || before_s <= 0.0 || before <= 0.0 {
@@ -96,7 +95,11 @@ pub(super) fn prompt_length_shift(facts: &Facts<'_>, _: &Split) -> Option<Findin
 
 /// A replica that answered went away.
 pub(super) fn capacity_loss(facts: &Facts<'_>, _: &Split) -> Option<Finding> {
-    let lost: Vec<_> = facts.spells.iter().filter(|s| s.witness == Witness::Refused).collect();
+    /// A backlog of a loss shows within this many seconds after it.
+    const AFTER_S: f64 = 30.0;
+    let (since, end) = facts.incident;
+    let of_it = |s: &&crate::diagnosis::stall::Spell<'_>| s.from <= end && since.since(s.to) <= AFTER_S;
+    let lost: Vec<_> = facts.spells.iter().filter(|s| s.witness == Witness::Refused).filter(of_it).collect();
     let first = lost.iter().max_by(|a, b| a.to.since(a.from).total_cmp(&b.to.since(b.from)))?;
     let still = lost.iter().filter(|s| s.on).count();
     let length = first.to.since(first.from);

@@ -5,7 +5,7 @@ use crate::diagnosis::facts::Facts;
 use crate::diagnosis::format::{number, seconds};
 use crate::diagnosis::span::median;
 use crate::diagnosis::{Finding, Metric, Op};
-use crate::domain::{Code, Confidence, Dist, Mechanism, Phase, RowStatus, Total};
+use crate::domain::{At, Code, Confidence, Dist, Mechanism, Phase, RowStatus, Total};
 
 /// A batch that grew by this factor is a larger batch, and less is noise.
 const GREW: f64 = 1.5;
@@ -24,13 +24,20 @@ pub(super) fn slower(facts: &Facts<'_>, _: &Split) -> Option<Finding> {
     let before = facts.baseline.as_ref();
     let mean_before = before
         .and_then(|b| b.span.mean(Dist::Itl).or_else(|| b.span.ratio(Total::DecodeSeconds, Total::GenerationTokens)));
-    let batch = facts.running.map(|l| l.mean);
-    let batch_before = before.and_then(|b| b.running).map(|l| l.mean.max(1.0)).filter(|_| mean_before.is_some());
+    let batch = batch_of_tokens(facts, facts.incident).or(facts.running.map(|l| l.mean));
+    let batch_before = before
+        .and_then(|b| b.stretch.and_then(|s| batch_of_tokens(facts, s)).or(b.running.map(|l| l.mean)))
+        .map(|l| l.max(1.0))
+        .filter(|_| mean_before.is_some());
     let slices = by_batch(facts);
     let prompts = prompt_load(facts);
     let grew = prompts.is_some_and(|(now, before)| now >= GREW * before)
         || match (batch, batch_before, slices) {
-            (Some(now), Some(before), _) => now >= GREW * before,
+            // A step takes at most as many times longer as its batch is larger. Where the gap grew by more, the engine
+            // is slower, and requests that take longer are what made the batch grow (Little).
+            (Some(now), Some(before), _) => {
+                now >= GREW * before && mean_before.is_none_or(|m| mean / m <= now / before)
+            }
             // Nothing to compare with: the incident's own small batches are.
             (_, None, Some((small, large, batch_small, batch_large))) => {
                 batch_large >= GREW * batch_small && large >= GREW * small
@@ -77,7 +84,7 @@ pub(super) fn slower(facts: &Facts<'_>, _: &Split) -> Option<Finding> {
             batch_before.map(|b| GREW * b),
             "requests",
         );
-        evidence.supports = beside.is_some() || grew == batch_before.is_none_or(|b| batch >= GREW * b);
+        evidence.supports = beside.is_some() || grew || batch_before.is_none_or(|b| batch < GREW * b);
         found.evidence.push(evidence);
     }
     if mean_before.is_none() {
@@ -86,8 +93,18 @@ pub(super) fn slower(facts: &Facts<'_>, _: &Split) -> Option<Finding> {
     Some(found)
 }
 
+/// The running requests that a token shared its step with, on average over the tokens of `stretch`: idle time between
+/// bursts is no small batch.
+fn batch_of_tokens(facts: &Facts<'_>, (from, to): (At, At)) -> Option<f64> {
+    let inside = facts.slices.iter().filter(|s| s.from >= from && s.to <= to && s.itl.count > 0.0);
+    let (tokens, held) = inside
+        .filter_map(|s| Some((s.itl.count, s.running.filter(|r| *r >= 1.0)?)))
+        .fold((0.0, 0.0), |(n, sum), (count, running)| (n + count, sum + count * running));
+    (tokens > 0.0).then(|| held / tokens)
+}
+
 /// Prompt tokens computed per second, now and before: they share the steps with the tokens that are produced.
-fn prompt_load(facts: &Facts<'_>) -> Option<(f64, f64)> {
+pub(super) fn prompt_load(facts: &Facts<'_>) -> Option<(f64, f64)> {
     let per_second = |span: &crate::diagnosis::span::Span| {
         let tokens = Facts::computed_tokens(span)? * span.count(Dist::Ttft);
         (span.seconds > 0.0).then(|| tokens / span.seconds)

@@ -4,6 +4,7 @@ use super::queue::{KV_FULL, SHARE, batch_while_waiting, kv_while_waiting, troubl
 use super::{Split, confidence, finding};
 use crate::diagnosis::facts::Facts;
 use crate::diagnosis::format::{number, percent};
+use crate::diagnosis::span::Levels;
 use crate::diagnosis::{Evidence, Finding, Metric, Op};
 use crate::domain::{Code, Confidence, Gauge, Mechanism, Phase, Severity, Total};
 
@@ -44,9 +45,11 @@ pub(super) fn kv_cache_pressure(facts: &Facts<'_>, split: &Split) -> Option<Find
             )
         };
         let mut found = finding(facts, Code::Mechanism(Mechanism::KvCachePressure), Phase::Queue, summary);
-        found.explains_s = split.queue + split.rest;
+        // One replica with a full cache does not explain the queues of the others.
+        let own = full_share(facts).unwrap_or(1.0);
+        found.explains_s = own * (split.queue + split.rest);
         found.confidence =
-            confidence(share, u32::from(thrash) + u32::from(median >= KV_HELD_BACK) + u32::from(waiting >= 1.0));
+            confidence(share * own, u32::from(thrash) + u32::from(median >= KV_HELD_BACK) + u32::from(waiting >= 1.0));
         if held_back && !thrash && !full {
             found.confidence = Confidence::Medium;
         }
@@ -58,6 +61,24 @@ pub(super) fn kv_cache_pressure(facts: &Facts<'_>, split: &Split) -> Option<Find
         return Some(found);
     }
     filling_up(facts, broken)
+}
+
+/// The share of the waiting that was done at replicas whose cache was full then or held admission back.
+fn full_share(facts: &Facts<'_>) -> Option<f64> {
+    let (from, to) = facts.incident;
+    let (mut all, mut full) = (0.0, 0.0);
+    for replica in &facts.replicas {
+        let one = std::slice::from_ref(replica);
+        let Levels { waiting: Some(waiting), kv: Some(kv), .. } = Levels::of(one, (from, to), facts.max_gap_s) else {
+            continue;
+        };
+        all += waiting.integral;
+        let held_back = facts.system.phases == crate::domain::Finish::Live && kv.peak >= KV_HELD_BACK;
+        if kv.peak >= KV_FULL || held_back {
+            full += waiting.integral;
+        }
+    }
+    (all > 0.0).then(|| full / all)
 }
 
 /// For and against a cache that is too small.

@@ -3,17 +3,24 @@
 use super::{Split, confidence, finding};
 use crate::diagnosis::facts::Facts;
 use crate::diagnosis::format::{number, percent, seconds};
+use crate::diagnosis::span::Span;
 use crate::diagnosis::{Finding, Metric, Op};
 use crate::domain::{Code, Confidence, Dist, Gauge, Mechanism, Phase};
 
 const SHARE: f64 = 0.25;
+/// This many times as much is more, and less is noise.
+const MORE: f64 = 1.5;
 /// Long prompts are those this many times longer than the middle one.
 const MUCH_LONGER: f64 = 5.0;
 
 /// The mix of prompt lengths: (upper bound of the median, lower bound of the long ones, share of requests that are
 /// long, share of prompt tokens that are theirs at least).
 pub(super) fn long_prompts(facts: &Facts<'_>) -> Option<(f64, f64, f64, f64)> {
-    let lengths = facts.during.dist(Dist::PromptLength)?;
+    mix(&facts.during)
+}
+
+fn mix(span: &Span) -> Option<(f64, f64, f64, f64)> {
+    let lengths = span.dist(Dist::PromptLength)?;
     let median = lengths.quantile(0.5)?.upper?;
     let from = lengths.bounds.iter().position(|b| *b >= MUCH_LONGER * median)?;
     let lower = lengths.bounds[from];
@@ -39,7 +46,7 @@ pub(super) fn head_of_line(facts: &Facts<'_>, split: &Split) -> Option<Finding> 
         return None;
     }
     let (median, long_from, share_of_requests, share_of_tokens) = long_prompts(facts)?;
-    if share_of_requests > 0.5 || share_of_tokens < 0.5 {
+    if share_of_requests > 0.5 || share_of_tokens < 0.5 || same_prompts(facts, share_of_requests) {
         return None;
     }
     // Slots that are all taken make a queue whatever the prompts are.
@@ -99,6 +106,14 @@ pub(super) fn head_of_line(facts: &Facts<'_>, split: &Split) -> Option<Finding> 
     Some(found)
 }
 
+/// Whether just as many of the prompts were as long before, no more prompt tokens came each second, and nobody was
+/// late: then the prompts are not what changed.
+fn same_prompts(facts: &Facts<'_>, share_of_requests: f64) -> bool {
+    let Some(baseline) = facts.baseline.as_ref().filter(|b| b.stretch.is_some()) else { return false };
+    mix(&baseline.span).is_some_and(|(_, _, share, tokens)| tokens >= 0.5 && share_of_requests < MORE * share)
+        && super::decode::prompt_load(facts).is_some_and(|(now, before)| now < MORE * before)
+}
+
 /// More tokens per prompt, or more seconds per token: whichever added more.
 pub(super) fn work_or_slowdown(facts: &Facts<'_>, split: &Split) -> Option<Finding> {
     let share = split.prefill / split.whole();
@@ -123,7 +138,12 @@ pub(super) fn work_or_slowdown(facts: &Facts<'_>, split: &Split) -> Option<Findi
     };
     // Among a few long prompts the mean length says little of the work: the long ones cost by their square.
     let mixed = long_prompts(facts).is_some_and(|(.., tokens)| tokens >= 0.5);
-    let work = parts.is_none_or(|(work, speed, n0, n1, ..)| work >= speed || (mixed && n1 > n0));
+    // An engine that computes more prompt tokens per second than before is not slower: where each prompt has more to
+    // compute as well, the seconds that a token takes longer are spent behind other prompts.
+    let computes_more = super::decode::prompt_load(facts).is_some_and(|(now, before)| now >= MORE * before);
+    let work = parts.is_none_or(|(work, speed, n0, n1, ..)| {
+        work >= speed || (mixed && n1 >= MORE * n0) || (n1 >= MORE * n0 && computes_more)
+    });
     let mechanism = if work { Mechanism::PrefillWork } else { Mechanism::PrefillSlowdown };
     let summary = match parts {
         Some((_, _, n0, n1, ..)) if work => format!(

@@ -3,6 +3,7 @@
 use super::{Split, finding};
 use crate::diagnosis::facts::Facts;
 use crate::diagnosis::format::{number, percent, seconds};
+use crate::diagnosis::span::Span;
 use crate::diagnosis::{Finding, Metric, Op};
 use crate::domain::{Code, Confidence, Dist, Mechanism, Phase, Total};
 
@@ -20,8 +21,12 @@ pub(super) fn front_end_or_loop(facts: &Facts<'_>, split: &Split) -> Option<Find
         return None;
     }
     let rest = facts.rest_mean(&facts.during)?;
-    let cpu =
-        facts.during.total(Total::CpuSeconds).filter(|_| facts.during.seconds > 0.0).map(|c| c / facts.during.seconds);
+    // Of the busiest front end: cores of several processes do not add up to one that is full.
+    let cores = |r| {
+        let span = Span::between(std::slice::from_ref(r), facts.incident.0, facts.incident.1)?;
+        span.total(Total::CpuSeconds).filter(|_| span.seconds > 0.0).map(|c| c / span.seconds)
+    };
+    let cpu = facts.replicas.iter().filter_map(cores).max_by(f64::total_cmp);
     let gap = facts.during.dist(Dist::Itl).and_then(|h| h.above(rest / 2.0));
     // While the loop is inside one long step, every running request sees a gap of its length.
     let long_gaps = gap.map_or(0.0, |f| f.at_least);
