@@ -305,6 +305,7 @@ fn requests_that_admission_turned_away_are_late_whatever_the_others_histograms_s
     let d = Judge::of("k_admission_reject").end();
     assert_eq!(d.verdict, Verdict::Breach);
     assert!(suspect(&d).starts_with("queue/admission_rejected/"), "{}", suspect(&d));
+    assert!(d.since.is_some(), "it has a beginning, although no histogram has it");
     assert_eq!(d.requests.rejected, Some(999.0));
     assert_eq!(d.requests.abandoned, Some(0.0), "a rejection inside a 200 stream is no client that gave up");
 }

@@ -21,7 +21,7 @@ pub struct Episode {
 pub(super) const MERGE_S: f64 = 30.0;
 /// Nothing late for this long ends an episode: at least so long, and so many times the mean time between two late
 /// events of it, for a quiet that chance brings about (e^-3 = 5 %) is no end.
-const QUIET_S: f64 = 10.0;
+pub(super) const QUIET_S: f64 = 10.0;
 const QUIET_EVENTS: f64 = 3.0;
 /// Over how much of the recent past a trend is read.
 const TREND_S: f64 = 60.0;

@@ -2,7 +2,7 @@
 
 use super::LeverAdvice;
 use super::facts::Facts;
-use crate::domain::{Action, Cause, Code, Helps, Mechanism, Total};
+use crate::domain::{Action, Cause, Code, Confidence, Helps, Mechanism, Total};
 
 use Action::{
     CordonNode, DeletePod, RolloutRestart, RolloutUndo, Scale, SetAutoscalerBounds, SetEngineFlags, ShedLoad,
@@ -135,8 +135,8 @@ pub(super) fn slots_flag(engine: &str) -> &'static str {
     }
 }
 
-/// What helps against `code`, best first. What was measured overrules the table.
-pub(super) fn advise(code: Code, facts: &Facts<'_>) -> Vec<LeverAdvice> {
+/// What helps against a finding, best first. What was measured overrules the table, and no lever is surer than its finding.
+pub(super) fn advise(code: Code, confidence: Confidence, facts: &Facts<'_>) -> Vec<LeverAdvice> {
     let rows = match code {
         Code::Mechanism(m) => mechanism(m),
         Code::Cause(c) => cause(c),
@@ -155,6 +155,9 @@ pub(super) fn advise(code: Code, facts: &Facts<'_>) -> Vec<LeverAdvice> {
         for row in advice.iter_mut().filter(|a| a.action == SetEngineFlags) {
             row.why = format!("raise {}: {room}", slots_flag(&facts.system.engine));
         }
+    }
+    for row in advice.iter_mut().filter(|a| confidence == Confidence::Low && a.helps == Yes) {
+        row.helps = Unknown;
     }
     advice.sort_by_key(|a| a.helps);
     advice

@@ -172,16 +172,16 @@ fn as_requests<'p>(
 ) -> bool {
     /// Requests may share a connection, one after the other.
     const SHARE: f64 = 0.25;
+    /// The rate to expect where none was seen before, and the least one (1/s): in a trickle a silence means nothing.
+    const UNKNOWN_RATE: f64 = 1.0;
+    const LEAST_RATE: f64 = 0.2;
     /// How far back the rate before is read (s): the judged window's usual length.
     const BACK_S: f64 = 300.0;
     let silent: Vec<&Point> = points.clone().skip(flat.start).take(flat.len()).collect();
     let (Some(first), Some(last)) = (silent.first(), silent.last()) else { return false };
     let requests = |p: &Point| p.values.dist(Dist::Ttft).map_or(0.0, |h| h.count);
-    let Some(earlier) = points.take(flat.start).find(|p| first.at.since(p.at) <= BACK_S && p.epoch == first.epoch)
-    else {
-        return true;
-    };
-    let rate = (requests(first) - requests(earlier)) / first.at.since(earlier.at);
+    let earlier = points.take(flat.start).find(|p| first.at.since(p.at) <= BACK_S && p.epoch == first.epoch);
+    let rate = earlier.map_or(UNKNOWN_RATE, |e| (requests(first) - requests(e)) / first.at.since(e.at)).max(LEAST_RATE);
     let (Some(base), Some(end)) = (files(first), files(last)) else { return false };
     silent.iter().any(|p| {
         let opened = files(p).map_or(0.0, |f| f.min(end) - base);

@@ -2,6 +2,7 @@
 
 use std::collections::HashSet;
 
+use super::episode::QUIET_S;
 use super::facts::Facts;
 use super::outcome::{Diagnosis, Requests, SourceRow};
 use super::rows::{all_levers, changes, replica_row, source};
@@ -12,7 +13,7 @@ use super::span::Replica;
 use super::stall::Witness;
 use super::{Finding, Policy, Subject, Suspect, levers, phases};
 use crate::domain::{
-    Cause, Code, Confidence, Dist, Endpoint, Failure, Mechanism, Phase, RowStatus, Severity, Snapshot, SourceState,
+    At, Cause, Code, Confidence, Dist, Endpoint, Failure, Mechanism, Phase, RowStatus, Severity, Snapshot, SourceState,
     Total, Trend, Verdict,
 };
 
@@ -107,7 +108,7 @@ fn judge<'a>(facts: Facts<'a>, live: &HashSet<&str>, complete: bool) -> Judged<'
     let mut findings: Vec<Finding> =
         rules::MECHANISMS.iter().chain(rules::CAUSES).filter_map(|rule| rule(&facts, &split)).collect();
     for finding in &mut findings {
-        finding.levers = levers::advise(finding.code, &facts);
+        finding.levers = levers::advise(finding.code, finding.confidence, &facts);
     }
     let live = facts.replicas.iter().any(|r| live.contains(r.endpoint.name.as_str()));
     let verdict = verdict(&facts, &findings, live, complete);
@@ -175,6 +176,23 @@ fn nobody_served(facts: &Facts<'_>) -> bool {
     facts.spells.iter().filter(|s| s.witness == Witness::Refused).any(|spell| {
         !facts.replicas.iter().any(|r| r.points(spell.from, spell.to).any(|p| p.at > spell.from && p.at < spell.to))
     })
+}
+
+/// From when until when requests were turned away.
+fn rejecting(facts: &Facts<'_>) -> Option<(At, Option<At>)> {
+    let mut stretch: Option<(At, At)> = None;
+    for replica in &facts.replicas {
+        let mut before: Option<(At, f64)> = None;
+        for point in replica.points(facts.from, facts.now) {
+            let Some(rejected) = point.values.total(Total::Rejected) else { continue };
+            if let Some((at, _)) = before.filter(|(_, earlier)| rejected > *earlier) {
+                let (from, to) = stretch.unwrap_or((at, point.at));
+                stretch = Some((from.min(at), to.max(point.at)));
+            }
+            before = Some((point.at, rejected));
+        }
+    }
+    stretch.map(|(from, to)| (from, (facts.now.since(to) >= QUIET_S).then_some(to)))
 }
 
 /// The mechanism that explains the most seconds, and of the causes the first with evidence.
@@ -288,9 +306,12 @@ impl Judged<'_> {
                 (Some(episode.since.min(spell.from)), None, Some(Trend::Steady))
             }
             (Some(episode), _) => (Some(episode.since), episode.until, Some(episode.trend)),
-            (None, None) => facts.spells.first().map_or((None, None, None), |s| {
-                (Some(s.from), (!s.on).then_some(s.to), (!s.on).then_some(Trend::Over))
-            }),
+            (None, None) => {
+                let refused = facts.spells.first().map(|s| (s.from, (!s.on).then_some(s.to)));
+                refused.or_else(|| rejecting(facts)).map_or((None, None, None), |(from, until)| {
+                    (Some(from), until, Some(if until.is_some() { Trend::Over } else { Trend::Steady }))
+                })
+            }
         };
         let mut slo = facts.slo.clone();
         slo.extend(others);

@@ -1,5 +1,6 @@
 //! Why. Each needs evidence of its own, independent of the mechanism's numbers.
 
+use super::queue::Batch;
 use super::{Split, finding};
 use crate::diagnosis::facts::Facts;
 use crate::diagnosis::format::{number, percent};
@@ -11,6 +12,8 @@ use crate::domain::{Cause, Code, Confidence, Dist, Phase, Total};
 
 /// A change by this factor is a change of traffic, and less is weather.
 const CHANGED: f64 = 1.5;
+/// Requests from which on their mean length says something.
+const ENOUGH: f64 = 10.0;
 
 fn troubled(facts: &Facts<'_>) -> bool {
     facts.late(Metric::Ttft)
@@ -81,7 +84,13 @@ pub(super) fn prompt_length_shift(facts: &Facts<'_>, _: &Split) -> Option<Findin
     }
     let summary = format!("{} {what}, {} before", number(now.round()), number(before.round()));
     let mut found = finding(facts, Code::Cause(Cause::PromptLengthShift), Phase::Prefill, summary);
-    found.confidence = if now >= 2.0 * before { Confidence::High } else { Confidence::Medium };
+    // A few prompts are no shift of their length.
+    let few = facts.during.dist(Dist::Ttft).is_some() && facts.during.count(Dist::Ttft) < ENOUGH;
+    found.confidence = match now >= 2.0 * before {
+        _ if few => Confidence::Low,
+        true => Confidence::High,
+        false => Confidence::Medium,
+    };
     found.evidence.push(facts.evidence(
         "prompt_tokens",
         format!("{what}: {} times those before", number(now / before)),
@@ -188,29 +197,19 @@ pub(super) fn max_num_seqs_bound(facts: &Facts<'_>, split: &Split) -> Option<Fin
     if !troubled(facts) || split.queue / split.whole() < 0.25 {
         return None;
     }
-    let (readings, pinned, highest) = super::queue::batch_while_waiting(facts)?;
+    let batch = Batch::while_waiting(facts)?;
     let kv = facts.kv.map(|k| k.peak);
-    if readings < READINGS || pinned < PINNED || kv.is_some_and(|k| k >= ROOM) {
+    if batch.readings < READINGS || batch.pinned < PINNED || kv.is_some_and(|k| k >= ROOM) {
         return None;
     }
     let room =
         kv.map_or("its KV use is not exported".to_owned(), |k| format!("the KV cache is at most {} full", percent(k)));
-    let summary = format!("the batch never passes {} while others wait, and {room}: a flag bounds it", number(highest));
+    let summary =
+        format!("the batch never passes {} while others wait, and {room}: a flag bounds it", number(batch.highest));
     let mut found = finding(facts, Code::Cause(Cause::MaxNumSeqsBound), Phase::Queue, summary);
-    found.confidence = if kv.is_some_and(|k| k < 0.5) && pinned >= 0.8 { Confidence::High } else { Confidence::Medium };
-    found.evidence.push(facts.evidence(
-        "running",
-        format!(
-            "the batch stood at its highest ({}) in {} of {} readings with waiting requests",
-            number(highest),
-            percent(pinned),
-            number(readings as f64)
-        ),
-        pinned,
-        Op::Over,
-        Some(PINNED),
-        "ratio",
-    ));
+    found.confidence =
+        if kv.is_some_and(|k| k < 0.5) && batch.pinned >= 0.8 { Confidence::High } else { Confidence::Medium };
+    found.evidence.push(batch.evidence(facts, Op::Over, PINNED));
     if let Some(kv) = kv {
         found.evidence.push(facts.evidence(
             "kv_usage",

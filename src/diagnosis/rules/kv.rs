@@ -1,6 +1,6 @@
 //! A KV cache without room: requests wait or are preempted for it.
 
-use super::queue::{KV_FULL, SHARE, batch_while_waiting, kv_while_waiting, troubled, waiting_evidence};
+use super::queue::{Batch, KV_FULL, SHARE, kv_while_waiting, troubled, waiting_evidence};
 use super::{Split, confidence, finding};
 use crate::diagnosis::facts::Facts;
 use crate::diagnosis::format::{number, percent};
@@ -20,7 +20,7 @@ pub(super) fn kv_cache_pressure(facts: &Facts<'_>, split: &Split) -> Option<Find
     let preempted = facts.during.total(Total::Preemptions).unwrap_or(0.0);
     let waiting = facts.waiting.map_or(0.0, |w| w.peak);
     let share = split.queue / split.whole();
-    let batch = batch_while_waiting(facts);
+    let batch = Batch::while_waiting(facts);
     let median = kv_while_waiting(facts).unwrap_or(0.0);
     let broken = troubled(facts) || facts.late(Metric::Tpot);
     let thrash = preempted >= 1.0 && kv.peak >= KV_FULL;
@@ -28,7 +28,7 @@ pub(super) fn kv_cache_pressure(facts: &Facts<'_>, split: &Split) -> Option<Find
     let held_back = waiting >= 1.0
         && facts.system.phases == crate::domain::Finish::Live
         && median >= KV_HELD_BACK
-        && batch.is_some_and(|(_, pinned, _)| pinned < 0.5);
+        && batch.is_some_and(|b| b.pinned < 0.5);
     if broken && (thrash || full || held_back) && (share >= SHARE || thrash) {
         let summary = if preempted >= 1.0 {
             format!(
@@ -82,13 +82,7 @@ fn full_share(facts: &Facts<'_>) -> Option<f64> {
 }
 
 /// For and against a cache that is too small.
-fn evidence(
-    facts: &Facts<'_>,
-    split: &Split,
-    peak: f64,
-    preempted: f64,
-    batch: Option<(usize, f64, f64)>,
-) -> Vec<Evidence> {
+fn evidence(facts: &Facts<'_>, split: &Split, peak: f64, preempted: f64, batch: Option<Batch>) -> Vec<Evidence> {
     let mut all = Vec::new();
     all.push(facts.evidence(
         "kv_usage",
@@ -114,22 +108,8 @@ fn evidence(
         all.push(none);
     }
     all.push(waiting_evidence(facts, split));
-    if let Some((readings, pinned, highest)) = batch {
-        let mut row = facts.evidence(
-            "running",
-            format!(
-                "the batch stood at its highest ({}) in {} of {} readings with waiting requests",
-                number(highest),
-                percent(pinned),
-                number(readings as f64)
-            ),
-            pinned,
-            Op::Under,
-            Some(0.5),
-            "ratio",
-        );
-        row.supports = pinned < 0.5;
-        all.push(row);
+    if let Some(batch) = batch {
+        all.push(batch.evidence(facts, Op::Under, 0.5));
     }
     all
 }

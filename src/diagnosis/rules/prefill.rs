@@ -1,5 +1,6 @@
 //! Prompts that take long: more tokens, slower tokens, or long prompts in front of short ones.
 
+use super::queue::Batch;
 use super::{Split, confidence, finding};
 use crate::diagnosis::facts::Facts;
 use crate::diagnosis::format::{number, percent, seconds};
@@ -50,11 +51,11 @@ pub(super) fn head_of_line(facts: &Facts<'_>, split: &Split) -> Option<Finding> 
         return None;
     }
     // Slots that are all taken make a queue whatever the prompts are.
-    let slots = super::queue::batch_while_waiting(facts);
+    let slots = Batch::while_waiting(facts);
     let waited = facts.waiting.map_or(0.0, |w| w.mean);
     let kv_room = facts.kv.is_none_or(|kv| kv.peak < 0.9)
         || facts.during.total(crate::domain::Total::Preemptions).unwrap_or(0.0) < 1.0;
-    let slot_bound = slots.is_some_and(|(n, pinned, highest)| n >= 5 && pinned >= 0.6 && waited > 2.0 * highest);
+    let slot_bound = slots.is_some_and(|b| b.readings >= 5 && b.pinned >= 0.6 && waited > 2.0 * b.highest);
     let prefill = split.prefill / split.whole();
     let others = (split.queue + split.rest) / split.whole();
     if slot_bound || !kv_room || prefill < 0.1 || prefill + others < 0.5 {

@@ -3,8 +3,8 @@
 use super::{Split, confidence, finding};
 use crate::diagnosis::facts::Facts;
 use crate::diagnosis::format::{number, percent, seconds};
-use crate::diagnosis::{Finding, Metric, Op};
-use crate::domain::{Code, Dist, Gauge, Mechanism, Phase};
+use crate::diagnosis::{Evidence, Finding, Metric, Op};
+use crate::domain::{Code, Dist, Gauge, Mechanism, Phase, Point};
 
 /// The share of the seconds from which the queue is the place.
 pub(super) const SHARE: f64 = 0.25;
@@ -15,29 +15,46 @@ pub(super) fn troubled(facts: &Facts<'_>) -> bool {
     facts.late(Metric::Ttft) || facts.leading
 }
 
-/// How the running batch behaves while requests wait: (readings with waiting requests, share of them with the batch at
-/// its highest). A batch that stands at its limit is bounded by slots; one that moves below it is bounded by something
-/// else.
-pub(super) fn batch_while_waiting(facts: &Facts<'_>) -> Option<(usize, f64, f64)> {
-    let (mut readings, mut at_most, mut highest) = (0, 0, 0.0_f64);
-    let mut batches = Vec::new();
-    for replica in &facts.replicas {
-        let mut of_replica = Vec::new();
-        for point in replica.points(facts.incident.0, facts.incident.1) {
-            if let (Some(running), Some(waiting)) =
-                (point.values.gauge(Gauge::Running), point.values.gauge(Gauge::Waiting))
-                && waiting >= 1.0
-            {
-                of_replica.push(running);
-            }
+/// How the running batch behaves while requests wait. One that stands at its limit is bounded by slots; one that moves
+/// below it is bounded by something else.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Batch {
+    /// Readings with waiting requests.
+    pub(super) readings: usize,
+    /// The share of them with the replica's batch at its highest (0–1).
+    pub(super) pinned: f64,
+    /// The highest batch of any replica.
+    pub(super) highest: f64,
+}
+
+impl Batch {
+    /// The batch of the incident; `None` where nobody waited.
+    pub(super) fn while_waiting(facts: &Facts<'_>) -> Option<Self> {
+        let (mut readings, mut at_most, mut highest) = (0, 0, 0.0_f64);
+        for replica in &facts.replicas {
+            let waited = |p: &Point| p.values.gauge(Gauge::Waiting).is_some_and(|w| w >= 1.0);
+            let points = replica.points(facts.incident.0, facts.incident.1).filter(|p| waited(p));
+            let batches: Vec<f64> = points.filter_map(|p| p.values.gauge(Gauge::Running)).collect();
+            let peak = batches.iter().copied().fold(0.0, f64::max);
+            highest = highest.max(peak);
+            readings += batches.len();
+            at_most += batches.iter().filter(|r| **r >= 0.95 * peak && peak >= 1.0).count();
         }
-        let peak = of_replica.iter().copied().fold(0.0, f64::max);
-        highest = highest.max(peak);
-        readings += of_replica.len();
-        at_most += of_replica.iter().filter(|r| **r >= 0.95 * peak && peak >= 1.0).count();
-        batches.extend(of_replica);
+        (readings > 0).then(|| Self { readings, pinned: at_most as f64 / readings as f64, highest })
     }
-    (readings > 0).then(|| (readings, at_most as f64 / readings as f64, highest))
+
+    /// How pinned it was, as evidence for a limit (`Op::Over`) or against one (`Op::Under`).
+    pub(super) fn evidence(self, facts: &Facts<'_>, op: Op, threshold: f64) -> Evidence {
+        let claim = format!(
+            "the batch stood at its highest ({}) in {} of {} readings with waiting requests",
+            number(self.highest),
+            percent(self.pinned),
+            number(self.readings as f64)
+        );
+        let mut evidence = facts.evidence("running", claim, self.pinned, op, Some(threshold), "ratio");
+        evidence.supports = (self.pinned >= threshold) == (op == Op::Over);
+        evidence
+    }
 }
 
 /// The median KV use over readings with waiting requests.
@@ -52,7 +69,7 @@ pub(super) fn kv_while_waiting(facts: &Facts<'_>) -> Option<f64> {
     crate::diagnosis::span::median(&mut use_)
 }
 
-pub(super) fn waiting_evidence(facts: &Facts<'_>, split: &Split) -> crate::diagnosis::Evidence {
+pub(super) fn waiting_evidence(facts: &Facts<'_>, split: &Split) -> Evidence {
     let waiting = facts.waiting.unwrap_or_default();
     facts.evidence(
         "waiting",
