@@ -8,6 +8,8 @@ use crate::diagnosis::{Finding, Metric, Op};
 use crate::domain::{Code, Confidence, Dist, Mechanism, Phase, Total};
 
 const SHARE: f64 = 0.5;
+/// The mean rest, as a share of the target, from which on it is slow for many.
+const BROAD: f64 = 0.25;
 /// A front end of Python is one thread: from here on it has no time left.
 const ONE_CORE: f64 = 0.85;
 
@@ -45,7 +47,12 @@ pub(super) fn front_end_or_loop(facts: &Facts<'_>, split: &Split) -> Option<Find
     );
     let mut found = finding(facts, Code::Mechanism(mechanism), Phase::Rest, summary);
     found.explains_s = split.rest;
-    found.confidence = if busy { Confidence::High } else { Confidence::Medium };
+    // A mean far below the target is a few slow requests among many fast ones, and no front end that is slow for all.
+    found.confidence = match rest >= BROAD * facts.targets.ttft.seconds {
+        _ if busy => Confidence::High,
+        true => Confidence::Medium,
+        false => Confidence::Low,
+    };
     found.evidence.push(facts.evidence(
         "ttft",
         format!("{} of the added seconds are the rest", percent(share)),

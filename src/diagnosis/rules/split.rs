@@ -40,9 +40,8 @@ impl Split {
         let prefill = over(Dist::Prefill).unwrap_or(0.0);
         let waiting_now = facts.waiting.map_or(0.0, |w| w.last);
         let settled = facts.lag(during, waiting_now).is_none();
-        // A tenth of the seconds spent in sight of the gauge is enough to say that the rest is no riddle.
-        let unexplained = (added - in_queue - prefill).max(0.0);
-        let rest = if settled && waited < 0.1 * added.max(1e-9) { unexplained } else { 0.0 };
+        // What was seen waiting is no riddle, whichever of gauge and histogram knows more of it.
+        let rest = if settled { (added - in_queue.max(waited) - prefill).max(0.0) } else { 0.0 };
         Self { first_tokens, added, queue: in_queue.max(waited), waited, prefill, rest, settled }
     }
 
