@@ -66,7 +66,10 @@ pub(super) fn slower(facts: &Facts<'_>, _: &Split) -> Option<Finding> {
         _ => Confidence::Low,
     };
     let tokens = facts.during.count(Dist::Itl);
-    found.explains_s = ((mean - mean_before.unwrap_or(0.0)) * tokens).max(0.0);
+    // Where the middle token is as fast as before, the late ones only shared their step with something long: its seconds
+    // are those of the prompts or the preemptions, if first tokens are late as well.
+    let interfered = facts.late(Metric::Ttft) && middle_unmoved(facts);
+    found.explains_s = if interfered { 0.0 } else { ((mean - mean_before.unwrap_or(0.0)) * tokens).max(0.0) };
     found.evidence.push(facts.evidence(
         "itl",
         format!("mean gap between tokens {}", seconds(mean)),
@@ -91,6 +94,13 @@ pub(super) fn slower(facts: &Facts<'_>, _: &Split) -> Option<Finding> {
         found.surer = Some("a stretch with a small batch, or before the change, to compare with".to_owned());
     }
     Some(found)
+}
+
+/// Whether the median gap between tokens stayed what it was.
+fn middle_unmoved(facts: &Facts<'_>) -> bool {
+    let middle = |span: &crate::diagnosis::span::Span| span.dist(Dist::Itl)?.quantile(0.5)?.estimate;
+    let before = facts.baseline.as_ref().and_then(|b| middle(&b.span));
+    middle(&facts.during).zip(before).is_some_and(|(now, before)| now < GREW * before)
 }
 
 /// The running requests that a token shared its step with, on average over the tokens of `stretch`: idle time between
