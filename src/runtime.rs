@@ -82,12 +82,9 @@ fn run_check(cli: &Cli, args: &CheckArgs) -> Result<u8> {
 
 /// A replica that is named twice would count twice.
 fn given_twice(args: &CheckArgs) -> Option<String> {
-    let pages = args.pages.iter().map(|p| p.display().to_string());
-    let all: Vec<String> = args.engine.iter().map(|e| check::without_secrets(e)).chain(pages).collect();
-    let raw: Vec<&std::ffi::OsStr> =
-        args.engine.iter().map(AsRef::as_ref).chain(args.pages.iter().map(|p| p.as_os_str())).collect();
-    let index = (1..raw.len()).find(|i| raw[..*i].contains(&raw[*i]))?;
-    Some(all[index].clone())
+    let engine = args.engine.iter().enumerate().find(|(i, e)| args.engine[..*i].contains(e));
+    let pages = args.pages.iter().enumerate().find(|(i, p)| args.pages[..*i].contains(p));
+    engine.map(|(_, e)| check::without_secrets(e)).or_else(|| pages.map(|(_, p)| p.display().to_string()))
 }
 
 fn rendered(diagnosis: &Diagnosis, args: &CheckArgs, config: &Config) -> Result<String> {

@@ -319,6 +319,8 @@ fn a_restart_resets_the_counters_and_is_no_recovery_and_no_drop_in_traffic() {
     let end = judge.end();
     assert_eq!(end.verdict, Verdict::Warning, "nobody was served for a minute and a half: {}", end.sentence);
     assert_eq!(codes(&end), ["capacity_loss"]);
+    let advice = warroom::runbook::advise(&warroom::runbook::rb_6().unwrap(), &end).unwrap();
+    assert_eq!(advice.recommended.as_deref(), Some("cold_start"), "an outage is not 'not real'");
     assert!(end.changes.iter().any(|c| c.kind == "restart"));
     let counted = end.slo.iter().find(|s| s.metric == Metric::Ttft).and_then(|s| s.count).unwrap();
     // Clients got 33 answers, all but the few after the last page.

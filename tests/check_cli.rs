@@ -527,3 +527,22 @@ fn a_replica_that_is_named_twice_is_a_mistake() {
     assert_eq!(run.code, Some(2));
     assert!(run.stderr.contains("is given twice") && !run.stderr.contains("secret"), "{}", run.stderr);
 }
+
+/// A gauge of the last request supports no quantile and no burn, and it is no green either.
+#[test]
+fn an_adapter_whose_last_requests_were_late_is_not_healthy() {
+    for (ttft, code) in [("14", 3), ("0.1", 0)] {
+        let (_dir, path) = recording(|p| {
+            fs::create_dir_all(p).unwrap();
+            for i in 0..10_i64 {
+                let page =
+                    format!("llm_ttft_seconds {ttft}\nllm_queue_depth 0\nllm_tokens_processed_total {}\n", i * 90);
+                fs::write(p.join(format!("{}.prom", FIRST_MS + i * 5000)), page).unwrap();
+            }
+        });
+        let run = check(["--pages", arg(&path)]);
+        assert_eq!(run.code, Some(code), "{}{}", run.stdout, run.stderr);
+        assert!(run.stdout.contains("only the last request's is exported"), "{}", run.stdout);
+        assert!(!run.stdout.contains("not_real"), "{}", run.stdout);
+    }
+}

@@ -2,9 +2,9 @@
 
 use statrs::distribution::{Binomial, DiscreteCDF};
 
-use super::span::{Replica, Span};
+use super::span::{Replica, Span, median};
 use super::{Target, Targets};
-use crate::domain::{At, Dist, Quantile, RowStatus, Total};
+use crate::domain::{At, Dist, Gauge, Quantile, RowStatus, Total};
 
 /// How sure a breach must be: the chance that a service exactly at its budget shows as many bad events.
 pub(super) const ALPHA: f64 = 0.01;
@@ -180,7 +180,17 @@ pub(super) fn judge(
             row.count = window.total(Total::GenerationTokens).filter(|_| row.mean_s.is_some());
             row.series = row.series.or_else(|| series(replicas, Total::DecodeSeconds.name()));
         }
+        let last = last_requests(metric, replicas, window, now).filter(|_| histogram.is_none() && row.mean_s.is_none());
+        // No share of late events can be counted, and what is known is over the target all the same: never a green.
+        if row.mean_s.or(last.map(|(_, middle)| middle)).is_some_and(|known| known > target.seconds) {
+            row.status = RowStatus::Warning;
+        }
         row.note = Some(match (metric, histogram) {
+            _ if let Some((readings, middle)) = last => format!(
+                "of {} only the last request's is exported (middle of {readings} readings {}): no quantile and no burn",
+                metric.title(),
+                super::format::seconds(middle)
+            ),
             _ if row.mean_s.is_some() && histogram.is_none() => {
                 "only the mean is measured, from counters: no quantile and no share of late tokens".to_owned()
             }
@@ -217,6 +227,18 @@ pub(super) fn judge(
     }
     burn(&mut row, replicas, now, targets);
     row
+}
+
+/// What an adapter says of the last request: how many readings, and the middle one.
+fn last_requests(metric: Metric, replicas: &[Replica<'_>], window: &Span, now: At) -> Option<(usize, f64)> {
+    let gauge = match metric {
+        Metric::Ttft => Gauge::TtftLast,
+        Metric::Tpot => Gauge::TpotLast,
+    };
+    let from = now.plus(-window.seconds);
+    let mut readings: Vec<f64> =
+        replicas.iter().flat_map(|r| r.points(from, now)).filter_map(|p| p.values.gauge(gauge)).collect();
+    Some((readings.len(), median(&mut readings)?))
 }
 
 fn per_request(replicas: &[Replica<'_>], window: &Span, target: Target) -> Option<PerRequest> {

@@ -123,14 +123,17 @@ impl Guard {
         let broken = |metric| d.slo.iter().any(|s| s.metric == metric && s.status == RowStatus::Breach);
         match self {
             Self::EngineStalled => suspect.is_some_and(|s| s.mechanism == Mechanism::EngineStalled),
-            Self::CapacityNotReady => phase == Some(Phase::Rollout),
+            Self::CapacityNotReady => phase == Some(Phase::Rollout) || found(d, Code::Cause(Cause::CapacityLoss)),
             Self::ChangeInWindow => d.changes.iter().any(|c| c.kind == "rollout"),
             Self::TimeOutsideEngine => phase == Some(Phase::Gateway),
             Self::TpotOver => phase == Some(Phase::Decode) || (broken(Metric::Tpot) && !broken(Metric::Ttft)),
             Self::TtftOver => {
                 broken(Metric::Ttft) || matches!(phase, Some(Phase::Queue | Phase::Prefill | Phase::Rest))
             }
-            Self::NothingLate => !broken(Metric::Ttft) && !broken(Metric::Tpot) && suspect.is_none(),
+            Self::NothingLate => {
+                let late = |s: &crate::diagnosis::SloRow| matches!(s.status, RowStatus::Breach | RowStatus::Warning);
+                suspect.is_none() && !d.slo.iter().any(late) && d.sources.iter().all(|s| s.state == SourceState::Live)
+            }
         }
     }
 }
