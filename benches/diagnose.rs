@@ -124,7 +124,7 @@ impl Fleet {
         let names = (0..replicas).map(|i| format!("http://10.0.{}.{}:8000/metrics", i / 250, i % 250 + 1));
         let endpoints = names.map(|name| Endpoint::new(name.clone(), format!("curl -s {name}"))).collect();
         let mut fleet = Self {
-            snapshot: Snapshot { now: START, interval_s: INTERVAL_S, endpoints },
+            snapshot: Snapshot { now: START, interval_s: INTERVAL_S, endpoints, ..Snapshot::default() },
             memories: vec![Memory::default(); replicas],
             scrapes,
         };

@@ -369,7 +369,7 @@ impl Check {
                 .iter()
                 .map(|c| Change {
                     at: time(c.at),
-                    kind: c.kind,
+                    kind: c.kind.code(),
                     summary: c.summary.clone(),
                     before_onset_s: d.since.map(|s| s.since(c.at)),
                 })

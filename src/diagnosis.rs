@@ -26,7 +26,9 @@ mod verdict;
 pub use episode::Episode;
 pub use finding::{Evidence, Finding, LeverAdvice, Op, Subject, Suspect};
 pub use format::{number, seconds};
-pub use outcome::{Change, Diagnosis, ReplicaRow, Requests, SourceRow};
+pub use outcome::{
+    Change, ChangeKind, Diagnosis, GpuRow, ReplicaRow, Requests, RevisionRow, Scope, SeriesPoint, SourceRow, Truth,
+};
 pub use phases::PhaseRow;
 pub use slo::{Metric, PerRequest, SloRow, WindowBurn};
 pub use verdict::diagnose;

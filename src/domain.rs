@@ -3,23 +3,33 @@
 
 mod at;
 mod failure;
+mod gpu;
 mod histogram;
+mod observation;
 mod page;
 mod quantity;
 mod reading;
 mod snapshot;
 mod track;
 mod vocabulary;
+mod workload;
 
 pub use at::At;
 pub use failure::Failure;
+pub use gpu::{GpuId, GpuPage, GpuReading, GpuSample, GpuTrack};
 pub use histogram::{Fraction, Histogram, HistogramRef, Quantile};
+pub use observation::{Body, Observation, Page, Role, Watch};
 pub use page::{EnginePage, Finish, ReplicaPage, System, Values};
 pub use quantity::{Dist, Gauge, Total};
 pub use reading::Reading;
 pub use snapshot::{Attempt, Endpoint, Outcome, Placement, Snapshot};
 pub use track::{Point, Pushed, Track};
+pub(crate) use vocabulary::codes;
 pub use vocabulary::{
     Action, BaselineKind, Cause, Code, Confidence, Helps, Mechanism, Phase, RowStatus, Severity, SourceState, Trend,
     Verdict,
+};
+pub use workload::{
+    Autoscaler, ClusterEvent, ClusterFacts, Condition, Container, Node, Pod, Revision, StartPhase, Strategy, Template,
+    TemplateChange, Workload, WorkloadKind, WorkloadRef,
 };

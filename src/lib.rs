@@ -41,6 +41,7 @@
 //! - Percentiles are never averaged: buckets are summed first. Means add up, and only within one cohort.
 //! - What comes from outside is cleaned where it comes in, and bounded.
 
+pub mod app;
 pub mod cli;
 pub mod clock;
 pub mod command;
@@ -53,6 +54,8 @@ pub mod domain;
 pub mod report;
 pub mod runbook;
 pub mod runtime;
+#[cfg(feature = "sim")]
+pub mod sim;
 pub mod source;
 pub mod text;
 pub mod ui;

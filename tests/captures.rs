@@ -52,7 +52,7 @@ impl Judge {
     fn on(&self, now: At) -> Diagnosis {
         let interval_s = self.recording.interval_s(now).unwrap_or(5.0);
         let endpoints = vec![self.recording.read(now, &self.decoder)];
-        diagnose(&Snapshot { now, interval_s, endpoints }, &self.policy)
+        diagnose(&Snapshot { now, interval_s, endpoints, ..Snapshot::default() }, &self.policy)
     }
 }
 
@@ -321,7 +321,7 @@ fn a_restart_resets_the_counters_and_is_no_recovery_and_no_drop_in_traffic() {
     assert_eq!(codes(&end), ["capacity_loss"]);
     let advice = warroom::runbook::advise(&warroom::runbook::rb_6().unwrap(), &end).unwrap();
     assert_eq!(advice.recommended.as_deref(), Some("cold_start"), "an outage is not 'not real'");
-    assert!(end.changes.iter().any(|c| c.kind == "restart"));
+    assert!(end.changes.iter().any(|c| c.kind == warroom::diagnosis::ChangeKind::Restart));
     let counted = end.slo.iter().find(|s| s.metric == Metric::Ttft).and_then(|s| s.count).unwrap();
     // Clients got 33 answers, all but the few after the last page.
     assert!((28.0..=33.0).contains(&counted), "{counted}");

@@ -41,7 +41,7 @@ fn judged(directories: &[PathBuf], at: f64) -> Diagnosis {
     let decoder = Decoder::new(Arc::new(Catalogue::embedded(&[]).expect("the dialects load")));
     let now = At(START).plus(at);
     let endpoints = directories.iter().map(|d| Recording::open(d).expect("a recording").read(now, &decoder)).collect();
-    diagnose(&Snapshot { now, interval_s: 2.0, endpoints }, &policy(1.0, 0.1))
+    diagnose(&Snapshot { now, interval_s: 2.0, endpoints, ..Snapshot::default() }, &policy(1.0, 0.1))
 }
 
 #[test]

@@ -129,7 +129,7 @@ fn judged(endpoints: Vec<Endpoint>, now: At) -> Diagnosis {
     let target = |seconds| Target { seconds, objective: 0.99 };
     let default = Targets { ttft: target(1.0), tpot: target(0.1), burn: BurnPreset::default() };
     let policy = Policy { window_s: 1e9, default, by_model: Vec::new() };
-    diagnose(&Snapshot { now, interval_s: 5.0, endpoints }, &policy)
+    diagnose(&Snapshot { now, interval_s: 5.0, endpoints, ..Snapshot::default() }, &policy)
 }
 
 proptest! {

@@ -85,7 +85,7 @@ fn engine(name: &str, phase_ms: i64, ticks: &[Tick]) -> Endpoint {
 /// The diagnosis as of the last reading, by a TTFT of 1 s and a TPOT of 100 ms.
 fn judged(endpoints: Vec<Endpoint>) -> Diagnosis {
     let now = endpoints.iter().filter_map(Endpoint::last_page).max().expect("a page");
-    diagnose(&Snapshot { now, interval_s: 5.0, endpoints }, &policy(1.0, 0.1))
+    diagnose(&Snapshot { now, interval_s: 5.0, endpoints, ..Snapshot::default() }, &policy(1.0, 0.1))
 }
 
 fn told(parts: &[(usize, Tick)]) -> Vec<Tick> {

@@ -138,7 +138,12 @@ fn recorded(directories: &[PathBuf], at: Option<&str>, decoder: &Decoder) -> Res
         return Err(CheckError::TooEarly { at: clean(at, 60), first: crate::contract::time(earliest) });
     }
     let interval_s = recordings.iter().filter_map(|r| r.interval_s(now)).fold(1.0, f64::max);
-    Ok(Snapshot { now, interval_s, endpoints: recordings.iter().map(|r| r.read(now, decoder)).collect() })
+    Ok(Snapshot {
+        now,
+        interval_s,
+        endpoints: recordings.iter().map(|r| r.read(now, decoder)).collect(),
+        ..Snapshot::default()
+    })
 }
 
 /// `+40s` and `-40s` from the first page, RFC 3339, unix seconds or milliseconds.
@@ -196,7 +201,7 @@ async fn live(engines: &[String], watch: Duration, decoder: Decoder, config: &Co
         }
     }
     polling.abort();
-    Ok(Snapshot { now: At(clock::unix_ms()), interval_s: interval.as_secs_f64(), endpoints })
+    Ok(Snapshot { now: At(clock::unix_ms()), interval_s: interval.as_secs_f64(), endpoints, ..Snapshot::default() })
 }
 
 fn url(text: &str) -> Result<Url, CheckError> {

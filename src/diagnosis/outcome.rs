@@ -3,7 +3,9 @@
 use std::sync::Arc;
 
 use super::{Finding, LeverAdvice, PhaseRow, SloRow, Suspect};
-use crate::domain::{At, SourceState, Trend, Verdict};
+use crate::domain::{
+    At, GpuId, GpuSample, SourceState, StartPhase, TemplateChange, Trend, Verdict, WorkloadRef, codes,
+};
 
 /// Everything that a diagnosis says.
 #[derive(Debug, Clone)]
@@ -26,6 +28,10 @@ pub struct Diagnosis {
     pub sentence: String,
     /// Who is suspected.
     pub suspect: Option<Suspect>,
+    /// The workload that was judged; `None` where only endpoints were named.
+    pub target: Option<WorkloadRef>,
+    /// Replicas that are wanted, Ready by Kubernetes, and answering; `None` where it is not known.
+    pub scope: Scope,
     /// The model, the engine and its generation, where they are the same everywhere.
     pub model: Option<String>,
     /// The engine's name.
@@ -48,17 +54,149 @@ pub struct Diagnosis {
     pub requests: Requests,
     /// Replicas.
     pub replicas: Vec<ReplicaRow>,
+    /// Revisions, newest first, with what the requests on each of them saw.
+    pub revisions: Vec<RevisionRow>,
+    /// GPUs.
+    pub gpus: Vec<GpuRow>,
+    /// What was observed, slice by slice, oldest first: for pictures, and longer than the judged window.
+    pub series: Vec<SeriesPoint>,
     /// Sources.
     pub sources: Vec<SourceRow>,
 }
 
-/// Something that changed in the window.
+/// How many replicas there are.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Scope {
+    /// Wanted.
+    pub desired: Option<u32>,
+    /// Ready, as Kubernetes says.
+    pub ready: Option<u32>,
+    /// Whose pages are read and which moved lately or could.
+    pub answering: u32,
+    /// Endpoints that are meant to answer.
+    pub endpoints: u32,
+}
+
+/// One slice of what was observed, summed over engines. A mean or a share without events is `None`.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct SeriesPoint {
+    /// From this moment.
+    pub from: At,
+    /// To this moment.
+    pub to: At,
+    /// First tokens.
+    pub ttft_count: f64,
+    /// Mean time to first token (s).
+    pub ttft_mean: Option<f64>,
+    /// The share of first tokens that were certainly late (0–1).
+    pub ttft_late: Option<f64>,
+    /// Mean gap between tokens (s).
+    pub itl_mean: Option<f64>,
+    /// The share of tokens that were certainly late (0–1).
+    pub itl_late: Option<f64>,
+    /// Output tokens per second.
+    pub tokens_per_s: Option<f64>,
+    /// Requests that waited at the end.
+    pub waiting: Option<f64>,
+    /// Requests that ran at the end.
+    pub running: Option<f64>,
+    /// The fullest KV cache at the end (0–1).
+    pub kv: Option<f64>,
+}
+
+/// One revision of the workload.
+#[derive(Debug, Clone, PartialEq)]
+pub struct RevisionRow {
+    /// Its number.
+    pub number: u64,
+    /// The object's name.
+    pub name: String,
+    /// When it was created.
+    pub created: Option<At>,
+    /// Pods that are wanted of it, and Ready ones.
+    pub desired: u32,
+    /// See `desired`.
+    pub ready: u32,
+    /// The image of its engine.
+    pub image: String,
+    /// `kubernetes.io/change-cause`.
+    pub change_cause: Option<String>,
+    /// In what its template differs from the revision before it.
+    pub changes: Vec<TemplateChange>,
+    /// First tokens that its replicas gave in the window; `None`: none of them was read.
+    pub count: Option<f64>,
+    /// Their mean time to first token (s).
+    pub ttft_mean: Option<f64>,
+    /// The share of them that was certainly late (0–1).
+    pub ttft_late: Option<f64>,
+    /// Mean gap between tokens (s).
+    pub itl_mean: Option<f64>,
+}
+
+codes! {
+    /// How much is known of a GPU's clocks and memory.
+    Truth {
+        /// Event reasons or ECC were really read.
+        Confirmed = "confirmed",
+        /// Clocks low under load, with heat or power at the limit.
+        Inferred = "inferred",
+        /// Neither: never "ok".
+        Unknown = "unknown",
+    }
+}
+
+/// One GPU as of the judged moment.
+#[derive(Debug, Clone, PartialEq)]
+pub struct GpuRow {
+    /// Which.
+    pub id: GpuId,
+    /// The pod that holds it.
+    pub pod: Option<String>,
+    /// The product.
+    pub product: Option<String>,
+    /// Its last reading.
+    pub sample: GpuSample,
+    /// The moment of that reading.
+    pub at: At,
+    /// How much it proves.
+    pub truth: Truth,
+    /// What it says, in a few words: `clocks at max`, `clock held at 1.2 GHz by heat`.
+    pub note: String,
+    /// Whether that is a trouble.
+    pub troubled: bool,
+}
+
+codes! {
+    /// What kind of thing changed.
+    ChangeKind {
+        /// A process began again.
+        Restart = "restart",
+        /// A new revision, or an old one again.
+        Rollout = "rollout",
+        /// Replicas were added or taken away.
+        Scale = "scale",
+        /// The autoscaler changed its mind.
+        Autoscaler = "autoscaler",
+        /// A pod came, became Ready, failed or went.
+        Pod = "pod",
+        /// A node came, went or was cordoned.
+        Node = "node",
+        /// A GPU's clock, heat or memory.
+        Gpu = "gpu",
+        /// The objective broke, or the end of that.
+        Onset = "onset",
+        /// Requests, prompts or the cache changed by much.
+        Traffic = "traffic",
+    }
+}
+
+/// Something that changed in the time that was observed.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Change {
-    /// When it was first seen.
+    /// When it happened, or was first seen.
     pub at: At,
-    /// What kind: `restart`.
-    pub kind: &'static str,
+    /// What kind.
+    pub kind: ChangeKind,
     /// In words.
     pub summary: String,
 }
@@ -87,6 +225,22 @@ pub struct ReplicaRow {
     pub revision: Option<u64>,
     /// Whether Kubernetes calls it Ready.
     pub ready: Option<bool>,
+    /// How far its start has come and since when, where it is starting.
+    pub start: Option<(StartPhase, Option<At>)>,
+    /// How long a start of this workload takes from the engine's start to Ready (s): median, and of how many.
+    pub usual_load: Option<(f64, usize)>,
+    /// Restarts of the engine's container.
+    pub restarts: Option<u32>,
+    /// Whether its pod is gone.
+    pub gone: bool,
+    /// Seconds since its last page.
+    pub age_s: Option<f64>,
+    /// Means in the window: queue, prefill, and gap between tokens (s).
+    pub queue_mean: Option<f64>,
+    /// See `queue_mean`.
+    pub prefill_mean: Option<f64>,
+    /// See `queue_mean`.
+    pub itl_mean: Option<f64>,
     /// Mean time to first token (s).
     pub ttft_mean: Option<f64>,
     /// First tokens.
@@ -110,6 +264,8 @@ pub struct SourceRow {
     pub age_s: Option<f64>,
     /// What is wrong with it.
     pub error: Option<String>,
+    /// How it is reached: `watch`, `proxy`, `direct`, `recording`; `None` where that is not known.
+    pub via: Option<&'static str>,
     /// Samples on its last page.
     pub series: Option<usize>,
     /// Lines that were skipped on it.

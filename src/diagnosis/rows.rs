@@ -1,7 +1,7 @@
 //! The rows beside the verdict: replicas, sources, changes, and one line per lever.
 
 use super::facts::Facts;
-use super::outcome::{Change, ReplicaRow, SourceRow};
+use super::outcome::{Change, ChangeKind, ReplicaRow, SourceRow};
 use super::span::{Replica, Span};
 use super::verdict::explains;
 use super::{Finding, LeverAdvice, Suspect};
@@ -25,7 +25,7 @@ pub(super) fn changes(facts: &Facts<'_>) -> Vec<Change> {
         .filter(|(_, at)| *at >= facts.from && *at <= facts.now)
         .map(|(r, at)| Change {
             at,
-            kind: "restart",
+            kind: ChangeKind::Restart,
             summary: format!("{} restarted: its counters began again", replica_name(r)),
         })
         .collect();
@@ -64,6 +64,14 @@ pub(super) fn replica_row(facts: &Facts<'_>, replica: &Replica<'_>) -> Option<Re
         node: placement.and_then(|p| p.node.clone()),
         revision: placement.and_then(|p| p.revision),
         ready: placement.and_then(|p| p.ready),
+        start: None,
+        usual_load: None,
+        restarts: None,
+        gone: replica.endpoint.gone,
+        age_s: Some(facts.now.since(last.at)),
+        queue_mean: None,
+        prefill_mean: None,
+        itl_mean: None,
         ttft_mean: ttft.as_ref().and_then(Histogram::mean),
         count: ttft.as_ref().map(|h| h.count),
         waiting: gauge(Gauge::Waiting),
@@ -97,6 +105,7 @@ pub(super) fn source(endpoint: &Endpoint, snapshot: &Snapshot) -> SourceRow {
         state,
         age_s,
         error,
+        via: None,
         series: endpoint.system.as_ref().map(|_| endpoint.series),
         skipped: endpoint.system.as_ref().map(|_| endpoint.skipped),
         families: endpoint.families.clone(),

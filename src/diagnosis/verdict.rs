@@ -4,7 +4,7 @@ use std::collections::HashSet;
 
 use super::episode::QUIET_S;
 use super::facts::Facts;
-use super::outcome::{Diagnosis, Requests, SourceRow};
+use super::outcome::{Diagnosis, Requests, Scope, SourceRow};
 use super::rows::{all_levers, changes, replica_row, source};
 use super::rules::{self, Split, stalled_worst};
 use super::sentence::cannot_tell;
@@ -325,6 +325,8 @@ impl Judged<'_> {
             until,
             sentence,
             suspect: self.suspect.clone(),
+            target: snapshot.target.clone(),
+            scope: Scope::default(),
             model: facts.model.clone(),
             engine: Some(facts.system.engine.clone()).filter(|e| !e.is_empty()),
             generation: facts.system.generation.clone(),
@@ -340,6 +342,9 @@ impl Judged<'_> {
                 rejected: window.total(Total::Rejected),
             },
             replicas: facts.replicas.iter().filter_map(|r| replica_row(facts, r)).collect(),
+            revisions: Vec::new(),
+            gpus: Vec::new(),
+            series: Vec::new(),
             sources,
             findings: self.findings,
         }
@@ -379,6 +384,8 @@ fn nothing_read(snapshot: &Snapshot, policy: &Policy, sources: Vec<SourceRow>) -
         until: None,
         sentence: cannot_tell(&sources),
         suspect: None,
+        target: snapshot.target.clone(),
+        scope: Scope::default(),
         model: None,
         engine: None,
         generation: None,
@@ -390,6 +397,9 @@ fn nothing_read(snapshot: &Snapshot, policy: &Policy, sources: Vec<SourceRow>) -
         levers: Vec::new(),
         requests: Requests::default(),
         replicas: Vec::new(),
+        revisions: Vec::new(),
+        gpus: Vec::new(),
+        series: Vec::new(),
         sources,
     }
 }

@@ -1,7 +1,7 @@
 //! Points in time.
 
 /// A moment: milliseconds since the Unix epoch, UTC. It enters by readings; the core never asks a clock.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
 pub struct At(pub i64);
 
 impl At {

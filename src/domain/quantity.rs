@@ -54,6 +54,12 @@ quantities! {
         GenerationRate = "generation_rate",
         /// Replica start (unix s).
         ProcessStart = "process_start",
+        /// Requests that a gateway holds open (n).
+        GatewayActive = "gateway_active",
+        /// Requests that a gateway holds back for want of a connection to an engine (n).
+        GatewayPending = "gateway_pending",
+        /// Engines that a gateway considers fit to serve (n).
+        GatewayHealthy = "gateway_healthy",
     }
 }
 
@@ -96,6 +102,16 @@ quantities! {
         DraftTokens = "draft_tokens",
         /// Accepted draft tokens (tokens).
         AcceptedTokens = "accepted_tokens",
+        /// Requests that a gateway finished (n).
+        GatewayRequests = "gateway_requests",
+        /// Of those, answered with a 5xx status (n).
+        GatewayErrors = "gateway_errors",
+        /// Requests whose client went away before the end (n).
+        GatewayCancelled = "gateway_cancelled",
+        /// Attempts on engines that timed out (n).
+        GatewayTimeouts = "gateway_timeouts",
+        /// Attempts on engines that were repeated (n).
+        GatewayRetries = "gateway_retries",
     }
 }
 
@@ -120,6 +136,12 @@ quantities! {
         PromptLength = "prompt_length",
         /// Output length of a request (tokens).
         OutputLength = "output_length",
+        /// A request from a gateway's view, until the last byte went to the client (s).
+        GatewayTotal = "gateway_total",
+        /// The part of it in which the gateway waited for an engine, until the engine's last byte (s).
+        GatewayUpstream = "gateway_upstream",
+        /// A request from a gateway's view, until the first token or byte (s).
+        GatewayTtft = "gateway_ttft",
     }
 }
 

@@ -3,7 +3,10 @@
 use std::collections::VecDeque;
 use std::sync::Arc;
 
-use super::{At, EnginePage, Failure, Pushed, System, Track};
+use super::{
+    At, Body, ClusterFacts, EnginePage, Failure, GpuPage, GpuTrack, Observation, Page, Pushed, Role, System, Track,
+    Watch, WorkloadRef,
+};
 
 /// Attempts kept per endpoint: as many as readings, and the failed ones between them.
 const ATTEMPTS: usize = 2048;
@@ -57,8 +60,12 @@ pub struct Placement {
 /// One `/metrics` page of one process, over time.
 #[derive(Debug, Clone, Default)]
 pub struct Endpoint {
-    /// What the operator called it: a URL or a directory.
+    /// What the operator called it: a URL or a directory; or the pod.
     pub name: String,
+    /// What its pages are.
+    pub role: Role,
+    /// Whether it is not read any more, because its pod is gone.
+    pub gone: bool,
     /// How the same numbers can be read by hand.
     pub reproduce: String,
     /// Who wrote its pages, once one was read.
@@ -121,6 +128,18 @@ impl Endpoint {
         self.attempts.push_back(Attempt { at, outcome });
     }
 
+    /// From `at` on it is this pod; what it was before ends there.
+    fn place(&mut self, at: At, placement: Placement) {
+        if let Some(last) = self.placements.last_mut() {
+            let same = Placement { from: last.from, to: last.to, ..placement.clone() };
+            if *last == same {
+                return;
+            }
+            last.to = last.to.or(Some(at));
+        }
+        self.placements.push(Placement { from: placement.from.or(Some(at)), ..placement });
+    }
+
     /// The pod that this endpoint was at `at`.
     pub fn placement(&self, at: At) -> Option<&Placement> {
         self.placements.iter().find(|p| p.from.is_none_or(|f| f <= at) && p.to.is_none_or(|t| at < t))
@@ -143,12 +162,95 @@ impl Endpoint {
 }
 
 /// Everything known as of `now`.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Default)]
 pub struct Snapshot {
     /// The moment that is judged.
     pub now: At,
     /// How far apart readings of one endpoint are meant to be, in seconds.
     pub interval_s: f64,
-    /// The endpoints.
+    /// The workload that is judged; `None` where only endpoints were named.
+    pub target: Option<WorkloadRef>,
+    /// The endpoints of engines, gateways and exporters of GPUs.
     pub endpoints: Vec<Endpoint>,
+    /// The GPUs.
+    pub gpus: Vec<GpuTrack>,
+    /// What Kubernetes last said, and when that was last known to hold; `None` where it was not asked or did not answer.
+    pub cluster: Option<(At, Arc<ClusterFacts>)>,
+    /// How each part of Kubernetes is being watched; empty where it is not asked.
+    pub watches: Vec<Watch>,
+}
+
+impl Snapshot {
+    /// Takes in what a source delivered. Does not move `now`: time enters by its own events.
+    pub fn observe(&mut self, observation: Observation) {
+        let Observation { at, body } = observation;
+        match body {
+            Body::Endpoint { name, role, reproduce, placement } => {
+                let endpoint = self.endpoint(&name, role);
+                endpoint.gone = false;
+                endpoint.reproduce = reproduce;
+                if let Some(placement) = placement {
+                    endpoint.place(at, placement);
+                }
+            }
+            Body::EndpointGone { name } => {
+                if let Some(endpoint) = self.endpoints.iter_mut().find(|e| *e.name == *name) {
+                    endpoint.gone = true;
+                }
+            }
+            Body::Page { endpoint, page } => self.page(at, &endpoint, page),
+            Body::Recorded(endpoint) => match self.endpoints.iter_mut().find(|e| e.name == endpoint.name) {
+                Some(known) => *known = *endpoint,
+                None => self.endpoints.push(*endpoint),
+            },
+            Body::Cluster(facts) => self.cluster = Some((at, facts)),
+            Body::Watch(watch) => match self.watches.iter_mut().find(|w| w.resource == watch.resource) {
+                Some(known) => *known = watch,
+                None => self.watches.push(watch),
+            },
+        }
+    }
+
+    /// The endpoints with this role.
+    pub fn of_role(&self, role: Role) -> impl Iterator<Item = &Endpoint> {
+        self.endpoints.iter().filter(move |e| e.role == role)
+    }
+
+    fn page(&mut self, at: At, name: &Arc<str>, page: Result<Page, Failure>) {
+        match page {
+            Ok(Page::Engine(page)) => self.endpoint(name, Role::Engine).page(at, page),
+            Ok(Page::Gateway(page)) => self.endpoint(name, Role::Gateway).page(at, page),
+            Ok(Page::Gpus(page)) => self.gpus(at, name, page),
+            // What it would have been is known from the pages before it, or from whoever named it.
+            Err(failure) => {
+                let role = self.endpoints.iter().find(|e| *e.name == **name).map_or(Role::Engine, |e| e.role);
+                self.endpoint(name, role).failed(at, failure);
+            }
+        }
+    }
+
+    fn endpoint(&mut self, name: &str, role: Role) -> &mut Endpoint {
+        let known = self.endpoints.iter().position(|e| e.name == name);
+        let index = known.unwrap_or_else(|| {
+            self.endpoints.push(Endpoint::new(name, ""));
+            self.endpoints.len() - 1
+        });
+        self.endpoints[index].role = role;
+        &mut self.endpoints[index]
+    }
+
+    fn gpus(&mut self, at: At, name: &Arc<str>, page: GpuPage) {
+        let endpoint = self.endpoint(name, Role::Gpus);
+        (endpoint.series, endpoint.skipped) = (page.series, page.skipped);
+        endpoint.first_skipped = page.first_skipped;
+        endpoint.attempted(at, Outcome::Page);
+        for reading in page.gpus {
+            let known = self.gpus.iter().position(|g| g.id == reading.id);
+            let index = known.unwrap_or_else(|| {
+                self.gpus.push(GpuTrack { id: reading.id.clone(), source: Arc::clone(name), ..GpuTrack::default() });
+                self.gpus.len() - 1
+            });
+            self.gpus[index].push(at, reading);
+        }
+    }
 }

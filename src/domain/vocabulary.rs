@@ -25,6 +25,8 @@ macro_rules! codes {
     };
 }
 
+pub(crate) use codes;
+
 codes! {
     /// Where a request spends its time; `Rest` is time that no histogram explains.
     Phase {

@@ -2,7 +2,7 @@
 
 use serde::Deserialize;
 
-use crate::diagnosis::{Diagnosis, Metric};
+use crate::diagnosis::{ChangeKind, Diagnosis, Metric};
 use crate::domain::{Cause, Code, Mechanism, Phase, RowStatus, SourceState, Verdict};
 
 /// What a check says.
@@ -124,7 +124,7 @@ impl Guard {
         match self {
             Self::EngineStalled => suspect.is_some_and(|s| s.mechanism == Mechanism::EngineStalled),
             Self::CapacityNotReady => phase == Some(Phase::Rollout) || found(d, Code::Cause(Cause::CapacityLoss)),
-            Self::ChangeInWindow => d.changes.iter().any(|c| c.kind == "rollout"),
+            Self::ChangeInWindow => d.changes.iter().any(|c| c.kind == ChangeKind::Rollout),
             Self::TimeOutsideEngine => phase == Some(Phase::Gateway),
             Self::TpotOver => phase == Some(Phase::Decode) || (broken(Metric::Tpot) && !broken(Metric::Ttft)),
             Self::TtftOver => {

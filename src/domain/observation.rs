@@ -1,0 +1,95 @@
+//! The one ordered stream in which everything enters: what a source delivers, when it was so.
+
+use std::sync::Arc;
+
+use super::{At, ClusterFacts, Endpoint, EnginePage, Failure, GpuPage, Placement, SourceState};
+
+/// What one source delivered.
+#[derive(Debug, Clone)]
+pub struct Observation {
+    /// When it was so: when a page was asked for, when a watch spoke.
+    pub at: At,
+    /// What.
+    pub body: Body,
+}
+
+/// What can be delivered.
+#[derive(Debug, Clone)]
+pub enum Body {
+    /// There is an endpoint to read, or more is known of it: it may have no page yet.
+    Endpoint {
+        /// Its name, which is its identity.
+        name: Arc<str>,
+        /// What its pages are expected to be.
+        role: Role,
+        /// How the same numbers can be read by hand.
+        reproduce: String,
+        /// Which pod it is from now on.
+        placement: Option<Placement>,
+    },
+    /// An endpoint will not be read any more: its pod is gone. Its row and its counts stay.
+    EndpointGone {
+        /// Its name.
+        name: Arc<str>,
+    },
+    /// An attempt to read an endpoint.
+    Page {
+        /// Its name.
+        endpoint: Arc<str>,
+        /// What came of it.
+        page: Result<Page, Failure>,
+    },
+    /// An endpoint with its past, as a recording has it.
+    Recorded(Box<Endpoint>),
+    /// What Kubernetes says, whole.
+    Cluster(Arc<ClusterFacts>),
+    /// How a part of Kubernetes is being watched.
+    Watch(Watch),
+}
+
+/// What an endpoint's pages are.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
+pub enum Role {
+    /// An inference engine.
+    #[default]
+    Engine,
+    /// A gateway, a router or a mesh in front of engines.
+    Gateway,
+    /// An exporter of GPUs.
+    Gpus,
+}
+
+/// A complete page.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Page {
+    /// Of an engine.
+    Engine(EnginePage),
+    /// Of a gateway: the same shape, with the gateway's quantities.
+    Gateway(EnginePage),
+    /// Of an exporter of GPUs.
+    Gpus(GpuPage),
+}
+
+impl Page {
+    /// What it is.
+    pub const fn role(&self) -> Role {
+        match self {
+            Self::Engine(_) => Role::Engine,
+            Self::Gateway(_) => Role::Gateway,
+            Self::Gpus(_) => Role::Gpus,
+        }
+    }
+}
+
+/// How one kind of object is being watched.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Watch {
+    /// The resource, in the plural: `pods`, `replicasets`, `nodes`.
+    pub resource: &'static str,
+    /// How it goes.
+    pub state: SourceState,
+    /// When it was last known to be up to date.
+    pub heard: Option<At>,
+    /// What is wrong, and what to do about it.
+    pub error: Option<String>,
+}
