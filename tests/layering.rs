@@ -65,8 +65,8 @@ fn rank(room: &str) -> Option<u8> {
 /// Whether `room` may name `other`; a name without a rank may neither name nor be named.
 fn may_name(room: &str, other: &str) -> bool {
     let (Some(from), Some(to)) = (rank(room), rank(other)) else { return false };
-    // A reading carries the time at which it was taken.
-    let reads_the_clock = (room, other) == ("source", "clock");
+    // A reading carries the time at which it was taken, and a simulation's time is this machine's, stretched.
+    let reads_the_clock = matches!(room, "source" | "sim" | "reach") && other == "clock";
     // A command is thin: it hands one `Config` to edges and prints what comes back.
     let is_a_command = room == "command" && (to == EDGE || other == "config");
     // Siblings of the core's middle and of the edge stay strangers, so that each can be read alone.
