@@ -155,7 +155,7 @@ impl Recording {
             while let Some((when, failure, kind)) = failures.next_if(|f| f.0 < *at) {
                 note(&mut endpoint, *when, failure, *kind);
             }
-            match body(path).and_then(|page| decoder.decode(&page, &mut memory)) {
+            match body(path).and_then(|page| decoder.decode_engine(&page, &mut memory)) {
                 Ok(page) => endpoint.page(*at, page),
                 Err(failure) => endpoint.failed(*at, failure),
             }
