@@ -106,7 +106,8 @@ pub async fn check(sources: Sources, window: Duration, config: &Config) -> Resul
     Ok(diagnose(&snapshot, &policy(window, config)))
 }
 
-fn policy(window: Duration, config: &Config) -> Policy {
+/// What is promised, judged over this window.
+pub fn policy(window: Duration, config: &Config) -> Policy {
     let targets = |slo: &crate::config::Slo| Targets {
         ttft: Target { seconds: slo.ttft.limit.as_secs_f64(), objective: slo.ttft.objective },
         tpot: Target { seconds: slo.tpot.limit.as_secs_f64(), objective: slo.tpot.objective },
