@@ -2,8 +2,11 @@
 //! it returns, and turns its outcome into an exit code.
 
 mod input;
+mod keys;
+mod looks;
 mod panics;
 mod polled;
+mod saved;
 mod shell;
 mod terminal;
 mod warroom;

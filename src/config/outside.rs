@@ -101,6 +101,12 @@ pub fn gather(surroundings: &Surroundings, named: Option<&Path>, flags: Vec<Flag
     Ok(layers)
 }
 
+/// The text of a file beside the user's configuration, where there is one: a theme, a keymap.
+pub fn beside(surroundings: &Surroundings, name: &str) -> Result<Option<String>, ConfigError> {
+    let folder = surroundings.user_file.as_deref().and_then(Path::parent);
+    folder.map_or(Ok(None), |folder| read(&folder.join(name)))
+}
+
 /// A path as it is shown in messages.
 fn shown(path: &Path) -> String {
     clean(&path.to_string_lossy())

@@ -24,12 +24,14 @@ const KEYS: usize = 128;
 pub(super) enum Input {
     /// A key.
     Key(KeyEvent),
+    /// Text that was pasted: in one piece, so that it is not taken for keys.
+    Pasted(String),
     /// The terminal has another size.
     Resized,
     /// The user, the system or a supervisor wants the program to end.
     Leave,
-    /// The user wants the shell back for a while (true: by a key, so whoever started the program stops too).
-    Stop(bool),
+    /// The system wants the program to stop for a while.
+    Stop,
     /// The program was stopped and goes on.
     Continue,
 }
@@ -77,7 +79,7 @@ impl Signals {
                 Some(()) = self.terminate.recv() => Input::Leave,
                 Some(()) = self.hangup.recv() => Input::Leave,
                 Some(()) = self.quit.recv() => Input::Leave,
-                Some(()) = self.stop.recv() => Input::Stop(false),
+                Some(()) = self.stop.recv() => Input::Stop,
                 Some(()) = self.go_on.recv() => Input::Continue,
                 else => return,
             };
@@ -100,14 +102,13 @@ fn forward_keys(sender: &Sender<Input>) {
                 end_soon();
                 Input::Leave
             }
-            Event::Key(key) if is_control(key, 'z') => Input::Stop(true),
             Event::Key(key) => Input::Key(key),
             Event::Resize(..) => Input::Resized,
-            // What is pasted was meant for another window.
-            Event::Paste(_) | Event::FocusGained | Event::FocusLost | Event::Mouse(_) => continue,
+            Event::Paste(text) => Input::Pasted(text),
+            Event::FocusGained | Event::FocusLost | Event::Mouse(_) => continue,
         };
         let refused = match input {
-            Input::Key(_) => sender.try_send(input),
+            Input::Key(_) | Input::Pasted(_) => sender.try_send(input),
             _ => sender.blocking_send(input).map_err(|gone| TrySendError::Closed(gone.0)),
         };
         if matches!(refused, Err(TrySendError::Closed(_))) {

@@ -12,16 +12,19 @@ use std::any::Any;
 use std::io;
 use std::time::Duration;
 
-use crossterm::event::KeyEvent;
 use tokio::sync::mpsc::Receiver;
 use tokio::task::JoinHandle;
 use tokio::time::{Instant, MissedTickBehavior, interval, sleep_until};
 
 use super::input::Input;
 use super::terminal::Screen;
-use crate::app::{App, Command, Effect, Event};
+use super::{keys, saved};
+use crate::app::{App, Effect, Event, Mode};
 use crate::clock::{self, Clock};
 use crate::domain::{At, Observation};
+use crate::ui::keymap::Keymap;
+use crate::ui::Look;
+use crate::ui::view;
 
 /// Between two frames that no key asked for.
 const FRAME: Duration = Duration::from_millis(250);
@@ -29,6 +32,8 @@ const FRAME: Duration = Duration::from_millis(250);
 const TICK: Duration = Duration::from_secs(1);
 /// So many readings are taken in before keys are looked at again.
 const BATCH: usize = 64;
+/// The most characters of a text that was pasted into the prompt.
+const MOST_PASTED: usize = 200;
 
 /// What there is to watch, once it was found.
 pub(super) struct Watched {
@@ -51,11 +56,21 @@ pub(super) enum Ended {
     Nothing(String),
 }
 
+/// How keys and cells are understood.
+pub(super) struct Looks {
+    /// The keys.
+    pub(super) keymap: Keymap,
+    /// The styles.
+    pub(super) look: Look,
+}
+
 /// The loop's own state.
 pub(super) struct Shell {
     screen: Screen,
     app: App,
-    clock: Clock,
+    looks: Looks,
+    /// `None`: the time is not known before there is something to watch.
+    clock: Option<Clock>,
     /// Something changed that is not on the screen.
     wanted: bool,
     /// Somebody waits for it.
@@ -67,13 +82,16 @@ pub(super) struct Shell {
 
 impl Shell {
     /// A war room on this screen.
-    pub(super) fn new(screen: Screen, app: App) -> Self {
+    pub(super) fn new(screen: Screen, app: App, looks: Looks, clock: Option<Clock>) -> Self {
         let next_frame = Instant::from_std(clock::monotonic());
-        Self { screen, app, clock: Clock::Wall, wanted: true, urgent: true, stopped: false, next_frame }
+        Self { screen, app, looks, clock, wanted: true, urgent: true, stopped: false, next_frame }
     }
 
     /// Draws the first frame, before anything is looked for.
     pub(super) fn first_frame(&mut self) -> io::Result<()> {
+        let (columns, rows) = self.screen.size();
+        self.perform(Event::Resized { columns, rows })?;
+        self.tick()?;
         self.app.take_changed();
         self.draw()
     }
@@ -108,17 +126,17 @@ impl Shell {
                     if self.screen.is_gone() {
                         return Ok(Ended::Interrupted);
                     }
-                    if opened {
-                        self.tick();
+                    if let Some(ended) = self.tick()? {
+                        return Ok(ended);
                     }
                 }
                 found = &mut opening, if !opened => {
                     opened = true;
                     match found.unwrap_or_else(|error| Err(format!("this should not have happened: {error}"))) {
                         Ok(found) => {
-                            self.clock = found.clock;
+                            self.clock = Some(found.clock);
                             watched = Some(found);
-                            self.tick();
+                            self.tick()?;
                         }
                         Err(why) => return Ok(Ended::Nothing(why)),
                     }
@@ -131,39 +149,43 @@ impl Shell {
                         watched = None;
                     }
                     for observation in batch.drain(..) {
-                        self.app.update(Event::Observed(Box::new(observation)));
+                        if let Some(ended) = self.perform(Event::Observed(Box::new(observation)))? {
+                            return Ok(ended);
+                        }
                     }
                 }
             }
         }
     }
 
-    fn tick(&mut self) {
-        self.app.update(Event::Tick(At(self.clock.unix_ms())));
+    fn tick(&mut self) -> io::Result<Option<Ended>> {
+        match self.clock {
+            Some(clock) => self.perform(Event::Tick(At(clock.unix_ms()))),
+            None => Ok(None),
+        }
     }
 
     fn take_in(&mut self, input: Input) -> io::Result<Option<Ended>> {
         self.urgent = true;
         match input {
             Input::Key(key) => {
-                if let Some(command) = command(key) {
-                    return Ok(self.command(command));
+                let meant = keys::chord(key).and_then(|chord| self.looks.keymap.event(self.app.mode(), chord));
+                return meant.map_or(Ok(None), |event| self.perform(event));
+            }
+            Input::Pasted(text) => {
+                // Anywhere else it would be a row of commands that nobody meant.
+                let typed = text.chars().filter(|c| !c.is_control()).take(MOST_PASTED);
+                for c in typed.take_while(|_| self.app.mode() == Mode::Prompt).collect::<Vec<_>>() {
+                    self.perform(Event::Typed(c))?;
                 }
             }
             Input::Resized => {
+                let (columns, rows) = self.screen.size();
                 self.screen.repaint();
-                self.app.update(Event::Resized);
+                return self.perform(Event::Resized { columns, rows });
             }
             Input::Leave => return Ok(Some(Ended::Interrupted)),
-            Input::Stop(by_key) => {
-                if !self.stopped {
-                    self.stopped = true;
-                    self.screen.leave();
-                    if !stop(by_key) {
-                        self.go_on()?;
-                    }
-                }
-            }
+            Input::Stop => self.stop(false)?,
             Input::Continue => {
                 if !self.stopped {
                     // Somebody else stopped it, and the shell has changed the terminal's modes since.
@@ -175,13 +197,38 @@ impl Shell {
         Ok(None)
     }
 
-    fn command(&mut self, command: Command) -> Option<Ended> {
-        for effect in self.app.update(Event::Command(command)) {
+    /// Has the state take in an event, and grants what it wishes.
+    fn perform(&mut self, event: Event) -> io::Result<Option<Ended>> {
+        for effect in self.app.update(event) {
             match effect {
-                Effect::Quit => return Some(Ended::Quit),
+                Effect::Quit => return Ok(Some(Ended::Quit)),
+                Effect::Suspend => self.stop(true)?,
+                Effect::Redraw => {
+                    self.screen.repaint();
+                    (self.wanted, self.urgent) = (true, true);
+                }
+                Effect::FollowLogs { .. } | Effect::StopLogs => {}
+                Effect::SaveFrame => {
+                    let Self { app, looks, screen, .. } = self;
+                    let picture = screen.picture(|frame| view(app, &looks.keymap, &looks.look, frame))?;
+                    let said = saved::save(&picture, app.now());
+                    self.app.update(Event::Notice(said));
+                }
             }
         }
-        None
+        Ok(None)
+    }
+
+    /// Gives the terminal to the shell and stops.
+    fn stop(&mut self, by_key: bool) -> io::Result<()> {
+        if !self.stopped {
+            self.stopped = true;
+            self.screen.leave();
+            if !stop(by_key) {
+                self.go_on()?;
+            }
+        }
+        Ok(())
     }
 
     fn go_on(&mut self) -> io::Result<()> {
@@ -191,8 +238,8 @@ impl Shell {
     }
 
     fn draw(&mut self) -> io::Result<()> {
-        let app = &self.app;
-        self.screen.draw(|frame| view(app, frame))?;
+        let Self { app, looks, screen, .. } = self;
+        screen.draw(|frame| view(app, &looks.keymap, &looks.look, frame))?;
         (self.wanted, self.urgent) = (false, false);
         self.next_frame = Instant::from_std(clock::monotonic()) + FRAME;
         Ok(())
@@ -212,15 +259,4 @@ async fn receive(watched: &mut Option<Watched>, batch: &mut Vec<Observation>) ->
 fn stop(by_key: bool) -> bool {
     use rustix::process::{Signal, getpid, kill_current_process_group, kill_process};
     if by_key { kill_current_process_group(Signal::STOP).is_ok() } else { kill_process(getpid(), Signal::STOP).is_ok() }
-}
-
-fn command(key: KeyEvent) -> Option<Command> {
-    (key.code == crossterm::event::KeyCode::Char('q')).then_some(Command::Quit)
-}
-
-fn view(app: &App, frame: &mut ratatui::Frame<'_>) {
-    let verdict = app.diagnosis.as_ref().map_or("", |d| d.sentence.as_str());
-    let names: Vec<&str> = app.snapshot.endpoints.iter().map(|e| e.name.as_str()).collect();
-    let text = format!("warroom {}\n{verdict}\n{}\nq quit", names.join(" "), app.snapshot.now.0 / 1000);
-    frame.render_widget(ratatui::widgets::Paragraph::new(text), frame.area());
 }

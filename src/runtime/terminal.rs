@@ -1,7 +1,7 @@
 //! The terminal while the war room has it: taken, drawn on, and given back in order whatever happens.
 //!
 //! ```text
-//!  view ─► buffer ─► face (colours, ASCII) ─► canvas ─► one Vec of bytes ─► writer thread ─► one write ─► tty
+//!  view ─► buffer ─► canvas ─► one Vec of bytes ─► writer thread ─► one write ─► tty
 //! ```
 //! A frame is drawn only when the one before it is out ([`Screen::is_ready`]). It is sent inside of a synchronized
 //! update, so that no half of it is ever seen, and not at all where nothing looks different. The terminal is asked
@@ -17,11 +17,13 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use crossterm::queue;
 use crossterm::terminal::{BeginSynchronizedUpdate, EndSynchronizedUpdate};
+use ratatui::buffer::Buffer;
 use ratatui::layout::{Rect, Size};
 use ratatui::{Frame, Terminal};
 
 use canvas::{Canvas, Ink};
-pub(super) use face::Face;
+use face::keep_to_ascii;
+pub(super) use face::colours;
 use tty::{ENTER, Tty};
 use writer::Writer;
 
@@ -51,7 +53,8 @@ pub(super) struct Screen {
     terminal: Terminal<Canvas>,
     ink: Ink,
     writer: Arc<Writer>,
-    face: Face,
+    /// Whether it shows nothing but ASCII.
+    ascii: bool,
     /// What has to be sent before the next frame.
     preamble: &'static [u8],
     /// The next frame is painted whole, in the size that the terminal has then.
@@ -60,13 +63,13 @@ pub(super) struct Screen {
 
 impl Screen {
     /// Takes the terminal. Nothing is sent yet: that the screen is taken goes out with the first frame.
-    pub(super) fn take(face: Face) -> io::Result<Self> {
+    pub(super) fn take(ascii: bool) -> io::Result<Self> {
         let writer = Writer::start(Tty::open()?)?;
         let (width, height) = writer.tty().size();
         let ink = Ink::default();
         let terminal = Terminal::new(Canvas::new(ink.clone(), Size::new(width, height)))?;
         *TAKEN.lock().unwrap_or_else(PoisonError::into_inner) = Some(Arc::clone(&writer));
-        let screen = Self { terminal, ink, writer, face, preamble: ENTER, whole: false };
+        let screen = Self { terminal, ink, writer, ascii, preamble: ENTER, whole: false };
         screen.writer.take()?;
         Ok(screen)
     }
@@ -98,10 +101,12 @@ impl Screen {
             self.terminal.backend_mut().set_size(Size::new(width, height));
             self.terminal.resize(Rect::new(0, 0, width, height))?;
         }
-        let face = self.face;
+        let ascii = self.ascii;
         self.terminal.draw(|frame| {
             view(frame);
-            face.apply(frame.buffer_mut());
+            if ascii {
+                keep_to_ascii(frame.buffer_mut());
+            }
         })?;
         queue!(self.ink, EndSynchronizedUpdate)?;
         if self.terminal.backend_mut().take_touched() || !preamble.is_empty() {
@@ -113,6 +118,18 @@ impl Screen {
     /// The next frame is painted whole, in the size that the terminal has then.
     pub(super) fn repaint(&mut self) {
         self.whole = true;
+    }
+
+    /// Columns and rows.
+    pub(super) fn size(&self) -> (u16, u16) {
+        self.writer.tty().size()
+    }
+
+    /// A frame as it would be drawn now, and is not.
+    pub(super) fn picture(&self, view: impl FnOnce(&mut Frame<'_>)) -> io::Result<Buffer> {
+        let (width, height) = self.size();
+        let mut aside = Terminal::new(Canvas::new(Ink::default(), Size::new(width, height)))?;
+        Ok(aside.draw(view)?.buffer.clone())
     }
 
     /// Gives the terminal back for as long as the program is stopped.

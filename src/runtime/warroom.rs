@@ -5,14 +5,15 @@ use tokio::runtime::{Builder, Runtime};
 use tokio::task::JoinHandle;
 
 use super::shell::{Ended, Shell, Watched};
-use super::terminal::{Face, Screen};
-use super::{FAILURE, INTERRUPTED, complain, input, panics, polled, terminal, usage};
-use crate::app::App;
+use super::terminal::Screen;
+use super::{FAILURE, INTERRUPTED, complain, input, looks, panics, polled, terminal, usage};
+use crate::app::{App, Settings};
 use crate::cli::{Cli, LookArgs, ScreenArgs};
-use crate::clock::{self, Clock};
+use crate::clock::Clock;
+use crate::command::check::without_secrets;
 use crate::config::{Config, TerminalHints};
 use crate::dialect::Catalogue;
-use crate::domain::{At, Role, Snapshot};
+use crate::domain::{Role, Snapshot};
 
 /// What cannot be shown anywhere else than on a terminal, asked for without one.
 const NO_TERMINAL: &str = "standard output is no terminal, so there is nothing to show the war room on: \
@@ -46,7 +47,9 @@ pub(super) fn run(cli: &Cli, args: &ScreenArgs) -> Result<u8> {
         return Ok(usage(why));
     }
     let snapshot = Snapshot { interval_s: config.scrape.interval.as_secs_f64(), ..Snapshot::default() };
-    show(&config, &args.look, snapshot, &hints, |config| {
+    let contacting = urls.iter().map(|(_, url)| without_secrets(url)).collect();
+    let start = Start { snapshot, contacting, clock: Some(Clock::Wall) };
+    show(&config, &args.look, start, &hints, |config| {
         tokio::spawn(async move {
             let catalogue = catalogue(&config)?;
             let observations = polled::poll(&urls, &config, catalogue)?;
@@ -61,24 +64,35 @@ fn catalogue(config: &Config) -> Result<Catalogue, String> {
     Catalogue::embedded(&aliases).map_err(|error| error.to_string())
 }
 
+/// What is known before anything was looked for.
+pub(super) struct Start {
+    /// The target, and how often it is read.
+    pub(super) snapshot: Snapshot,
+    /// What is being contacted, in words.
+    pub(super) contacting: Vec<String>,
+    /// The time, where it is known already.
+    pub(super) clock: Option<Clock>,
+}
+
 /// Takes the terminal, draws the first frame, has `open` look for what there is to watch, and runs until it is left.
 pub(super) fn show(
     config: &Config,
     look: &LookArgs,
-    snapshot: Snapshot,
+    start: Start,
     hints: &TerminalHints,
     open: impl FnOnce(Config) -> JoinHandle<Result<Watched, String>>,
 ) -> Result<u8> {
-    let mut face = Face::of(hints);
-    face.ascii |= look.ascii;
+    let ascii = look.ascii || !hints.utf8;
     let fail_in = look.fail_in();
+    let (looks, warnings) = looks::read(config, terminal::colours(hints), ascii);
     let policy = crate::command::check::policy(std::time::Duration::from_mins(5), config);
-    let app = App::new(Snapshot { now: At(clock::unix_ms()), ..snapshot }, policy);
+    let settings = Settings { contacting: start.contacting, notices: warnings, ..Settings::new(start.snapshot, policy) };
+    let app = App::new(settings);
     let runtime = threads()?;
     let ended = runtime.block_on(async {
         let (sender, inputs) = input::stream();
         input::hear_signals(sender.clone())?;
-        let mut shell = Shell::new(Screen::take(face)?, app);
+        let mut shell = Shell::new(Screen::take(ascii)?, app, looks, start.clock);
         shell.first_frame()?;
         input::read_keys(sender)?;
         let opening = open(config.clone());
