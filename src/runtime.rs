@@ -27,6 +27,7 @@ use crate::runbook;
 use crate::ui::theme::Theme;
 
 pub use panics::report as panicked;
+pub use terminal::Painter;
 
 /// Exit codes that are no verdict.
 const FAILURE: u8 = 1;

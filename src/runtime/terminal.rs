@@ -1,7 +1,7 @@
 //! The terminal while the war room has it: taken, drawn on, and given back in order whatever happens.
 //!
 //! ```text
-//!  view ─► buffer ─► canvas ─► one Vec of bytes ─► writer thread ─► one write ─► tty
+//!  view ─► painter (cells, then bytes in one Vec) ─► writer thread ─► one write ─► tty
 //! ```
 //! A frame is drawn only when the one before it is out ([`Screen::is_ready`]). It is sent inside of a synchronized
 //! update, so that no half of it is ever seen, and not at all where nothing looks different. The terminal is asked
@@ -9,21 +9,18 @@
 
 mod canvas;
 mod face;
+mod painter;
 mod tty;
 mod writer;
 
 use std::io::{self, IsTerminal};
 use std::sync::{Arc, Mutex, PoisonError};
 
-use crossterm::queue;
-use crossterm::terminal::{BeginSynchronizedUpdate, EndSynchronizedUpdate};
+use ratatui::Frame;
 use ratatui::buffer::Buffer;
-use ratatui::layout::{Rect, Size};
-use ratatui::{Frame, Terminal};
 
-use canvas::{Canvas, Ink};
-use face::keep_to_ascii;
 pub(super) use face::colours;
+pub use painter::Painter;
 use tty::{ENTER, Tty};
 use writer::Writer;
 
@@ -50,11 +47,8 @@ pub(super) fn is_there() -> bool {
 
 /// The whole terminal, until it is dropped.
 pub(super) struct Screen {
-    terminal: Terminal<Canvas>,
-    ink: Ink,
+    painter: Painter,
     writer: Arc<Writer>,
-    /// Whether it shows nothing but ASCII.
-    ascii: bool,
     /// What has to be sent before the next frame.
     preamble: &'static [u8],
     /// The next frame is painted whole, in the size that the terminal has then.
@@ -62,14 +56,13 @@ pub(super) struct Screen {
 }
 
 impl Screen {
-    /// Takes the terminal. Nothing is sent yet: that the screen is taken goes out with the first frame.
+    /// Takes the terminal, which shows nothing but ASCII where `ascii` says so. Nothing is sent yet: that the screen is
+    /// taken goes out with the first frame.
     pub(super) fn take(ascii: bool) -> io::Result<Self> {
         let writer = Writer::start(Tty::open()?)?;
-        let (width, height) = writer.tty().size();
-        let ink = Ink::default();
-        let terminal = Terminal::new(Canvas::new(ink.clone(), Size::new(width, height)))?;
+        let painter = Painter::new(writer.tty().size(), ascii)?;
         *TAKEN.lock().unwrap_or_else(PoisonError::into_inner) = Some(Arc::clone(&writer));
-        let screen = Self { terminal, ink, writer, ascii, preamble: ENTER, whole: false };
+        let screen = Self { painter, writer, preamble: ENTER, whole: false };
         screen.writer.take()?;
         Ok(screen)
     }
@@ -92,25 +85,12 @@ impl Screen {
     /// Draws a frame, which has to be possible now, and sends it where anything looks different.
     pub(super) fn draw(&mut self, view: impl FnOnce(&mut Frame<'_>)) -> io::Result<()> {
         debug_assert!(self.is_ready());
-        self.ink.replace(self.writer.buffer());
-        let preamble = std::mem::take(&mut self.preamble);
-        io::Write::write_all(&mut self.ink, preamble)?;
-        queue!(self.ink, BeginSynchronizedUpdate)?;
         if std::mem::take(&mut self.whole) {
-            let (width, height) = self.writer.tty().size();
-            self.terminal.backend_mut().set_size(Size::new(width, height));
-            self.terminal.resize(Rect::new(0, 0, width, height))?;
+            self.painter.repaint(self.size())?;
         }
-        let ascii = self.ascii;
-        self.terminal.draw(|frame| {
-            view(frame);
-            if ascii {
-                keep_to_ascii(frame.buffer_mut());
-            }
-        })?;
-        queue!(self.ink, EndSynchronizedUpdate)?;
-        if self.terminal.backend_mut().take_touched() || !preamble.is_empty() {
-            self.writer.send(self.ink.replace(Vec::new()));
+        let preamble = std::mem::take(&mut self.preamble);
+        if let Some(frame) = self.painter.paint(preamble, self.writer.buffer(), view)? {
+            self.writer.send(frame);
         }
         Ok(())
     }
@@ -127,9 +107,7 @@ impl Screen {
 
     /// A frame as it would be drawn now, and is not.
     pub(super) fn picture(&self, view: impl FnOnce(&mut Frame<'_>)) -> io::Result<Buffer> {
-        let (width, height) = self.size();
-        let mut aside = Terminal::new(Canvas::new(Ink::default(), Size::new(width, height)))?;
-        Ok(aside.draw(view)?.buffer.clone())
+        painter::picture(self.size(), view)
     }
 
     /// Gives the terminal back for as long as the program is stopped.
@@ -141,7 +119,7 @@ impl Screen {
     pub(super) fn come_back(&mut self) -> io::Result<()> {
         self.writer.take()?;
         self.preamble = ENTER;
-        self.terminal.backend_mut().forget_cursor();
+        self.painter.forget_cursor();
         self.repaint();
         Ok(())
     }

@@ -135,3 +135,59 @@ impl AsFd for Tty {
         self.file.as_fd()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::io::Read;
+
+    use super::*;
+
+    /// The program's end of a new terminal, and the other one.
+    fn terminal() -> (Tty, pty_process::blocking::Pty, pty_process::blocking::Pts) {
+        let (pty, pts) = pty_process::blocking::open().expect("a pseudo-terminal");
+        let name = ttyname(&pts, Vec::new()).expect("its name");
+        let flags = OFlags::WRONLY | OFlags::NOCTTY | OFlags::NONBLOCK;
+        let file = rustix::fs::open(name, flags, Mode::empty()).expect("it opens");
+        (Tty { file, taken: Mutex::new(false) }, pty, pts)
+    }
+
+    #[test]
+    fn a_frame_of_any_usual_size_is_one_write() {
+        let (tty, mut pty, _pts) = terminal();
+        for size in [500, 5_000, 25_000] {
+            assert_eq!(tty.write(&vec![b'x'; size]).unwrap(), Written::Some(size));
+            let mut read = vec![0; size];
+            pty.read_exact(&mut read).unwrap();
+        }
+    }
+
+    #[test]
+    fn a_terminal_that_nobody_reads_is_full_and_hangs_nobody() {
+        let (tty, _pty, _pts) = terminal();
+        let mut sent = 0;
+        while let Written::Some(count) = tty.write(&[b'x'; 10_000]).unwrap() {
+            sent += count;
+            assert!(sent < 10_000_000, "it takes everything");
+        }
+        tty.wait();
+        assert_eq!(tty.write(b"x").unwrap(), Written::Full);
+        tty.drop_unsent();
+        assert_eq!(tty.write(b"x").unwrap(), Written::Some(1));
+    }
+
+    #[test]
+    fn it_is_seen_when_nobody_is_at_the_other_end_any_more() {
+        let (tty, pty, _pts) = terminal();
+        assert!(!tty.is_gone());
+        drop(pty);
+        assert!(tty.is_gone());
+    }
+
+    #[test]
+    fn a_terminal_that_does_not_know_its_size_has_the_usual_one() {
+        let (tty, pty, _pts) = terminal();
+        assert_eq!(tty.size(), (80, 24));
+        pty.resize(pty_process::Size::new(36, 120)).unwrap();
+        assert_eq!(tty.size(), (120, 36));
+    }
+}
