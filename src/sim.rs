@@ -15,5 +15,6 @@
 pub(crate) mod api;
 pub mod cluster;
 pub(crate) mod ring;
+pub mod scenario;
 pub mod serving;
 pub mod world;
