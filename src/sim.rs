@@ -12,4 +12,5 @@
 //! Time is simulated and moves only by `advance`; the same seed gives the same run. The rest of the program reaches all
 //! this over HTTP, like any cluster.
 
+pub mod scenario;
 pub mod serving;
