@@ -104,9 +104,9 @@ fn said(handle: &Handle, scenario: &Scenario, wanted: &Wanted) -> String {
         ));
     } else {
         said.push_str(&format!(
-            "\n  curl -H 'Authorization: Bearer {}' {}/apis/apps/v1/namespaces/{}/deployments/{}\n\n\
+            "\n  curl {}/{}/apis/apps/v1/namespaces/{}/deployments/{}\n\n\
              --kubeconfig-out FILE writes a kubeconfig for kubectl.\n",
-            handle.token, handle.url, handle.namespace, handle.workload
+            handle.url, handle.token, handle.namespace, handle.workload
         ));
     }
     said.push_str("\nCtrl-C ends it.\n");

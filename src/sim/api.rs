@@ -162,11 +162,13 @@ async fn serve_one(stream: TcpStream, shared: Arc<Shared>) {
 }
 
 async fn answer(shared: &Arc<Shared>, request: Request<Incoming>) -> Response<Body> {
-    let reply = match Ask::read(request).await {
-        Ok(ask) if !ask.bears(&shared.token) => Err(Refusal::new(401, "Unauthorized", "Unauthorized")),
-        Ok(ask) => route(shared, &ask),
-        Err(refusal) => Err(refusal),
-    };
+    let reply = Ask::read(request).await.and_then(|mut ask| {
+        if ask.bears(&shared.token) {
+            route(shared, &ask)
+        } else {
+            Err(Refusal::new(401, "Unauthorized", "Unauthorized"))
+        }
+    });
     reply.unwrap_or_else(|refusal| Reply::refusal(&refusal)).into_response()
 }
 

@@ -168,13 +168,13 @@ impl Handle {
         format!("sim-{}", self.scenario)
     }
 
-    /// A kubeconfig for it, with its token.
+    /// A kubeconfig for it. The token is the server's path: without TLS, kubectl sends no token of a user.
     pub fn kubeconfig(&self) -> String {
         let (context, url, token, namespace) = (self.context(), &self.url, &self.token, &self.namespace);
         format!(
-            "apiVersion: v1\nkind: Config\nclusters:\n- name: {context}\n  cluster:\n    server: {url}\nusers:\n- name: {context}\n  user:\n    \
-             token: {token}\ncontexts:\n- name: {context}\n  context:\n    cluster: {context}\n    user: {context}\n    \
-             namespace: {namespace}\ncurrent-context: {context}\n"
+            "apiVersion: v1\nkind: Config\nclusters:\n- name: {context}\n  cluster:\n    server: {url}/{token}\nusers:\n\
+             - name: {context}\n  user: {{}}\ncontexts:\n- name: {context}\n  context:\n    cluster: {context}\n    \
+             user: {context}\n    namespace: {namespace}\ncurrent-context: {context}\n"
         )
     }
 
