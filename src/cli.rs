@@ -70,6 +70,46 @@ pub enum Command {
     /// The configuration: what holds, where it comes from, whether it is right
     #[command(subcommand)]
     Config(ConfigCommand),
+    /// Serve a simulated cluster: Kubernetes API, engines, gateway, GPUs
+    #[cfg(feature = "sim")]
+    Sim(SimArgs),
+}
+
+/// `warroom sim`
+#[cfg(feature = "sim")]
+#[derive(Debug, Clone, Args)]
+pub struct SimArgs {
+    /// A built-in scenario's name, or a file that holds one
+    #[arg(long, value_name = "NAME|FILE", default_value = "bad-rollout")]
+    pub scenario: String,
+
+    /// What decides chance: the same seed gives the same run
+    #[arg(long, value_name = "NUMBER", default_value_t = 1)]
+    pub seed: u64,
+
+    /// Simulated seconds per second; clients that look at their own clock see right ages at 1 alone
+    #[arg(long, value_name = "FACTOR", default_value_t = 1.0, value_parser = speed)]
+    pub speed: f64,
+
+    /// The port on 127.0.0.1; any that is free where it is 0
+    #[arg(long, value_name = "PORT", default_value_t = 0)]
+    pub port: u16,
+
+    /// Write a kubeconfig for it, readable by you alone
+    #[arg(long, value_name = "FILE")]
+    pub kubeconfig_out: Option<PathBuf>,
+
+    /// Forbid something, as in 'list nodes' or 'get pods/proxy'; repeatable
+    #[arg(long, value_name = "VERB RESOURCE")]
+    pub deny: Vec<String>,
+}
+
+#[cfg(feature = "sim")]
+fn speed(text: &str) -> Result<f64, String> {
+    text.parse::<f64>()
+        .ok()
+        .filter(|speed| (0.1..=600.0).contains(speed))
+        .ok_or_else(|| "give a number from 0.1 to 600".to_owned())
 }
 
 /// `warroom config …`

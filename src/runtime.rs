@@ -45,6 +45,8 @@ pub fn run(cli: &Cli) -> Result<u8> {
         None => warroom::run(cli, &cli.screen),
         Some(Command::Check(args)) => run_check(cli, args),
         Some(Command::Config(command)) => run_config(cli, *command),
+        #[cfg(feature = "sim")]
+        Some(Command::Sim(args)) => run_sim(args),
     };
     // What this program cannot help is said like everything else, and not as a report on its insides.
     outcome.or_else(|error| {
@@ -200,6 +202,46 @@ fn run_config(cli: &Cli, command: ConfigCommand) -> Result<u8> {
         }
         Err(error) => Ok(usage(&error.to_string())),
     }
+}
+
+/// Opens a simulated cluster and keeps it until Ctrl-C.
+#[cfg(feature = "sim")]
+fn run_sim(args: &crate::cli::SimArgs) -> Result<u8> {
+    use crate::command::sim::{self, Wanted};
+    let args = args.clone();
+    let wanted = Wanted {
+        scenario: args.scenario,
+        seed: args.seed,
+        speed: args.speed,
+        port: args.port,
+        kubeconfig_out: args.kubeconfig_out,
+        denied: args.deny,
+    };
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()
+        .wrap_err("no threads can be started: the limits of this account may be reached")?;
+    let code = runtime.block_on(async {
+        let opened = tokio::select! {
+            opened = sim::open(&wanted) => opened,
+            _ = tokio::signal::ctrl_c() => return Ok(INTERRUPTED),
+        };
+        match opened {
+            Err(error) if error.is_usage() => Ok(usage(&error.to_string())),
+            Err(error) => {
+                complain(&error.to_string());
+                Ok(FAILURE)
+            }
+            Ok((handle, said)) => {
+                print(&said)?;
+                let _ = tokio::signal::ctrl_c().await;
+                drop(handle);
+                Ok(0)
+            }
+        }
+    });
+    runtime.shutdown_background();
+    code
 }
 
 /// Writes to standard output; colours stay only where a terminal wants them. A reader that went away is no error.

@@ -63,11 +63,18 @@ impl Ask {
         self.headers.get(name).and_then(|v| v.to_str().ok()).unwrap_or_default()
     }
 
-    /// Whether it bears the token. Every byte is compared, so that the time says nothing.
-    pub(super) fn bears(&self, token: &str) -> bool {
-        let given = self.header(header::AUTHORIZATION).strip_prefix("Bearer ").unwrap_or_default().as_bytes();
-        let wanted = token.as_bytes();
-        given.len() == wanted.len() && given.iter().zip(wanted).fold(0, |sum, (a, b)| sum | (a ^ b)) == 0
+    /// Whether it bears the token: in its header, or as the first part of its path, which is then taken away. kubectl
+    /// sends no header without TLS, and keeps the path of the server that it is given.
+    pub(super) fn bears(&mut self, token: &str) -> bool {
+        let given = self.header(header::AUTHORIZATION).strip_prefix("Bearer ").unwrap_or_default();
+        if same(given, token) {
+            return true;
+        }
+        let in_path = self.path.first().is_some_and(|first| same(first, token));
+        if in_path {
+            self.path.remove(0);
+        }
+        in_path
     }
 
     /// The name under which a write is signed.
@@ -106,6 +113,12 @@ impl Ask {
     pub(super) fn accepts(&self) -> impl Iterator<Item = &str> {
         self.header(header::ACCEPT).split(',').map(str::trim)
     }
+}
+
+/// Every byte is compared, so that the time says nothing.
+fn same(given: &str, wanted: &str) -> bool {
+    let (given, wanted) = (given.as_bytes(), wanted.as_bytes());
+    given.len() == wanted.len() && given.iter().zip(wanted).fold(0, |sum, (a, b)| sum | (a ^ b)) == 0
 }
 
 /// `%41` → `A`; what is no UTF-8 is replaced.
