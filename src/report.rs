@@ -10,8 +10,8 @@ pub use text::{Look, text};
 use std::fmt::Write as _;
 
 use crate::contract::time;
-use crate::diagnosis::{Diagnosis, Metric, PhaseRow, SloRow, number, seconds};
-use crate::domain::{BaselineKind, Quantile, Verdict};
+use crate::diagnosis::{Diagnosis, GpuRow, Metric, PhaseRow, ReplicaRow, RevisionRow, SloRow, number, seconds};
+use crate::domain::{At, BaselineKind, Quantile, StartPhase, Verdict};
 
 /// `BREACH since 03:05:40Z (8m27s)` and what it is about.
 fn headline(d: &Diagnosis) -> String {
@@ -45,13 +45,53 @@ fn scope(d: &Diagnosis) -> String {
     } else {
         String::new()
     };
-    format!(
-        "{model} on {engine}, {} replica{}, {} observed{short}, to {}",
-        d.replicas.len(),
-        if d.replicas.len() == 1 { "" } else { "s" },
-        length(observed),
-        time(d.at)
-    )
+    let running = d.replicas.iter().filter(|r| !r.gone).count();
+    let replicas = match (d.scope.ready, d.scope.desired) {
+        (Some(ready), Some(desired)) => format!("{ready}/{desired} replicas Ready, {} answering", d.scope.answering),
+        _ => format!("{running} replica{}", if running == 1 { "" } else { "s" }),
+    };
+    format!("{model} on {engine}, {replicas}, {} observed{short}, to {}", length(observed), time(d.at))
+}
+
+/// `prod-use1/llm-serving/deploy/vllm-runtime`, where a workload was judged.
+fn target(d: &Diagnosis) -> Option<String> {
+    d.target.as_ref().map(|t| format!("{}/{}/{}/{}", t.context, t.namespace, t.kind.short(), t.name))
+}
+
+/// What a revision changed, in words.
+fn template_changes(row: &RevisionRow) -> String {
+    const MOST: usize = 4;
+    let told: Vec<String> = row.changes.iter().take(MOST).map(ToString::to_string).collect();
+    let more = row.changes.len().saturating_sub(MOST);
+    if more > 0 { format!("{} and {more} more", told.join(", ")) } else { told.join(", ") }
+}
+
+/// What the requests on a revision saw.
+fn revision_saw(row: &RevisionRow) -> String {
+    let Some(count) = row.count.filter(|c| *c > 0.0) else {
+        return if row.desired > 0 { "no requests read".to_owned() } else { "serves nobody".to_owned() };
+    };
+    let ttft = row.ttft_mean.map_or("?".to_owned(), seconds);
+    let late = row.ttft_late.map_or(String::new(), |l| format!(", {:.1}% late", l * 100.0));
+    let itl = row.itl_mean.map_or(String::new(), |i| format!(", {} per token", seconds(i)));
+    format!("TTFT {ttft}{late}{itl}, n {}", number(count))
+}
+
+/// How far a replica's start has come.
+fn start(row: &ReplicaRow, now: At) -> Option<String> {
+    let (phase, since) = row.start?;
+    let stands = since.map_or(String::new(), |s| format!(" for {}", length(now.since(s))));
+    let usual = match (phase, row.usual_load) {
+        (StartPhase::Load, Some((s, n))) => format!(" of about {} (from {n} starts)", length(s)),
+        _ => String::new(),
+    };
+    Some(format!("{phase}{stands}{usual}"))
+}
+
+/// Which GPU.
+fn gpu_name(row: &GpuRow) -> String {
+    let index = row.id.index.map_or_else(|| row.id.uuid.clone().unwrap_or_default(), |i| i.to_string());
+    row.id.node.as_ref().map_or(format!("gpu {index}"), |node| format!("{node}/gpu {index}"))
 }
 
 /// `03:05:40Z` of an RFC 3339 time.

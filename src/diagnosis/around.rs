@@ -6,7 +6,7 @@ use super::gateway::{errors, overhead};
 use super::outcome::Truth;
 use super::phases::PhaseRow;
 use super::rules;
-use crate::domain::{BaselineKind, Code, Dist, Phase, RowStatus, Severity, StartPhase, Total};
+use crate::domain::{BaselineKind, Code, Confidence, Dist, Phase, RowStatus, Severity, StartPhase, Total};
 
 /// Fills in the gateway's row: its own time per request, now and before.
 pub(super) fn gateway(facts: &Facts<'_>, row: &mut PhaseRow) {
@@ -126,7 +126,7 @@ pub(super) fn blamed(rows: &mut [PhaseRow], findings: &[super::Finding]) {
     for row in rows.iter_mut().filter(|r| matches!(r.phase, Phase::Gateway | Phase::Gpu | Phase::Rollout)) {
         let worst = findings
             .iter()
-            .filter(|f| f.phase == row.phase && matches!(f.code, Code::Mechanism(_)))
+            .filter(|f| f.phase == row.phase && matches!(f.code, Code::Mechanism(_)) && f.confidence > Confidence::Low)
             .map(|f| f.severity)
             .max();
         row.status = match worst {

@@ -253,9 +253,10 @@ impl<'a> Facts<'a> {
                 + span.total(Total::Rejected).unwrap_or(0.0)
                 + change(Gauge::Running)
                 + change(Gauge::Waiting);
+            let seconds = span.seconds.max(watched(group[0].endpoint, group, (from, to)));
             count += arrived.max(0.0);
-            rate += arrived.max(0.0) / span.seconds;
-            longest = Some(longest.unwrap_or(0.0).max(span.seconds));
+            rate += arrived.max(0.0) / seconds;
+            longest = Some(longest.unwrap_or(0.0).max(seconds));
         }
         longest.map(|longest| (count, if rate > 0.0 { count / rate } else { longest }))
     }
@@ -301,6 +302,18 @@ impl<'a> Facts<'a> {
             .map(|r| format!("{} | grep -F '{source}'", r.endpoint.reproduce));
         Evidence { claim, value, op, threshold, unit, source, at: self.incident.1, supports: true, reproduce }
     }
+}
+
+/// The seconds of a stretch in which it is known what an endpoint was given: before its pod came and after it was gone that
+/// is nothing, so that pods which replace each other are not added up.
+fn watched(endpoint: &Endpoint, tracks: &[Replica<'_>], (from, to): (At, At)) -> f64 {
+    let points = || tracks.iter().map(|r| r.track.points());
+    let (first, last) =
+        (points().filter_map(|p| p.front()).map(|p| p.at).min(), points().filter_map(|p| p.back()).map(|p| p.at).max());
+    let came = endpoint.placements.first().and_then(|p| p.from).is_some_and(|at| at > from);
+    let start = first.filter(|_| !came).map_or(from, |f| f.max(from));
+    let end = last.filter(|_| !endpoint.gone).map_or(to, |l| l.min(to));
+    end.since(start)
 }
 
 /// Engines that answered in a stretch: at the middle reading of its time, so that who came or went in it counts by how
