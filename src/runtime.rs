@@ -58,9 +58,7 @@ fn run_check(cli: &Cli, args: &CheckArgs) -> Result<u8> {
         Err(message) => return Ok(usage(&message)),
     };
     let sources = match (&args.engine, &args.pages) {
-        (_, pages) if !pages.is_empty() => {
-            Some(Sources::Recorded { directories: pages.clone(), at: args.at.clone() })
-        }
+        (_, pages) if !pages.is_empty() => Some(Sources::Recorded { directories: pages.clone(), at: args.at.clone() }),
         (engines, _) if !engines.is_empty() => Some(Sources::Live { engines: engines.clone(), watch }),
         _ => None,
     };

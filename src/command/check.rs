@@ -14,9 +14,9 @@ use crate::config::Config;
 use crate::diagnosis::{Diagnosis, Policy, Target, Targets, diagnose};
 use crate::dialect::{Catalogue, DialectError, Memory};
 use crate::domain::{At, Body, Observation, Role, Snapshot, Verdict, WorkloadRef};
-use crate::source::engine::Decoder;
 use crate::reach::Way;
 use crate::reach::http::{Fetcher, Settings, Unusable, Url, shown};
+use crate::source::engine::Decoder;
 use crate::source::pages::{PagesError, Recording};
 use crate::source::poll::{Attempt, Poller};
 use crate::text::clean;
@@ -57,7 +57,9 @@ pub enum Sources {
 #[derive(Debug, thiserror::Error)]
 pub enum CheckError {
     /// Nothing was named.
-    #[error("there is nothing to read: give a TARGET such as deploy/x, --engine URL (repeatable) or --pages DIR (repeatable)")]
+    #[error(
+        "there is nothing to read: give a TARGET such as deploy/x, --engine URL (repeatable) or --pages DIR (repeatable)"
+    )]
     NothingToRead,
     /// A URL is none.
     #[error("'{url}' is no URL of a metrics page ({why}); give one like http://10.0.0.7:8000/metrics")]
@@ -110,8 +112,7 @@ pub async fn check(sources: Sources, window: Duration, config: &Config) -> Resul
         Sources::Live { engines, .. } if engines.is_empty() => return Err(CheckError::NothingToRead),
         Sources::Live { engines, watch } => live(&engines, watch, decoder, config).await?,
         Sources::Session { target, deliveries, clock, interval, watch } => {
-            let snapshot =
-                Snapshot { target: Some(target), interval_s: interval.as_secs_f64(), ..Snapshot::default() };
+            let snapshot = Snapshot { target: Some(target), interval_s: interval.as_secs_f64(), ..Snapshot::default() };
             listen(snapshot, deliveries, clock, watch).await
         }
         // Hours of pages take seconds to read, and whoever waits may want to interrupt.

@@ -211,7 +211,8 @@ fn allowed(shared: &Shared, ask: &Ask, target: &Target<'_>) -> Result<(), Refusa
         target.names.group
     );
     let mut refusal = Refusal::new(403, "Forbidden", message);
-    refusal.details = serde_json::json!({"name": target.name, "group": target.names.group, "kind": target.names.plural});
+    refusal.details =
+        serde_json::json!({"name": target.name, "group": target.names.group, "kind": target.names.plural});
     Err(refusal)
 }
 
