@@ -100,7 +100,7 @@ fn clock(rfc3339: &str) -> &str {
 }
 
 /// A span of time as people say it.
-fn length(s: f64) -> String {
+pub(crate) fn length(s: f64) -> String {
     #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "whole seconds of a span")]
     let whole = s.round().max(0.0) as u64;
     match (whole / 3600, whole / 60 % 60, whole % 60) {
@@ -113,7 +113,7 @@ fn length(s: f64) -> String {
 }
 
 /// A quantile as the bucket into which it fell.
-fn bucket(q: Option<Quantile>) -> String {
+pub(crate) fn bucket(q: Option<Quantile>) -> String {
     match q {
         None => "-".to_owned(),
         Some(Quantile { lower, upper: None, .. }) => format!("> {}", seconds(lower)),
@@ -134,7 +134,7 @@ fn trim(n: &str) -> &str {
 }
 
 /// A target without needless digits.
-fn trim_bound(s: f64) -> String {
+pub(crate) fn trim_bound(s: f64) -> String {
     let shown = seconds(s);
     match shown.rsplit_once(' ') {
         Some((n, unit)) => format!("{} {unit}", trim(n)),
@@ -168,7 +168,7 @@ fn mean(row: &PhaseRow, value: Option<f64>) -> String {
 }
 
 /// What the comparison is with, in words.
-fn baseline_words(kind: BaselineKind) -> &'static str {
+pub(crate) fn baseline_words(kind: BaselineKind) -> &'static str {
     match kind {
         BaselineKind::OldRevision => "old revision",
         BaselineKind::Prometheus => "Prometheus",

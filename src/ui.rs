@@ -10,6 +10,7 @@
 //! cluster, no file and no environment: whether colours are wanted at all is decided where the terminal is known.
 
 mod look;
+mod pen;
 mod view;
 
 pub mod export;

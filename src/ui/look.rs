@@ -138,26 +138,6 @@ pub(super) fn of_palette(index: u8) -> [u8; 3] {
     [36, 6, 1].map(|divisor| STEPS[usize::from(cube / divisor % 6)])
 }
 
-/// What xterm shows for the 16 names, unless its owner has chosen others.
-pub(super) const NAMED_RGB: [[u8; 3]; 16] = [
-    [0, 0, 0],
-    [205, 0, 0],
-    [0, 205, 0],
-    [205, 205, 0],
-    [0, 0, 238],
-    [205, 0, 205],
-    [0, 205, 205],
-    [229, 229, 229],
-    [127, 127, 127],
-    [255, 0, 0],
-    [0, 255, 0],
-    [255, 255, 0],
-    [92, 92, 255],
-    [255, 0, 255],
-    [0, 255, 255],
-    [255, 255, 255],
-];
-
 /// The index of the 256-colour palette that is nearest: in the cube, or on the grey ramp.
 fn nearest_indexed(rgb: [u8; 3]) -> u8 {
     (16..=255).min_by_key(|index| distance(of_palette(*index), rgb)).unwrap_or(15)
@@ -184,3 +164,23 @@ fn nearest_named(rgb: [u8; 3]) -> Color {
 fn distance(a: [u8; 3], b: [u8; 3]) -> u32 {
     a.iter().zip(b).map(|(a, b)| u32::from(a.abs_diff(b)).pow(2)).sum()
 }
+
+/// What xterm shows for the 16 names, unless its owner has chosen others.
+pub(super) const NAMED_RGB: [[u8; 3]; 16] = [
+    [0, 0, 0],
+    [205, 0, 0],
+    [0, 205, 0],
+    [205, 205, 0],
+    [0, 0, 238],
+    [205, 0, 205],
+    [0, 205, 205],
+    [229, 229, 229],
+    [127, 127, 127],
+    [255, 0, 0],
+    [0, 255, 0],
+    [255, 255, 0],
+    [92, 92, 255],
+    [255, 0, 255],
+    [0, 255, 255],
+    [255, 255, 255],
+];
