@@ -24,9 +24,25 @@ pub struct Cli {
 /// `warroom [TARGET]`
 #[derive(Debug, Clone, Args)]
 pub struct ScreenArgs {
-    /// A metrics page to poll live; repeatable, one per replica
+    /// A workload of a cluster: deploy/x, sts/x or a plain name. None: the only engine of the namespace
+    #[arg(value_name = "TARGET", conflicts_with_all = ["engine", "gateway", "gpu"])]
+    pub target: Option<String>,
+
+    /// Which cluster, and as whom
+    #[command(flatten)]
+    pub cluster: ClusterArgs,
+
+    /// A metrics page of an engine to poll live, without a cluster; repeatable, one per replica
     #[arg(long, value_name = "URL")]
     pub engine: Vec<String>,
+
+    /// A metrics page of a gateway in front of them; repeatable
+    #[arg(long, value_name = "URL")]
+    pub gateway: Vec<String>,
+
+    /// A metrics page of an exporter of GPUs; repeatable
+    #[arg(long, value_name = "URL")]
+    pub gpu: Vec<String>,
 
     /// Objectives and looks
     #[command(flatten)]
@@ -89,9 +105,18 @@ pub enum ConfigCommand {
 #[derive(Debug, Clone, Args)]
 #[command(after_help = "Exit codes: 0 healthy or idle, 1 runtime failure, 2 usage, 3 warning, 4 breach or stalled, \
                   5 cannot tell, 130 interrupted.\n\nExamples:\n  \
+                  warroom check -n llm-serving deploy/vllm-runtime\n  \
                   warroom check --engine http://127.0.0.1:8000/metrics --for 30s\n  \
                   warroom check --pages recorded/pod-a --pages recorded/pod-b --at +60s -o markdown")]
 pub struct CheckArgs {
+    /// A workload of a cluster: deploy/x, sts/x or a plain name. None: the only engine of the namespace
+    #[arg(value_name = "TARGET", conflicts_with_all = ["engine", "pages"])]
+    pub target: Option<String>,
+
+    /// Which cluster, and as whom
+    #[command(flatten)]
+    pub cluster: ClusterArgs,
+
     /// A metrics page to poll live; repeatable, one per replica
     #[arg(long, value_name = "URL", conflicts_with = "pages")]
     pub engine: Vec<String>,
@@ -139,6 +164,39 @@ pub struct CheckArgs {
     /// Use ASCII only
     #[arg(long)]
     pub ascii: bool,
+}
+
+/// kubectl's flags, in kubectl's spelling and meaning.
+#[derive(Debug, Clone, Default, Args)]
+#[command(next_help_heading = "Cluster")]
+pub struct ClusterArgs {
+    /// The namespace; the context's where it is not given
+    #[arg(short, long, value_name = "NAME")]
+    pub namespace: Option<String>,
+
+    /// The kubeconfig's context
+    #[arg(long, value_name = "NAME")]
+    pub context: Option<String>,
+
+    /// The kubeconfig's cluster
+    #[arg(long, value_name = "NAME")]
+    pub cluster: Option<String>,
+
+    /// The kubeconfig's user
+    #[arg(long, value_name = "NAME")]
+    pub user: Option<String>,
+
+    /// The kubeconfig; $KUBECONFIG or ~/.kube/config where it is not given
+    #[arg(long, value_name = "FILE")]
+    pub kubeconfig: Option<PathBuf>,
+
+    /// The user to act as
+    #[arg(long = "as", value_name = "NAME")]
+    pub impersonate: Option<String>,
+
+    /// How long one answer of the API server may take
+    #[arg(long, value_name = "DURATION")]
+    pub request_timeout: Option<String>,
 }
 
 /// How a diagnosis is written.

@@ -1,12 +1,15 @@
 //! Runs what was asked for: the one place that knows everyone. Builds the configuration, performs a command, writes what
 //! it returns, and turns its outcome into an exit code.
 
+mod connect;
 mod input;
 mod keys;
+mod logs;
 mod looks;
 mod panics;
 mod polled;
 mod saved;
+pub mod session;
 mod shell;
 mod terminal;
 mod warroom;
@@ -25,6 +28,7 @@ use crate::diagnosis::Diagnosis;
 use crate::report::{self, Look};
 use crate::runbook;
 use crate::ui::theme::Theme;
+use connect::{Asked, check_cluster};
 
 pub use panics::report as panicked;
 pub use terminal::Painter;
@@ -63,18 +67,28 @@ fn run_check(cli: &Cli, args: &CheckArgs) -> Result<u8> {
     if let Some(twice) = given_twice(args) {
         return Ok(usage(&format!("'{}' is given twice: name each replica once", crate::text::clean(&twice, 120))));
     }
-    let sources = if args.pages.is_empty() {
-        Sources::Live { engines: args.engine.clone(), watch }
-    } else {
-        Sources::Recorded { directories: args.pages.clone(), at: args.at.clone() }
+    let asked = match Asked::of(args.target.as_deref(), &args.cluster) {
+        Ok(asked) => asked,
+        Err(message) => return Ok(usage(&message)),
+    };
+    let sources = match (&args.engine, &args.pages) {
+        (_, pages) if !pages.is_empty() => Some(Sources::Recorded { directories: pages.clone(), at: args.at.clone() }),
+        (engines, _) if !engines.is_empty() => Some(Sources::Live { engines: engines.clone(), watch }),
+        _ => None,
     };
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         .build()
         .wrap_err("no threads can be started: the limits of this account may be reached")?;
     let outcome = runtime.block_on(async {
+        let checked = async {
+            match sources {
+                Some(sources) => Ok(check::check(sources, window, &config).await?),
+                None => check_cluster(asked, watch, window, &config).await,
+            }
+        };
         tokio::select! {
-            outcome = check::check(sources, window, &config) => Some(outcome),
+            outcome = checked => Some(outcome),
             _ = tokio::signal::ctrl_c() => None,
         }
     });

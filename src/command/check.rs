@@ -7,20 +7,22 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use jiff::Timestamp;
+use tokio::sync::mpsc::Receiver;
 
-use crate::clock;
+use crate::clock::{self, Clock};
 use crate::config::Config;
 use crate::diagnosis::{Diagnosis, Policy, Target, Targets, diagnose};
 use crate::dialect::{Catalogue, DialectError, Memory};
-use crate::domain::{At, Endpoint, Snapshot, Verdict};
+use crate::domain::{At, Body, Observation, Role, Snapshot, Verdict, WorkloadRef};
+use crate::reach::Way;
+use crate::reach::http::{Fetcher, Settings, Unusable, Url, shown};
 use crate::source::engine::Decoder;
-use crate::source::http::{Fetcher, Settings, Unusable, Url, shown};
 use crate::source::pages::{PagesError, Recording};
-use crate::source::poll::Poller;
+use crate::source::poll::{Attempt, Poller};
 use crate::text::clean;
 
 /// What `check` was asked to read.
-#[derive(Debug, Clone)]
+#[derive(Debug)]
 pub enum Sources {
     /// Pages to poll, and for how long.
     Live {
@@ -36,13 +38,28 @@ pub enum Sources {
         /// `+40s`, a time, or the end.
         at: Option<String>,
     },
+    /// What an open session delivers, and for how long it is listened to.
+    Session {
+        /// What is judged.
+        target: WorkloadRef,
+        /// What is delivered, in order.
+        deliveries: Receiver<Observation>,
+        /// What dates it.
+        clock: Clock,
+        /// How far apart the readings are meant to be, by that clock.
+        interval: Duration,
+        /// How long, by that clock.
+        watch: Duration,
+    },
 }
 
 /// Why nothing could be diagnosed.
 #[derive(Debug, thiserror::Error)]
 pub enum CheckError {
     /// Nothing was named.
-    #[error("there is nothing to read: give --engine URL (repeatable) or --pages DIR (repeatable)")]
+    #[error(
+        "there is nothing to read: give a TARGET such as deploy/x, --engine URL (repeatable) or --pages DIR (repeatable)"
+    )]
     NothingToRead,
     /// A URL is none.
     #[error("'{url}' is no URL of a metrics page ({why}); give one like http://10.0.0.7:8000/metrics")]
@@ -90,11 +107,14 @@ impl CheckError {
 
 /// Reads the sources and diagnoses.
 pub async fn check(sources: Sources, window: Duration, config: &Config) -> Result<Diagnosis, CheckError> {
-    let aliases: Vec<(String, String)> = config.aliases.iter().map(|(f, q)| (f.clone(), (*q).to_owned())).collect();
-    let decoder = Decoder::new(Arc::new(Catalogue::embedded(&aliases)?));
+    let decoder = decoder(config)?;
     let snapshot = match sources {
         Sources::Live { engines, .. } if engines.is_empty() => return Err(CheckError::NothingToRead),
         Sources::Live { engines, watch } => live(&engines, watch, decoder, config).await?,
+        Sources::Session { target, deliveries, clock, interval, watch } => {
+            let snapshot = Snapshot { target: Some(target), interval_s: interval.as_secs_f64(), ..Snapshot::default() };
+            listen(snapshot, deliveries, clock, watch).await
+        }
         // Hours of pages take seconds to read, and whoever waits may want to interrupt.
         Sources::Recorded { directories, at } => {
             match tokio::task::spawn_blocking(move || recorded(&directories, at.as_deref(), &decoder)).await {
@@ -106,7 +126,19 @@ pub async fn check(sources: Sources, window: Duration, config: &Config) -> Resul
     Ok(diagnose(&snapshot, &policy(window, config)))
 }
 
-/// What is promised, judged over this window.
+/// A decoder that knows the configured aliases.
+pub fn decoder(config: &Config) -> Result<Decoder, CheckError> {
+    let aliases: Vec<(String, String)> = config.aliases.iter().map(|(f, q)| (f.clone(), (*q).to_owned())).collect();
+    Ok(Decoder::new(Arc::new(Catalogue::embedded(&aliases)?)))
+}
+
+/// How far apart the pages of a watch of this length are read. Three pages make two differences; a short watch is read
+/// more often, a long one as configured.
+pub fn interval(config: &Config, watch: Duration) -> Duration {
+    config.scrape.interval.min((watch / 3).max(Duration::from_secs(1)))
+}
+
+/// What is judged and by what, as configured.
 pub fn policy(window: Duration, config: &Config) -> Policy {
     let targets = |slo: &crate::config::Slo| Targets {
         ttft: Target { seconds: slo.ttft.limit.as_secs_f64(), objective: slo.ttft.objective },
@@ -139,12 +171,11 @@ fn recorded(directories: &[PathBuf], at: Option<&str>, decoder: &Decoder) -> Res
         return Err(CheckError::TooEarly { at: clean(at, 60), first: crate::contract::time(earliest) });
     }
     let interval_s = recordings.iter().filter_map(|r| r.interval_s(now)).fold(1.0, f64::max);
-    Ok(Snapshot {
-        now,
-        interval_s,
-        endpoints: recordings.iter().map(|r| r.read(now, decoder)).collect(),
-        ..Snapshot::default()
-    })
+    let mut snapshot = Snapshot { now, interval_s, ..Snapshot::default() };
+    for recording in &recordings {
+        recording.observations(now, decoder).into_iter().for_each(|o| snapshot.observe(o));
+    }
+    Ok(snapshot)
 }
 
 /// `+40s` and `-40s` from the first page, RFC 3339, unix seconds or milliseconds.
@@ -169,40 +200,62 @@ async fn live(engines: &[String], watch: Duration, decoder: Decoder, config: &Co
     // An answer that would come after the end of the watch is not waited for, so that its absence is seen before.
     let timeout = config.scrape.timeout.min(watch);
     let settings = Settings { timeout, connect_timeout: timeout.min(Duration::from_secs(2)), ..Settings::default() };
-    // Three pages make two differences; a short watch is read more often, a long one as configured.
-    let interval = config.scrape.interval.min((watch / 3).max(Duration::from_secs(1)));
+    let interval = interval(config, watch);
+    let fetcher = Fetcher::new(settings)?;
     let poller = Poller {
-        fetcher: Fetcher::new(settings)?,
-        endpoints: urls.clone(),
+        endpoints: urls.iter().map(|url| Way::direct(&fetcher, url.clone())).collect(),
         interval,
         concurrency: usize::from(config.scrape.concurrency),
+        clock: Clock::Wall,
     };
-    let mut endpoints: Vec<Endpoint> =
-        urls.iter().map(|u| Endpoint::new(shown(u), format!("curl -s '{}'", shown(u).replace('\'', "%27")))).collect();
+    let names: Vec<Arc<str>> = urls.iter().map(|url| shown(url).into()).collect();
     let memories: Vec<Mutex<Memory>> = urls.iter().map(|_| Mutex::default()).collect();
     let decode = move |endpoint: usize, page: &[u8]| {
         let mut memory = memories[endpoint].lock().unwrap_or_else(PoisonError::into_inner);
-        decoder.decode(page, &mut memory)
+        decoder.page(page, &mut memory)
     };
     let (sender, mut attempts) = tokio::sync::mpsc::channel(urls.len().clamp(16, 256));
-    let polling = tokio::spawn(poller.run(decode, sender));
-    let end = tokio::time::sleep(watch + Duration::from_millis(200));
+    let (deliver, deliveries) = tokio::sync::mpsc::channel(256);
+    let mut snapshot = Snapshot { interval_s: interval.as_secs_f64(), ..Snapshot::default() };
+    for name in &names {
+        let reproduce = format!("curl -s '{}'", name.replace('\'', "%27"));
+        let body = Body::Endpoint { name: Arc::clone(name), role: Role::Engine, reproduce, placement: None };
+        snapshot.observe(Observation { at: At(clock::unix_ms()), body });
+    }
+    let polling = async {
+        tokio::join!(poller.run(decode, sender), async {
+            while let Some(Attempt { endpoint, sent_ms, body, .. }) = attempts.recv().await {
+                let body = Body::Page { endpoint: Arc::clone(&names[endpoint]), page: body };
+                let _ = deliver.send(Observation { at: At(sent_ms), body }).await;
+            }
+        })
+    };
+    let listening = listen(snapshot, deliveries, Clock::Wall, watch);
+    tokio::pin!(listening);
+    Ok(tokio::select! { snapshot = &mut listening => snapshot, _ = polling => listening.await })
+}
+
+/// Takes in what is delivered until `watch` is over, and what was on its way then.
+async fn listen(
+    mut snapshot: Snapshot,
+    mut deliveries: Receiver<Observation>,
+    clock: Clock,
+    watch: Duration,
+) -> Snapshot {
+    let end = tokio::time::sleep(clock.real(watch) + Duration::from_millis(200));
     tokio::pin!(end);
     loop {
         tokio::select! {
             biased;
-            Some(attempt) = attempts.recv() => {
-                let at = At(attempt.sent_ms);
-                match attempt.body {
-                    Ok(page) => endpoints[attempt.endpoint].page(at, page),
-                    Err(failure) => endpoints[attempt.endpoint].failed(at, failure),
-                }
-            }
             () = &mut end => break,
+            Some(observation) = deliveries.recv() => snapshot.observe(observation),
         }
     }
-    polling.abort();
-    Ok(Snapshot { now: At(clock::unix_ms()), interval_s: interval.as_secs_f64(), endpoints, ..Snapshot::default() })
+    while let Ok(observation) = deliveries.try_recv() {
+        snapshot.observe(observation);
+    }
+    snapshot.now = At(clock.unix_ms());
+    snapshot
 }
 
 fn url(text: &str) -> Result<Url, CheckError> {

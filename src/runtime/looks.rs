@@ -3,17 +3,19 @@
 use super::shell::Looks;
 use crate::config::{self, Config, Surroundings};
 use crate::ui::keymap::Keymap;
-use crate::ui::{Colours, Look};
 use crate::ui::theme::{self, Theme};
+use crate::ui::{Colours, Look};
 
 /// The looks, and what is wrong in their files: an engineer who was paged gets a screen all the same.
 pub(super) fn read(config: &Config, colours: Colours, ascii: bool) -> (Looks, Vec<String>) {
     let surroundings = Surroundings::of_this_process();
     let mut warnings = Vec::new();
-    let mut own = |name: &str| config::beside(&surroundings, name).unwrap_or_else(|why| {
-        warnings.push(why.to_string());
-        None
-    });
+    let mut own = |name: &str| {
+        config::beside(&surroundings, name).unwrap_or_else(|why| {
+            warnings.push(why.to_string());
+            None
+        })
+    };
     let name = config.ui.theme.as_str();
     let theme = own(&format!("themes/{name}.toml"));
     let keymap = own("keymap.toml");

@@ -5,12 +5,14 @@ use std::time::Duration;
 
 use tokio::sync::mpsc::{Receiver, channel};
 
+use crate::clock::Clock;
 use crate::command::check::without_secrets;
 use crate::config::Config;
-use crate::dialect::{Catalogue, Memory};
-use crate::domain::{At, Body, Observation, Page, Role};
+use crate::dialect::Memory;
+use crate::domain::{At, Body, Observation, Role};
+use crate::reach::Way;
+use crate::reach::http::{Fetcher, Settings, Url, shown};
 use crate::source::engine::Decoder;
-use crate::source::http::{Fetcher, Settings, Url, shown};
 use crate::source::poll::Poller;
 use crate::text::clean;
 
@@ -21,23 +23,23 @@ const WAITING: usize = 256;
 pub(super) fn poll(
     urls: &[(Role, String)],
     config: &Config,
-    catalogue: Catalogue,
+    decoder: Decoder,
 ) -> Result<Receiver<Observation>, String> {
     let endpoints = urls.iter().map(|(_, text)| url(text)).collect::<Result<Vec<_>, _>>()?;
     let names: Vec<Arc<str>> = endpoints.iter().map(|url| shown(url).into()).collect();
     let timeout = config.scrape.timeout;
     let settings = Settings { timeout, connect_timeout: timeout.min(Duration::from_secs(2)), ..Settings::default() };
+    let fetcher = Fetcher::new(settings).map_err(|error| error.to_string())?;
     let poller = Poller {
-        fetcher: Fetcher::new(settings).map_err(|error| error.to_string())?,
-        endpoints,
+        endpoints: endpoints.into_iter().map(|url| Way::direct(&fetcher, url)).collect(),
         interval: config.scrape.interval,
         concurrency: usize::from(config.scrape.concurrency),
+        clock: Clock::Wall,
     };
     let memories: Vec<Mutex<Memory>> = urls.iter().map(|_| Mutex::default()).collect();
-    let decoder = Decoder::new(Arc::new(catalogue));
     let decode = move |endpoint: usize, page: &[u8]| {
         let mut memory = memories[endpoint].lock().unwrap_or_else(PoisonError::into_inner);
-        decoder.decode(page, &mut memory).map(Page::Engine)
+        decoder.page(page, &mut memory)
     };
     let (sender, receiver) = channel(WAITING);
     let (attempted, mut attempts) = channel(WAITING);

@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use crate::decode::exposition::{self, Labels, PageError, Sink};
 use crate::dialect::{Catalogue, Key, Memory, Reader};
-use crate::domain::{EnginePage, Failure};
+use crate::domain::{EnginePage, Failure, Page};
 use crate::text::clean;
 
 /// Names on an unrecognised page are shown this long.
@@ -33,6 +33,11 @@ impl Decoder {
         let page = decode(page, &mut reader, memory);
         self.readers.lock().unwrap_or_else(PoisonError::into_inner).push(reader);
         page
+    }
+
+    /// Reads one page of whatever kind.
+    pub fn page(&self, page: &[u8], memory: &mut Memory) -> Result<Page, Failure> {
+        self.decode(page, memory).map(Page::Engine)
     }
 }
 
