@@ -12,4 +12,8 @@
 //! Time is simulated and moves only by `advance`; the same seed gives the same run. The rest of the program reaches all
 //! this over HTTP, like any cluster.
 
+pub(crate) mod api;
+pub mod cluster;
+pub(crate) mod ring;
 pub mod serving;
+pub mod world;

@@ -212,7 +212,7 @@ async fn live(engines: &[String], watch: Duration, decoder: Decoder, config: &Co
     let memories: Vec<Mutex<Memory>> = urls.iter().map(|_| Mutex::default()).collect();
     let decode = move |endpoint: usize, page: &[u8]| {
         let mut memory = memories[endpoint].lock().unwrap_or_else(PoisonError::into_inner);
-        decoder.page(page, &mut memory)
+        decoder.decode(page, &mut memory)
     };
     let (sender, mut attempts) = tokio::sync::mpsc::channel(urls.len().clamp(16, 256));
     let (deliver, deliveries) = tokio::sync::mpsc::channel(256);

@@ -34,7 +34,7 @@ impl Known {
     pub(super) fn decode(&self, number: usize, page: &[u8], decoder: &Decoder) -> Result<Page, Failure> {
         let entry = self.get(number).ok_or_else(|| Failure::Other("it is not read any more".to_owned()))?;
         let mut memory = entry.memory.lock().unwrap_or_else(PoisonError::into_inner);
-        decoder.page(page, &mut memory)
+        decoder.decode(page, &mut memory)
     }
 
     fn get(&self, number: usize) -> Option<Arc<Entry>> {
