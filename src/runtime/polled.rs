@@ -39,7 +39,7 @@ pub(super) fn poll(
     let memories: Vec<Mutex<Memory>> = urls.iter().map(|_| Mutex::default()).collect();
     let decode = move |endpoint: usize, page: &[u8]| {
         let mut memory = memories[endpoint].lock().unwrap_or_else(PoisonError::into_inner);
-        decoder.page(page, &mut memory)
+        decoder.decode(page, &mut memory)
     };
     let (sender, receiver) = channel(WAITING);
     let (attempted, mut attempts) = channel(WAITING);
