@@ -2,6 +2,8 @@
 //! it returns, and turns its outcome into an exit code.
 
 mod connect;
+#[cfg(feature = "sim")]
+mod demo;
 mod input;
 mod keys;
 mod logs;
@@ -47,6 +49,10 @@ pub fn run(cli: &Cli) -> Result<u8> {
         None => warroom::run(cli, &cli.screen),
         Some(Command::Check(args)) => run_check(cli, args),
         Some(Command::Config(command)) => run_config(cli, *command),
+        #[cfg(feature = "sim")]
+        Some(Command::Sim(args)) => run_sim(args),
+        #[cfg(feature = "sim")]
+        Some(Command::Demo(args)) => demo::run(cli, args),
     };
     // What this program cannot help is said like everything else, and not as a report on its insides.
     outcome.or_else(|error| {
@@ -102,7 +108,7 @@ fn run_check(cli: &Cli, args: &CheckArgs) -> Result<u8> {
             Ok(FAILURE)
         }
         Some(Ok(diagnosis)) => {
-            print(&rendered(&diagnosis, args, &config)?)?;
+            print(&rendered(&diagnosis, args.output, args.ascii, &config)?)?;
             Ok(check::exit_code(diagnosis.verdict, args.fail_on == FailOn::Warning))
         }
     }
@@ -115,10 +121,10 @@ fn given_twice(args: &CheckArgs) -> Option<String> {
     engine.map(|(_, e)| check::without_secrets(e)).or_else(|| pages.map(|(_, p)| p.display().to_string()))
 }
 
-fn rendered(diagnosis: &Diagnosis, args: &CheckArgs, config: &Config) -> Result<String> {
+fn rendered(diagnosis: &Diagnosis, output: Output, ascii: bool, config: &Config) -> Result<String> {
     let advice = runbook::advise(&runbook::rb_6()?, diagnosis);
     let advice = advice.as_ref();
-    Ok(match args.output {
+    Ok(match output {
         Output::Json => {
             let mut json =
                 serde_json::to_string_pretty(&Check::new(diagnosis, advice)).wrap_err("the diagnosis is no JSON")?;
@@ -133,7 +139,7 @@ fn rendered(diagnosis: &Diagnosis, args: &CheckArgs, config: &Config) -> Result<
             }
             let width =
                 terminal_size::terminal_size().filter(|_| io::stdout().is_terminal()).map(|(w, _)| usize::from(w.0));
-            let ascii = args.ascii || !crate::config::speaks_utf8();
+            let ascii = ascii || !crate::config::speaks_utf8();
             report::text(diagnosis, advice, Look { theme: &theme, width: width.unwrap_or(PIPE_WIDTH), ascii })
         }
     })
@@ -202,6 +208,46 @@ fn run_config(cli: &Cli, command: ConfigCommand) -> Result<u8> {
         }
         Err(error) => Ok(usage(&error.to_string())),
     }
+}
+
+/// Opens a simulated cluster and keeps it until Ctrl-C.
+#[cfg(feature = "sim")]
+fn run_sim(args: &crate::cli::SimArgs) -> Result<u8> {
+    use crate::command::sim::{self, Wanted};
+    let args = args.clone();
+    let wanted = Wanted {
+        scenario: args.scenario,
+        seed: args.seed,
+        speed: args.speed,
+        port: args.port,
+        kubeconfig_out: args.kubeconfig_out,
+        denied: args.deny,
+    };
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()
+        .wrap_err("no threads can be started: the limits of this account may be reached")?;
+    let code = runtime.block_on(async {
+        let opened = tokio::select! {
+            opened = sim::open(&wanted) => opened,
+            _ = tokio::signal::ctrl_c() => return Ok(INTERRUPTED),
+        };
+        match opened {
+            Err(error) if error.is_usage() => Ok(usage(&error.to_string())),
+            Err(error) => {
+                complain(&error.to_string());
+                Ok(FAILURE)
+            }
+            Ok((handle, said)) => {
+                print(&said)?;
+                let _ = tokio::signal::ctrl_c().await;
+                drop(handle);
+                Ok(0)
+            }
+        }
+    });
+    runtime.shutdown_background();
+    code
 }
 
 /// Writes to standard output; colours stay only where a terminal wants them. A reader that went away is no error.

@@ -14,6 +14,10 @@
 
 pub(crate) mod api;
 pub mod cluster;
+pub mod idle;
 pub(crate) mod ring;
+pub mod scenario;
+pub mod serve;
 pub mod serving;
+mod setup;
 pub mod world;

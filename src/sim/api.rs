@@ -18,6 +18,7 @@ mod watch;
 mod write;
 
 use std::convert::Infallible;
+use std::sync::atomic::{AtomicI64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -46,7 +47,9 @@ pub(crate) struct Shared {
     world: Mutex<World>,
     /// The version of the latest change: watchers wait for it.
     changed: tokio::sync::watch::Sender<u64>,
-    pub(crate) clock: Clock,
+    clock: Clock,
+    /// Milliseconds that were let pass beside the clock.
+    skipped_ms: AtomicI64,
     pub(crate) token: String,
     pub(crate) scenario: String,
     pub(crate) seed: u64,
@@ -70,15 +73,36 @@ impl Shared {
         denied: Vec<(String, String)>,
     ) -> Self {
         let changed = tokio::sync::watch::Sender::new(world.cluster.version());
-        Self { world: Mutex::new(world), changed, clock, token, scenario, seed, speed, denied }
+        Self {
+            world: Mutex::new(world),
+            changed,
+            clock,
+            skipped_ms: AtomicI64::new(0),
+            token,
+            scenario,
+            seed,
+            speed,
+            denied,
+        }
     }
 
     /// The world as it is now.
     pub(crate) fn world(&self) -> Moving<'_> {
         // A panic elsewhere leaves a world that can still be looked at.
         let mut world = self.world.lock().unwrap_or_else(PoisonError::into_inner);
-        world.advance(At(self.clock.unix_ms()));
+        world.advance(self.now());
         Moving { world, changed: &self.changed }
+    }
+
+    /// What time it is here.
+    pub(crate) fn now(&self) -> At {
+        At(self.clock.unix_ms().saturating_add(self.skipped_ms.load(Ordering::Relaxed)))
+    }
+
+    /// Lets seconds pass at once.
+    pub(crate) fn skip(&self, seconds: f64) {
+        self.skipped_ms.fetch_add(At(0).plus(seconds.max(0.0)).0, Ordering::Relaxed);
+        drop(self.world());
     }
 
     fn may(&self, verb: &str, resource: &str) -> bool {
@@ -211,7 +235,8 @@ fn allowed(shared: &Shared, ask: &Ask, target: &Target<'_>) -> Result<(), Refusa
         target.names.group
     );
     let mut refusal = Refusal::new(403, "Forbidden", message);
-    refusal.details = serde_json::json!({"name": target.name, "group": target.names.group, "kind": target.names.plural});
+    refusal.details =
+        serde_json::json!({"name": target.name, "group": target.names.group, "kind": target.names.plural});
     Err(refusal)
 }
 

@@ -9,7 +9,7 @@ pub(super) fn answer(shared: &Shared) -> Reply {
     Reply::json(
         200,
         &json!({
-            "now_ms": shared.clock.unix_ms(), "speed": shared.speed, "seed": shared.seed, "scenario": shared.scenario,
+            "now_ms": shared.now().0, "speed": shared.speed, "seed": shared.seed, "scenario": shared.scenario,
         }),
     )
 }

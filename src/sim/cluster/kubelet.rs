@@ -74,11 +74,6 @@ impl Kubelet {
         Self { pods: BTreeMap::new(), images: BTreeSet::new(), addresses: BTreeMap::new(), pull_s: PULL_S }
     }
 
-    /// A node has an image already.
-    pub(crate) fn has_image(&mut self, node: &str, image: &str) {
-        self.images.insert((node.to_owned(), image.to_owned()));
-    }
-
     /// Looks at what the API says: new pods, and pods that are to end.
     pub(crate) fn observe(&mut self, desk: &mut Desk, serving: &mut dyn Serving) {
         let pods: Vec<Object> =

@@ -53,7 +53,6 @@ pub(super) struct Container {
     pub(super) gpus: u32,
     pub(super) pull_always: bool,
     pub(super) pre_stop_s: f64,
-    pub(super) port: u64,
     pub(super) state: State,
     pub(super) last: Option<End>,
     pub(super) previous: Option<Vec<(At, String)>>,
@@ -66,7 +65,8 @@ pub(super) struct Container {
 
 impl Container {
     pub(super) fn new(spec: &Value) -> Self {
-        let words = |field: &str| list(spec, field).iter().filter_map(Value::as_str).map(str::to_owned).collect::<Vec<_>>();
+        let words =
+            |field: &str| list(spec, field).iter().filter_map(Value::as_str).map(str::to_owned).collect::<Vec<_>>();
         let mut args = words("/command");
         args.extend(words("/args"));
         let gpus = spec.pointer("/resources/requests").and_then(|r| r.get(GPU)).map_or(0.0, quantity);
@@ -90,7 +90,6 @@ impl Container {
             gpus,
             pull_always: text(spec, "/imagePullPolicy") == "Always",
             pre_stop_s: sleep.max(shell),
-            port: list(spec, "/ports").first().and_then(|p| p["containerPort"].as_u64()).unwrap_or(0),
             state: State::Creating,
             last: None,
             previous: None,
