@@ -6,15 +6,60 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 
 /// Finds out where the time of a slow LLM endpoint goes.
 #[derive(Debug, Parser)]
-#[command(name = "warroom", version, about, max_term_width = 100, arg_required_else_help = true)]
+#[command(name = "warroom", version, about, max_term_width = 100, args_conflicts_with_subcommands = true)]
 pub struct Cli {
     /// Read this configuration file instead of the user's and the system's
     #[arg(long, global = true, value_name = "FILE")]
     pub config: Option<PathBuf>,
 
-    /// What to do
+    /// What to do; nothing: open the war room
     #[command(subcommand)]
-    pub command: Command,
+    pub command: Option<Command>,
+
+    /// What the war room is opened on
+    #[command(flatten)]
+    pub screen: ScreenArgs,
+}
+
+/// `warroom [TARGET]`
+#[derive(Debug, Clone, Args)]
+pub struct ScreenArgs {
+    /// A metrics page to poll live; repeatable, one per replica
+    #[arg(long, value_name = "URL")]
+    pub engine: Vec<String>,
+
+    /// Objectives and looks
+    #[command(flatten)]
+    pub look: LookArgs,
+}
+
+/// What is promised, and how it is shown.
+#[derive(Debug, Clone, Args)]
+pub struct LookArgs {
+    /// Time to first token within which requests must be served
+    #[arg(long, value_name = "SECONDS", allow_negative_numbers = true)]
+    pub ttft_target: Option<String>,
+
+    /// Time per output token within which tokens must come
+    #[arg(long, value_name = "SECONDS", allow_negative_numbers = true)]
+    pub tpot_target: Option<String>,
+
+    /// The share of events that must be within the targets
+    #[arg(long, value_name = "RATIO", allow_negative_numbers = true)]
+    pub objective: Option<String>,
+
+    /// Colours of the screen
+    #[arg(long, value_name = "NAME")]
+    pub theme: Option<String>,
+
+    /// Use ASCII only
+    #[arg(long)]
+    pub ascii: bool,
+
+    /// Panic in the 'loop' or in a 'source', for the test that the terminal is given back
+    #[cfg(debug_assertions)]
+    #[arg(long, hide = true, value_name = "PLACE")]
+    pub panic_in: Option<String>,
 }
 
 /// The commands.
@@ -25,6 +70,46 @@ pub enum Command {
     /// The configuration: what holds, where it comes from, whether it is right
     #[command(subcommand)]
     Config(ConfigCommand),
+    /// Serve a simulated cluster: Kubernetes API, engines, gateway, GPUs
+    #[cfg(feature = "sim")]
+    Sim(SimArgs),
+}
+
+/// `warroom sim`
+#[cfg(feature = "sim")]
+#[derive(Debug, Clone, Args)]
+pub struct SimArgs {
+    /// A built-in scenario's name, or a file that holds one
+    #[arg(long, value_name = "NAME|FILE", default_value = "bad-rollout")]
+    pub scenario: String,
+
+    /// What decides chance: the same seed gives the same run
+    #[arg(long, value_name = "NUMBER", default_value_t = 1)]
+    pub seed: u64,
+
+    /// Simulated seconds per second; clients that look at their own clock see right ages at 1 alone
+    #[arg(long, value_name = "FACTOR", default_value_t = 1.0, value_parser = speed)]
+    pub speed: f64,
+
+    /// The port on 127.0.0.1; any that is free where it is 0
+    #[arg(long, value_name = "PORT", default_value_t = 0)]
+    pub port: u16,
+
+    /// Write a kubeconfig for it, readable by you alone
+    #[arg(long, value_name = "FILE")]
+    pub kubeconfig_out: Option<PathBuf>,
+
+    /// Forbid something, as in 'list nodes' or 'get pods/proxy'; repeatable
+    #[arg(long, value_name = "VERB RESOURCE")]
+    pub deny: Vec<String>,
+}
+
+#[cfg(feature = "sim")]
+fn speed(text: &str) -> Result<f64, String> {
+    text.parse::<f64>()
+        .ok()
+        .filter(|speed| (0.1..=600.0).contains(speed))
+        .ok_or_else(|| "give a number from 0.1 to 600".to_owned())
 }
 
 /// `warroom config …`

@@ -101,15 +101,8 @@ pub(super) async fn check_cluster(
     let mut config = config.clone();
     config.scrape.interval = check::interval(&config, watch);
     let (clock, decoder) = (Clock::Wall, Arc::new(check::decoder(&config)?));
-    let (session, deliveries) = Session::open_at_pace(
-        asked.pace(clock),
-        connected.client,
-        target.clone(),
-        clock,
-        decoder,
-        &config,
-        None,
-    );
+    let (session, deliveries) =
+        Session::open_at_pace(asked.pace(clock), connected.client, target.clone(), clock, decoder, &config, None);
     let sources = Sources::Session { target, deliveries, clock, interval: config.scrape.interval, watch };
     let diagnosis = check::check(sources, window, &config).await?;
     drop(session);

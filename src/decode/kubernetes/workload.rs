@@ -2,7 +2,9 @@
 
 use serde_json::Value;
 
-use super::json::{NAME, annotation, conditions, controller, count, label, list, name, number, scalar, text, time, uid, word};
+use super::json::{
+    NAME, annotation, conditions, controller, count, label, list, name, number, scalar, text, time, uid, word,
+};
 use super::template::template;
 use crate::domain::{Pod, Revision, Strategy, Workload, WorkloadKind};
 

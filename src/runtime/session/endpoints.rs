@@ -138,11 +138,7 @@ impl Endpoints {
             role: n.role,
             namespace: &n.namespace,
             page: Some((n.port, &n.path)),
-            placement: Some(Placement {
-                pod: Some(n.pod.clone()),
-                node: n.node.clone(),
-                ..Placement::default()
-            }),
+            placement: Some(Placement { pod: Some(n.pod.clone()), node: n.node.clone(), ..Placement::default() }),
         });
         self.follow(at, &[Role::Gateway, Role::Gpus], wanted.collect()).await
     }

@@ -1,0 +1,262 @@
+//! The loop around the war room: one ordered stream of events in, frames out.
+//!
+//! ```text
+//!  keys, sizes, signals ─┐
+//!  ticks of the clock ───┼─► App::update ─► has it changed? ─► a frame, once the last one is out
+//!  what sources deliver ─┘         └─► effects
+//! ```
+//! Keys come first, so that no flood of readings makes them wait, and are answered at once; everything else is drawn a
+//! few times a second at most. Nothing is drawn where nothing changed.
+
+use std::any::Any;
+use std::io;
+use std::time::Duration;
+
+use tokio::sync::mpsc::Receiver;
+use tokio::task::JoinHandle;
+use tokio::time::{Instant, MissedTickBehavior, interval, sleep_until};
+
+use super::input::Input;
+use super::terminal::Screen;
+use super::{keys, saved};
+use crate::app::{App, Effect, Event, Mode};
+use crate::clock::{self, Clock};
+use crate::domain::{At, Observation};
+use crate::ui::Look;
+use crate::ui::keymap::Keymap;
+use crate::ui::view;
+
+/// Between two frames that no key asked for.
+const FRAME: Duration = Duration::from_millis(250);
+/// Between two looks at the clock, on this machine's.
+const TICK: Duration = Duration::from_secs(1);
+/// So many readings are taken in before keys are looked at again.
+const BATCH: usize = 64;
+/// The most characters of a text that was pasted into the prompt.
+const MOST_PASTED: usize = 200;
+
+/// What there is to watch, once it was found.
+pub(super) struct Watched {
+    /// The time by which its readings are dated.
+    pub(super) clock: Clock,
+    /// What its sources deliver.
+    pub(super) observations: Receiver<Observation>,
+    /// What has to stay for as long as it is watched.
+    pub(super) _kept: Box<dyn Any + Send>,
+}
+
+/// How it ended.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Ended {
+    /// The user had seen enough.
+    Quit,
+    /// It was interrupted, or nobody looked any more.
+    Interrupted,
+    /// There is nothing to watch, and why.
+    Nothing(String),
+}
+
+/// How keys and cells are understood.
+pub(super) struct Looks {
+    /// The keys.
+    pub(super) keymap: Keymap,
+    /// The styles.
+    pub(super) look: Look,
+}
+
+/// The loop's own state.
+pub(super) struct Shell {
+    screen: Screen,
+    app: App,
+    looks: Looks,
+    /// `None`: the time is not known before there is something to watch.
+    clock: Option<Clock>,
+    /// Something changed that is not on the screen.
+    wanted: bool,
+    /// Somebody waits for it.
+    urgent: bool,
+    /// The shell has the terminal.
+    stopped: bool,
+    next_frame: Instant,
+}
+
+impl Shell {
+    /// A war room on this screen.
+    pub(super) fn new(screen: Screen, app: App, looks: Looks, clock: Option<Clock>) -> Self {
+        let next_frame = Instant::from_std(clock::monotonic());
+        Self { screen, app, looks, clock, wanted: true, urgent: true, stopped: false, next_frame }
+    }
+
+    /// Draws the first frame, before anything is looked for.
+    pub(super) fn first_frame(&mut self) -> io::Result<()> {
+        let (columns, rows) = self.screen.size();
+        self.perform(Event::Resized { columns, rows })?;
+        self.tick()?;
+        self.app.take_changed();
+        self.draw()
+    }
+
+    /// Runs until it is left. `opening` looks for what there is to watch.
+    pub(super) async fn run(
+        mut self,
+        mut inputs: Receiver<Input>,
+        mut opening: JoinHandle<Result<Watched, String>>,
+    ) -> io::Result<Ended> {
+        let mut ticks = interval(TICK);
+        ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        let mut watched: Option<Watched> = None;
+        let mut opened = false;
+        let mut batch = Vec::with_capacity(BATCH);
+        loop {
+            self.wanted |= self.app.take_changed();
+            let due = self.urgent || Instant::from_std(clock::monotonic()) >= self.next_frame;
+            let may = self.wanted && !self.stopped;
+            if may && due && self.screen.is_ready() {
+                self.draw()?;
+            }
+            let waits = self.wanted && !self.stopped;
+            tokio::select! {
+                biased;
+                Some(input) = inputs.recv() => {
+                    if let Some(ended) = self.take_in(input)? {
+                        return Ok(ended);
+                    }
+                }
+                _ = ticks.tick() => {
+                    if self.screen.is_gone() {
+                        return Ok(Ended::Interrupted);
+                    }
+                    if let Some(ended) = self.tick()? {
+                        return Ok(ended);
+                    }
+                }
+                found = &mut opening, if !opened => {
+                    opened = true;
+                    match found.unwrap_or_else(|error| Err(format!("this should not have happened: {error}"))) {
+                        Ok(found) => {
+                            self.clock = Some(found.clock);
+                            watched = Some(found);
+                            self.tick()?;
+                        }
+                        Err(why) => return Ok(Ended::Nothing(why)),
+                    }
+                }
+                () = self.screen.ready(), if waits && !self.screen.is_ready() => {}
+                () = sleep_until(self.next_frame), if waits && !due && self.screen.is_ready() => {}
+                count = receive(&mut watched, &mut batch), if watched.is_some() => {
+                    if count == 0 {
+                        // Nobody delivers any more: what is known stays, and ages.
+                        watched = None;
+                    }
+                    for observation in batch.drain(..) {
+                        if let Some(ended) = self.perform(Event::Observed(Box::new(observation)))? {
+                            return Ok(ended);
+                        }
+                    }
+                }
+            }
+        }
+    }
+
+    fn tick(&mut self) -> io::Result<Option<Ended>> {
+        match self.clock {
+            Some(clock) => self.perform(Event::Tick(At(clock.unix_ms()))),
+            None => Ok(None),
+        }
+    }
+
+    fn take_in(&mut self, input: Input) -> io::Result<Option<Ended>> {
+        self.urgent = true;
+        match input {
+            Input::Key(key) => {
+                let meant = keys::chord(key).and_then(|chord| self.looks.keymap.event(self.app.mode(), chord));
+                return meant.map_or(Ok(None), |event| self.perform(event));
+            }
+            Input::Pasted(text) => {
+                // Anywhere else it would be a row of commands that nobody meant.
+                let typed = text.chars().filter(|c| !c.is_control()).take(MOST_PASTED);
+                for c in typed.take_while(|_| self.app.mode() == Mode::Prompt).collect::<Vec<_>>() {
+                    self.perform(Event::Typed(c))?;
+                }
+            }
+            Input::Resized => {
+                let (columns, rows) = self.screen.size();
+                self.screen.repaint();
+                return self.perform(Event::Resized { columns, rows });
+            }
+            Input::Leave => return Ok(Some(Ended::Interrupted)),
+            Input::Stop => self.stop(false)?,
+            Input::Continue => {
+                if !self.stopped {
+                    // Somebody else stopped it, and the shell has changed the terminal's modes since.
+                    self.screen.leave();
+                }
+                self.go_on()?;
+            }
+        }
+        Ok(None)
+    }
+
+    /// Has the state take in an event, and grants what it wishes.
+    fn perform(&mut self, event: Event) -> io::Result<Option<Ended>> {
+        for effect in self.app.update(event) {
+            match effect {
+                Effect::Quit => return Ok(Some(Ended::Quit)),
+                Effect::Suspend => self.stop(true)?,
+                Effect::Redraw => {
+                    self.screen.repaint();
+                    (self.wanted, self.urgent) = (true, true);
+                }
+                Effect::FollowLogs { .. } | Effect::StopLogs => {}
+                Effect::SaveFrame => {
+                    let Self { app, looks, screen, .. } = self;
+                    let picture = screen.picture(|frame| view(app, &looks.keymap, &looks.look, frame))?;
+                    let said = saved::save(&picture, app.now());
+                    self.app.update(Event::Notice(said));
+                }
+            }
+        }
+        Ok(None)
+    }
+
+    /// Gives the terminal to the shell and stops.
+    fn stop(&mut self, by_key: bool) -> io::Result<()> {
+        if !self.stopped {
+            self.stopped = true;
+            self.screen.leave();
+            if !stop(by_key) {
+                self.go_on()?;
+            }
+        }
+        Ok(())
+    }
+
+    fn go_on(&mut self) -> io::Result<()> {
+        self.stopped = false;
+        self.wanted = true;
+        self.screen.come_back()
+    }
+
+    fn draw(&mut self) -> io::Result<()> {
+        let Self { app, looks, screen, .. } = self;
+        screen.draw(|frame| view(app, &looks.keymap, &looks.look, frame))?;
+        (self.wanted, self.urgent) = (false, false);
+        self.next_frame = Instant::from_std(clock::monotonic()) + FRAME;
+        Ok(())
+    }
+}
+
+/// Waits for something to be delivered; 0: nobody delivers any more.
+async fn receive(watched: &mut Option<Watched>, batch: &mut Vec<Observation>) -> usize {
+    match watched {
+        Some(watched) => watched.observations.recv_many(batch, BATCH).await,
+        None => std::future::pending().await,
+    }
+}
+
+/// Stops this process; by a key, as the terminal does it: with everyone that was started together with it, so that the
+/// shell gets its prompt back whoever started it. False: it was not stopped.
+fn stop(by_key: bool) -> bool {
+    use rustix::process::{Signal, getpid, kill_current_process_group, kill_process};
+    if by_key { kill_current_process_group(Signal::STOP).is_ok() } else { kill_process(getpid(), Signal::STOP).is_ok() }
+}
