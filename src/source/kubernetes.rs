@@ -63,7 +63,7 @@ impl Default for Pace {
             grace: Duration::from_secs(5),
             pause: Duration::from_millis(500),
             longest_pause: Duration::from_secs(30),
-            census: Duration::from_secs(60),
+            census: Duration::from_mins(1),
         }
     }
 }
