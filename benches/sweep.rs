@@ -18,11 +18,12 @@ use flate2::write::GzEncoder;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::task::JoinSet;
-use warroom::clock;
+use warroom::clock::{self, Clock};
 use warroom::dialect::{Catalogue, Memory};
 use warroom::domain::{At, Endpoint, Failure};
+use warroom::reach::Way;
+use warroom::reach::http::{Fetcher, Settings, Url};
 use warroom::source::engine::Decoder;
-use warroom::source::http::{Fetcher, Settings, Url};
 use warroom::source::poll::Poller;
 
 type Anything<T> = Result<T, Box<dyn std::error::Error + Send + Sync>>;
@@ -53,7 +54,7 @@ fn keeping(endpoints: usize) -> Anything<Work> {
     let histories: Vec<_> = std::iter::repeat_with(|| Mutex::new((Memory::default(), new()))).take(endpoints).collect();
     Ok(Arc::new(move |endpoint, page| {
         let (memory, history) = &mut *histories[endpoint].lock().unwrap_or_else(PoisonError::into_inner);
-        let read = decoder.decode(page, memory)?;
+        let read = decoder.decode_engine(page, memory)?;
         let series = read.series;
         if history.attempts.len() == KEPT {
             *history = new();
@@ -185,7 +186,7 @@ fn measure(coding: &str, size: Size) -> Anything<ExitCode> {
 
     let mut bare = None;
     for (name, work) in [WORKS[0], WORKS[2]] {
-        let (cpu, wall) = runtime.block_on(poll(fetcher.clone(), &urls, size, work(size.endpoints)?))?;
+        let (cpu, wall) = runtime.block_on(poll(&fetcher, &urls, size, work(size.endpoints)?))?;
         let bare = *bare.get_or_insert(cpu);
         row(coding, &format!("by the poller: {name}"), cpu, bare, wall);
         most_times = most_times.max(cpu / bare);
@@ -228,10 +229,11 @@ async fn sweep(fetcher: &Fetcher, urls: &Arc<[Url]>, work: &Work) -> Anything<()
 }
 
 /// Lets the program's own poller run for some intervals: CPU seconds and seconds for each.
-async fn poll(fetcher: Fetcher, urls: &Arc<[Url]>, size: Size, work: Work) -> Anything<(f64, f64)> {
+async fn poll(fetcher: &Fetcher, urls: &Arc<[Url]>, size: Size, work: Work) -> Anything<(f64, f64)> {
     let interval = Duration::from_secs(1);
     let (sink, mut attempts) = tokio::sync::mpsc::channel(CONCURRENCY);
-    let poller = Poller { fetcher, endpoints: urls.to_vec(), interval, concurrency: CONCURRENCY };
+    let endpoints = urls.iter().map(|url| Way::direct(fetcher, url.clone())).collect();
+    let poller = Poller { endpoints, interval, concurrency: CONCURRENCY, clock: Clock::Wall };
     let polling = tokio::spawn(poller.run(move |endpoint, page| work(endpoint, page), sink));
     // The first sweep comes all at once and the second finds its places: only then is it steady.
     let (unsteady, sweeps) = (2 * size.endpoints, 2 * size.sweeps);

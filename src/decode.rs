@@ -1,3 +1,4 @@
-//! Pure readers: bytes from outside become samples and domain values. Knows no socket, no file and no system's names.
+//! Pure readers: bytes and objects from outside become samples and domain values. Knows no socket, no file and no system's names.
 
 pub mod exposition;
+pub mod kubernetes;

@@ -41,6 +41,7 @@
 //! - Percentiles are never averaged: buckets are summed first. Means add up, and only within one cohort.
 //! - What comes from outside is cleaned where it comes in, and bounded.
 
+pub mod apiserver;
 pub mod app;
 pub mod cli;
 pub mod clock;
@@ -51,6 +52,7 @@ pub mod decode;
 pub mod diagnosis;
 pub mod dialect;
 pub mod domain;
+pub mod reach;
 pub mod report;
 pub mod runbook;
 pub mod runtime;

@@ -10,9 +10,10 @@ use std::time::Duration;
 
 use flate2::Compression;
 use flate2::write::GzEncoder;
-use warroom::clock;
+use warroom::clock::{self, Clock};
 use warroom::domain::Failure;
-use warroom::source::http::{Fetcher, Settings, Url};
+use warroom::reach::Way;
+use warroom::reach::http::{Fetcher, Settings, Url};
 use warroom::source::poll::{Attempt, Poller};
 
 const PAGE: &str = "# TYPE vllm:num_requests_running gauge\nvllm:num_requests_running 3\n";
@@ -577,13 +578,18 @@ fn a_machine_without_any_certificates_still_reads_plain_pages() {
 
 // ---- many endpoints ------------------------------------------------------------------------------------------------
 
-fn poller(endpoints: Vec<Url>, concurrency: usize) -> Poller {
-    let fetcher = Fetcher::new(settings()).expect("a client");
-    Poller { fetcher, endpoints, interval: Duration::from_millis(200), concurrency }
+fn poller(endpoints: Vec<Url>, concurrency: usize) -> Poller<Way> {
+    with(settings(), endpoints, concurrency)
+}
+
+fn with(settings: Settings, endpoints: Vec<Url>, concurrency: usize) -> Poller<Way> {
+    let fetcher = Fetcher::new(settings).expect("a client");
+    let endpoints = endpoints.into_iter().map(|url| Way::direct(&fetcher, url)).collect();
+    Poller { endpoints, interval: Duration::from_millis(200), concurrency, clock: Clock::Wall }
 }
 
 /// Polls for a while with a decoder that keeps the page, and gives back what was attempted.
-fn poll(poller: Poller, time: Duration) -> Vec<Attempt<Vec<u8>>> {
+fn poll(poller: Poller<Way>, time: Duration) -> Vec<Attempt<Vec<u8>>> {
     runtime().block_on(async {
         let (sink, mut attempts) = tokio::sync::mpsc::channel(10_000);
         // Dropping the poller at the end of the time also closes the channel.
@@ -715,7 +721,7 @@ fn a_page_in_a_used_buffer_is_only_itself_and_a_decoder_may_refuse_it() {
     };
     let attempts = runtime().block_on(async {
         let (sink, mut attempts) = tokio::sync::mpsc::channel(64);
-        let poller = Poller { fetcher: Fetcher::new(patient()).expect("a client"), ..poller(endpoints, 1) };
+        let poller = with(patient(), endpoints, 1);
         let collect = async {
             let mut all = Vec::new();
             while all.len() < 9 {

@@ -33,6 +33,7 @@ const RANKS: &[(&str, u8)] = &[
     ("cluster", EDGE),
     ("journal", EDGE),
     ("clock", EDGE),
+    ("apiserver", EDGE),
     ("sim", EDGE),
     ("command", EDGE),
     ("cli", TOP),
@@ -67,11 +68,14 @@ fn may_name(room: &str, other: &str) -> bool {
     let (Some(from), Some(to)) = (rank(room), rank(other)) else { return false };
     // A reading carries the time at which it was taken, and a simulation's time is this machine's, stretched.
     let reads_the_clock = matches!(room, "source" | "sim" | "reach") && other == "clock";
+    // Whoever asks a cluster asks through the same conversation, which knows no resource.
+    let asks_the_api_server = matches!(room, "source" | "reach" | "cluster") && other == "apiserver";
+    let reads_the_clock = reads_the_clock || (room == "apiserver" && other == "clock");
     // A command is thin: it hands one `Config` to edges and prints what comes back.
     let is_a_command = room == "command" && (to == EDGE || other == "config");
     // Siblings of the core's middle and of the edge stay strangers, so that each can be read alone.
     let below = to < from || (to == from && from != 1 && from != EDGE);
-    room == other || below || reads_the_clock || is_a_command
+    room == other || below || reads_the_clock || asks_the_api_server || is_a_command
 }
 
 /// One word or sign of Rust, and the line (from 1) on which it stands.

@@ -7,20 +7,22 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use jiff::Timestamp;
+use tokio::sync::mpsc::Receiver;
 
-use crate::clock;
+use crate::clock::{self, Clock};
 use crate::config::Config;
 use crate::diagnosis::{Diagnosis, Policy, Target, Targets, diagnose};
 use crate::dialect::{Catalogue, DialectError, Memory};
-use crate::domain::{At, Endpoint, Snapshot, Verdict};
+use crate::domain::{At, Body, Observation, Role, Snapshot, Verdict, WorkloadRef};
+use crate::reach::Way;
+use crate::reach::http::{Fetcher, Settings, Unusable, Url, shown};
 use crate::source::engine::Decoder;
-use crate::source::http::{Fetcher, Settings, Unusable, Url, shown};
 use crate::source::pages::{PagesError, Recording};
-use crate::source::poll::Poller;
+use crate::source::poll::{Attempt, Poller};
 use crate::text::clean;
 
 /// What `check` was asked to read.
-#[derive(Debug, Clone)]
+#[derive(Debug)]
 pub enum Sources {
     /// Pages to poll, and for how long.
     Live {
@@ -36,13 +38,28 @@ pub enum Sources {
         /// `+40s`, a time, or the end.
         at: Option<String>,
     },
+    /// What an open session delivers, and for how long it is listened to.
+    Session {
+        /// What is judged.
+        target: WorkloadRef,
+        /// What is delivered, in order.
+        deliveries: Receiver<Observation>,
+        /// What dates it.
+        clock: Clock,
+        /// How far apart the readings are meant to be, by that clock.
+        interval: Duration,
+        /// How long, by that clock.
+        watch: Duration,
+    },
 }
 
 /// Why nothing could be diagnosed.
 #[derive(Debug, thiserror::Error)]
 pub enum CheckError {
     /// Nothing was named.
-    #[error("there is nothing to read: give --engine URL (repeatable) or --pages DIR (repeatable)")]
+    #[error(
+        "there is nothing to read: give a TARGET such as deploy/x, --engine URL (repeatable) or --pages DIR (repeatable)"
+    )]
     NothingToRead,
     /// A URL is none.
     #[error("'{url}' is no URL of a metrics page ({why}); give one like http://10.0.0.7:8000/metrics")]
@@ -90,11 +107,14 @@ impl CheckError {
 
 /// Reads the sources and diagnoses.
 pub async fn check(sources: Sources, window: Duration, config: &Config) -> Result<Diagnosis, CheckError> {
-    let aliases: Vec<(String, String)> = config.aliases.iter().map(|(f, q)| (f.clone(), (*q).to_owned())).collect();
-    let decoder = Decoder::new(Arc::new(Catalogue::embedded(&aliases)?));
+    let decoder = decoder(config)?;
     let snapshot = match sources {
         Sources::Live { engines, .. } if engines.is_empty() => return Err(CheckError::NothingToRead),
         Sources::Live { engines, watch } => live(&engines, watch, decoder, config).await?,
+        Sources::Session { target, deliveries, clock, interval, watch } => {
+            let snapshot = Snapshot { target: Some(target), interval_s: interval.as_secs_f64(), ..Snapshot::default() };
+            listen(snapshot, deliveries, clock, watch).await
+        }
         // Hours of pages take seconds to read, and whoever waits may want to interrupt.
         Sources::Recorded { directories, at } => {
             match tokio::task::spawn_blocking(move || recorded(&directories, at.as_deref(), &decoder)).await {
@@ -106,7 +126,20 @@ pub async fn check(sources: Sources, window: Duration, config: &Config) -> Resul
     Ok(diagnose(&snapshot, &policy(window, config)))
 }
 
-fn policy(window: Duration, config: &Config) -> Policy {
+/// A decoder that knows the configured aliases.
+pub fn decoder(config: &Config) -> Result<Decoder, CheckError> {
+    let aliases: Vec<(String, String)> = config.aliases.iter().map(|(f, q)| (f.clone(), (*q).to_owned())).collect();
+    Ok(Decoder::new(Arc::new(Catalogue::embedded(&aliases)?)))
+}
+
+/// How far apart the pages of a watch of this length are read. Three pages make two differences; a short watch is read
+/// more often, a long one as configured.
+pub fn interval(config: &Config, watch: Duration) -> Duration {
+    config.scrape.interval.min((watch / 3).max(Duration::from_secs(1)))
+}
+
+/// What is judged and by what, as configured.
+pub fn policy(window: Duration, config: &Config) -> Policy {
     let targets = |slo: &crate::config::Slo| Targets {
         ttft: Target { seconds: slo.ttft.limit.as_secs_f64(), objective: slo.ttft.objective },
         tpot: Target { seconds: slo.tpot.limit.as_secs_f64(), objective: slo.tpot.objective },
@@ -138,12 +171,11 @@ fn recorded(directories: &[PathBuf], at: Option<&str>, decoder: &Decoder) -> Res
         return Err(CheckError::TooEarly { at: clean(at, 60), first: crate::contract::time(earliest) });
     }
     let interval_s = recordings.iter().filter_map(|r| r.interval_s(now)).fold(1.0, f64::max);
-    Ok(Snapshot {
-        now,
-        interval_s,
-        endpoints: recordings.iter().map(|r| r.read(now, decoder)).collect(),
-        ..Snapshot::default()
-    })
+    let mut snapshot = Snapshot { now, interval_s, ..Snapshot::default() };
+    for recording in &recordings {
+        recording.observations(now, decoder).into_iter().for_each(|o| snapshot.observe(o));
+    }
+    Ok(snapshot)
 }
 
 /// `+40s` and `-40s` from the first page, RFC 3339, unix seconds or milliseconds.
@@ -164,47 +196,86 @@ fn moment(text: &str, first: At) -> Result<At, CheckError> {
 }
 
 async fn live(engines: &[String], watch: Duration, decoder: Decoder, config: &Config) -> Result<Snapshot, CheckError> {
-    let urls = engines.iter().map(|e| url(e)).collect::<Result<Vec<_>, _>>()?;
+    let pages = engines.iter().map(|e| url(e).map(|url| (Role::Engine, url))).collect::<Result<Vec<_>, _>>()?;
     // An answer that would come after the end of the watch is not waited for, so that its absence is seen before.
     let timeout = config.scrape.timeout.min(watch);
+    let interval = interval(config, watch);
+    let places = usize::from(config.scrape.concurrency);
+    let (polling, deliveries) = poll(&pages, interval, timeout, places, decoder)?;
+    let snapshot = Snapshot { interval_s: interval.as_secs_f64(), ..Snapshot::default() };
+    let listening = listen(snapshot, deliveries, Clock::Wall, watch);
+    tokio::pin!(listening);
+    Ok(tokio::select! { snapshot = &mut listening => snapshot, () = polling => listening.await })
+}
+
+/// Polls pages that were named one by one, for as long as the future is run and somebody listens.
+pub fn poll(
+    pages: &[(Role, Url)],
+    interval: Duration,
+    timeout: Duration,
+    places: usize,
+    decoder: Decoder,
+) -> Result<(impl Future<Output = ()> + Send + use<>, Receiver<Observation>), CheckError> {
     let settings = Settings { timeout, connect_timeout: timeout.min(Duration::from_secs(2)), ..Settings::default() };
-    // Three pages make two differences; a short watch is read more often, a long one as configured.
-    let interval = config.scrape.interval.min((watch / 3).max(Duration::from_secs(1)));
+    let fetcher = Fetcher::new(settings)?;
     let poller = Poller {
-        fetcher: Fetcher::new(settings)?,
-        endpoints: urls.clone(),
+        endpoints: pages.iter().map(|(_, url)| Way::direct(&fetcher, url.clone())).collect(),
         interval,
-        concurrency: usize::from(config.scrape.concurrency),
+        concurrency: places,
+        clock: Clock::Wall,
     };
-    let mut endpoints: Vec<Endpoint> =
-        urls.iter().map(|u| Endpoint::new(shown(u), format!("curl -s '{}'", shown(u).replace('\'', "%27")))).collect();
-    let memories: Vec<Mutex<Memory>> = urls.iter().map(|_| Mutex::default()).collect();
+    let names: Vec<(Role, Arc<str>)> = pages.iter().map(|(role, url)| (*role, shown(url).into())).collect();
+    let memories: Vec<Mutex<Memory>> = pages.iter().map(|_| Mutex::default()).collect();
     let decode = move |endpoint: usize, page: &[u8]| {
         let mut memory = memories[endpoint].lock().unwrap_or_else(PoisonError::into_inner);
         decoder.decode(page, &mut memory)
     };
-    let (sender, mut attempts) = tokio::sync::mpsc::channel(urls.len().clamp(16, 256));
-    let polling = tokio::spawn(poller.run(decode, sender));
-    let end = tokio::time::sleep(watch + Duration::from_millis(200));
+    let (attempted, mut attempts) = tokio::sync::mpsc::channel(names.len().clamp(16, 256));
+    let (deliver, deliveries) = tokio::sync::mpsc::channel(256);
+    let told = async move {
+        for (role, name) in &names {
+            let reproduce = format!("curl -s '{}'", name.replace('\'', "%27"));
+            let body = Body::Endpoint { name: Arc::clone(name), role: *role, reproduce, placement: None };
+            let _ = deliver.send(Observation { at: At(clock::unix_ms()), body }).await;
+        }
+        while let Some(Attempt { endpoint, sent_ms, body, .. }) = attempts.recv().await {
+            let body = Body::Page { endpoint: Arc::clone(&names[endpoint].1), page: body };
+            if deliver.send(Observation { at: At(sent_ms), body }).await.is_err() {
+                return;
+            }
+        }
+    };
+    let polling = async move {
+        tokio::join!(poller.run(decode, attempted), told);
+    };
+    Ok((polling, deliveries))
+}
+
+/// Takes in what is delivered until `watch` is over, and what was on its way then.
+async fn listen(
+    mut snapshot: Snapshot,
+    mut deliveries: Receiver<Observation>,
+    clock: Clock,
+    watch: Duration,
+) -> Snapshot {
+    let end = tokio::time::sleep(clock.real(watch) + Duration::from_millis(200));
     tokio::pin!(end);
     loop {
         tokio::select! {
             biased;
-            Some(attempt) = attempts.recv() => {
-                let at = At(attempt.sent_ms);
-                match attempt.body {
-                    Ok(page) => endpoints[attempt.endpoint].page(at, page),
-                    Err(failure) => endpoints[attempt.endpoint].failed(at, failure),
-                }
-            }
             () = &mut end => break,
+            Some(observation) = deliveries.recv() => snapshot.observe(observation),
         }
     }
-    polling.abort();
-    Ok(Snapshot { now: At(clock::unix_ms()), interval_s: interval.as_secs_f64(), endpoints, ..Snapshot::default() })
+    while let Ok(observation) = deliveries.try_recv() {
+        snapshot.observe(observation);
+    }
+    snapshot.now = At(clock.unix_ms());
+    snapshot
 }
 
-fn url(text: &str) -> Result<Url, CheckError> {
+/// A URL of a metrics page.
+pub fn url(text: &str) -> Result<Url, CheckError> {
     let wrong = |why: String| CheckError::Url { url: clean(&without_secrets(text), 120), why };
     let url = Url::parse(text).map_err(|e| wrong(e.to_string()))?;
     match url.scheme() {

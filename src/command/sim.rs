@@ -59,10 +59,7 @@ pub async fn open(wanted: &Wanted) -> Result<(Handle, String), Unopened> {
     let scenario = scenario(&wanted.scenario)?;
     let denied = wanted.denied.iter().map(|rule| denied(rule)).collect::<Result<_, _>>()?;
     let options = Options { seed: wanted.seed, speed: wanted.speed, port: wanted.port, denied, ..Options::default() };
-    let load_s = scenario.model.weights_gb / scenario.workload.load_gb_per_s + scenario.workload.warm_up.0;
-    let setup = Setup::from(&scenario);
-    let handle =
-        serve(setup, move |_| Box::new(Idle::new(load_s, Load::default())) as Box<dyn Serving>, options).await?;
+    let handle = start(&scenario, options).await?;
     if let Some(path) = &wanted.kubeconfig_out {
         handle.write_kubeconfig(path)?;
     }
@@ -70,8 +67,15 @@ pub async fn open(wanted: &Wanted) -> Result<(Handle, String), Unopened> {
     Ok((handle, said))
 }
 
+/// Opens a scenario's cluster.
+pub async fn start(scenario: &Scenario, options: Options) -> Result<Handle, SimError> {
+    let load_s = scenario.model.weights_gb / scenario.workload.load_gb_per_s + scenario.workload.warm_up.0;
+    let setup = Setup::from(scenario);
+    serve(setup, move |_| Box::new(Idle::new(load_s, Load::default())) as Box<dyn Serving>, options).await
+}
+
 /// A built-in scenario, or a file where the name looks like one.
-fn scenario(named: &str) -> Result<Scenario, Unopened> {
+pub fn scenario(named: &str) -> Result<Scenario, Unopened> {
     let is_file = named.contains(['/', '\\']) || named.to_ascii_lowercase().ends_with(".toml");
     if !is_file {
         return Ok(Scenario::named(named)?);

@@ -73,7 +73,17 @@ impl Shared {
         denied: Vec<(String, String)>,
     ) -> Self {
         let changed = tokio::sync::watch::Sender::new(world.cluster.version());
-        Self { world: Mutex::new(world), changed, clock, skipped_ms: AtomicI64::new(0), token, scenario, seed, speed, denied }
+        Self {
+            world: Mutex::new(world),
+            changed,
+            clock,
+            skipped_ms: AtomicI64::new(0),
+            token,
+            scenario,
+            seed,
+            speed,
+            denied,
+        }
     }
 
     /// The world as it is now.
@@ -227,7 +237,8 @@ fn allowed(shared: &Shared, ask: &Ask, target: &Target<'_>) -> Result<(), Refusa
         target.names.group
     );
     let mut refusal = Refusal::new(403, "Forbidden", message);
-    refusal.details = serde_json::json!({"name": target.name, "group": target.names.group, "kind": target.names.plural});
+    refusal.details =
+        serde_json::json!({"name": target.name, "group": target.names.group, "kind": target.names.plural});
     Err(refusal)
 }
 

@@ -89,7 +89,10 @@ impl Serving for Idle {
     }
 
     fn gateway_page(&self) -> String {
-        format!("# TYPE envoy_cluster_membership_healthy gauge\nenvoy_cluster_membership_healthy{{envoy_cluster_name=\"llm\"}} {}\n", self.routed.len())
+        format!(
+            "# TYPE envoy_cluster_membership_healthy gauge\nenvoy_cluster_membership_healthy{{envoy_cluster_name=\"llm\"}} {}\n",
+            self.routed.len()
+        )
     }
 
     fn gpu_page(&self, node: &str) -> Option<String> {

@@ -71,7 +71,8 @@ impl Ring {
         let now = world.now();
         let mut there = BTreeSet::new();
         for mut endpoint in world.endpoints() {
-            if endpoint.pod.len() > LONGEST_NAME || endpoint.pod.contains(['/', '\\']) || endpoint.pod.starts_with('.') {
+            if endpoint.pod.len() > LONGEST_NAME || endpoint.pod.contains(['/', '\\']) || endpoint.pod.starts_with('.')
+            {
                 continue;
             }
             there.insert(endpoint.pod.clone());

@@ -86,7 +86,10 @@ pub struct World {
 
 impl std::fmt::Debug for World {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("World").field("now", &self.now).field("version", &self.cluster.version()).finish_non_exhaustive()
+        f.debug_struct("World")
+            .field("now", &self.now)
+            .field("version", &self.cluster.version())
+            .finish_non_exhaustive()
     }
 }
 
@@ -290,7 +293,10 @@ impl World {
                 Ok(())
             }
             (Act::Cordon(node), _) => {
-                self.cluster.desk.store.modify(Kind::Node, "", &node, |n| set(n, &["spec", "unschedulable"], json!(true)));
+                self.cluster
+                    .desk
+                    .store
+                    .modify(Kind::Node, "", &node, |n| set(n, &["spec", "unschedulable"], json!(true)));
                 Ok(())
             }
             (Act::Pull(seconds), _) => {

@@ -6,6 +6,7 @@
 use std::fs::{self, File};
 use std::io::{self, BufRead, BufReader, Read};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use flate2::read::MultiGzDecoder;
 use serde::Deserialize;
@@ -14,7 +15,7 @@ use serde_json::Value;
 use super::engine::Decoder;
 use crate::decode::exposition::MAX_PAGE;
 use crate::dialect::Memory;
-use crate::domain::{At, Endpoint, Failure, Placement};
+use crate::domain::{At, Body, Endpoint, Failure, GpuPage, Observation, Page, Placement};
 use crate::text::clean;
 
 /// A name below this counts seconds and not milliseconds: as seconds it is the year 5138, as milliseconds March 1973.
@@ -23,6 +24,8 @@ const SECONDS_BELOW: i64 = 100_000_000_000;
 const MAX_LINE: u64 = 64 * 1024;
 const MAX_LINES: usize = 1_000_000;
 const SHOWN: usize = 120;
+/// The most recordings that may lie side by side.
+const MAX_RECORDINGS: usize = 1_000;
 
 /// The end of the year 9999, in unix milliseconds: a file named after a later moment is no page.
 const LATEST_MS: i64 = 253_402_300_799_999;
@@ -89,6 +92,25 @@ struct TargetFile {
     ready: Option<bool>,
 }
 
+/// The recordings that lie side by side in a directory, one sub-directory each, under the sub-directories' names.
+pub fn side_by_side(directory: &Path) -> Result<Vec<Recording>, PagesError> {
+    let path = clean(&directory.display().to_string(), SHOWN);
+    let unreadable = |source| PagesError::Unreadable { path: path.clone(), source };
+    let mut folders: Vec<PathBuf> = Vec::new();
+    for entry in fs::read_dir(directory).map_err(unreadable)? {
+        let folder = entry.map_err(|source| PagesError::Unreadable { path: path.clone(), source })?.path();
+        if folder.is_dir() && folders.len() < MAX_RECORDINGS {
+            folders.push(folder);
+        }
+    }
+    folders.sort();
+    let open = |folder: &PathBuf| {
+        let name = folder.file_name().unwrap_or_default().to_string_lossy().into_owned();
+        Recording::open(folder).map(|recording| recording.named(&name))
+    };
+    folders.iter().map(open).filter(|opened| !matches!(opened, Err(PagesError::Empty { .. }))).collect()
+}
+
 impl Recording {
     /// Lists a directory and reads what lies beside the pages.
     pub fn open(directory: &Path) -> Result<Self, PagesError> {
@@ -144,26 +166,62 @@ impl Recording {
         gaps.get(gaps.len() / 2).copied()
     }
 
-    /// Reads all pages and failures up to `until`.
+    /// Its name as an endpoint: the directory, unless it was [renamed](Self::named).
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// The same recording under another name, such as that of the pod which goes on being read.
+    #[must_use]
+    pub fn named(mut self, name: &str) -> Self {
+        self.name = clean(name, SHOWN);
+        self
+    }
+
+    /// Reads all pages and failures up to `until`, as what they say about one endpoint. Pages of GPUs are left out: their
+    /// readings belong to the GPUs, see [`Self::observations`].
     pub fn read(&self, until: At, decoder: &Decoder) -> Endpoint {
+        self.load(until, decoder).0
+    }
+
+    /// Everything that is recorded up to `until`, in the order in which a snapshot takes it in: the endpoint with its
+    /// past, then the readings of GPUs, oldest first.
+    pub fn observations(&self, until: At, decoder: &Decoder) -> Vec<Observation> {
+        let (endpoint, gpus) = self.load(until, decoder);
+        let at = self.earliest().unwrap_or(until);
+        let mut all = vec![Observation { at, body: Body::Recorded(Box::new(endpoint)) }];
+        let endpoint: Arc<str> = self.name.as_str().into();
+        all.extend(gpus.into_iter().map(|(at, page)| {
+            let body = Body::Page { endpoint: Arc::clone(&endpoint), page: Ok(Page::Gpus(page)) };
+            Observation { at, body }
+        }));
+        all
+    }
+
+    fn load(&self, until: At, decoder: &Decoder) -> (Endpoint, Vec<(At, GpuPage)>) {
         let reproduce = format!("zcat -f {}/*.prom*", quoted(&self.directory));
         let mut endpoint = Endpoint::new(self.name.clone(), reproduce);
         endpoint.placements = self.placements.iter().filter(|p| p.from.is_none_or(|f| f <= until)).cloned().collect();
-        let mut memory = Memory::default();
+        let (mut memory, mut gpus) = (Memory::default(), Vec::new());
         let mut failures = self.failures.iter().filter(|f| f.0 <= until).peekable();
         for (at, path) in self.pages.iter().filter(|p| p.0 <= until) {
             while let Some((when, failure, kind)) = failures.next_if(|f| f.0 < *at) {
                 note(&mut endpoint, *when, failure, *kind);
             }
-            match body(path).and_then(|page| decoder.decode(&page, &mut memory)) {
-                Ok(page) => endpoint.page(*at, page),
+            let page = body(path).and_then(|page| decoder.decode(&page, &mut memory));
+            if let Ok(page) = &page {
+                endpoint.role = page.role();
+            }
+            match page {
+                Ok(Page::Engine(page) | Page::Gateway(page)) => endpoint.page(*at, page),
+                Ok(Page::Gpus(page)) => gpus.push((*at, page)),
                 Err(failure) => endpoint.failed(*at, failure),
             }
         }
         for (when, failure, kind) in failures {
             note(&mut endpoint, *when, failure, *kind);
         }
-        endpoint
+        (endpoint, gpus)
     }
 }
 

@@ -2,20 +2,21 @@
 //!
 //! Owns the timetable, the number of requests in flight and the buffers that pages are read into. It does not know
 //! what a page says: the caller's closure turns the bytes into something while the buffer is still lent, so a
-//! thousand endpoints need no more page buffers than there are requests in flight.
+//! thousand endpoints need no more page buffers than there are requests in flight. Nor does it know how a page is
+//! reached: that is what [`Fetch`] is for.
 
 use std::cmp::Reverse;
-use std::collections::BinaryHeap;
+use std::collections::{BinaryHeap, HashMap};
+use std::future::{Future, pending};
 use std::panic::resume_unwind;
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::sync::mpsc::Sender;
+use tokio::sync::mpsc::{Receiver, Sender};
 use tokio::task::JoinSet;
 use tokio::time::sleep_until;
 
-use super::http::{Fetcher, Url};
-use crate::clock;
+use crate::clock::{self, Clock};
 use crate::domain::Failure;
 
 /// The shortest interval that is kept; anything below it would be an attack.
@@ -31,14 +32,29 @@ const PLACES: u32 = 100;
 /// An endpoint that keeps costing a whole deadline is asked this many times less often at most.
 const LONGEST_BACKOFF: u32 = 4;
 
+/// A page that can be asked for again and again.
+pub trait Fetch: Send + Sync + 'static {
+    /// Reads one complete page into `buffer`, whose old contents are dropped; within a deadline and a size of its own.
+    fn fetch(&self, buffer: &mut Vec<u8>) -> impl Future<Output = Result<(), Failure>> + Send;
+}
+
+/// What changes in a set of endpoints while it is polled.
+#[derive(Debug)]
+pub enum Change<W> {
+    /// One more, under a number that was never used before.
+    Add(usize, W),
+    /// This one is not asked any more. What is in flight still lands, and its attempt is still told.
+    Remove(usize),
+}
+
 /// One finished attempt to read one endpoint.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Attempt<T> {
-    /// Which one, as its place in [`Poller::endpoints`].
+    /// Which one: its place in [`Poller::endpoints`], or the number that it was added under.
     pub endpoint: usize,
-    /// When it was asked, in unix milliseconds by this machine's clock.
+    /// When it was asked, in unix milliseconds by the poller's clock.
     pub sent_ms: i64,
-    /// How long it took until the last byte or the failure, in milliseconds; decoding is not counted.
+    /// How long it took until the last byte or the failure, in milliseconds of this machine; decoding is not counted.
     pub took_ms: u64,
     /// What the page was turned into, or why there is nothing.
     pub body: Result<T, Failure>,
@@ -55,21 +71,21 @@ pub struct Attempt<T> {
 /// the places from then on, and are asked every one, two and at most four intervals, so that twenty hanging engines
 /// neither keep the healthy ones waiting nor get their backlog filled. One page puts an endpoint back at once.
 #[derive(Debug)]
-pub struct Poller {
-    /// Makes the requests, each with its own deadline.
-    pub fetcher: Fetcher,
-    /// Where the pages are.
-    pub endpoints: Vec<Url>,
-    /// How long from one scrape of an endpoint to its next. Not under 10 ms.
+pub struct Poller<W> {
+    /// Where the pages are, from the beginning on.
+    pub endpoints: Vec<W>,
+    /// How long from one scrape of an endpoint to its next, by `clock`. Not under 10 ms of this machine.
     pub interval: Duration,
     /// The most requests in flight, all endpoints together. Not under 1.
     pub concurrency: usize,
+    /// What dates the attempts and measures the interval.
+    pub clock: Clock,
 }
 
-impl Poller {
+impl<W: Fetch> Poller<W> {
     /// Polls until the receiver of `sink` is gone; dropping the future stops at once and closes what is in flight.
     ///
-    /// `decode` gets the endpoint's place and one complete page, and runs on the runtime's threads, so it must not
+    /// `decode` gets the endpoint's number and one complete page, and runs on the runtime's threads, so it must not
     /// block. A full `sink` holds requests back and drops nothing. Attempts of one endpoint arrive in order.
     ///
     /// # Panics
@@ -80,28 +96,65 @@ impl Poller {
         T: Send + 'static,
         F: Fn(usize, &[u8]) -> Result<T, Failure> + Send + Sync + 'static,
     {
+        self.drive(decode, None, sink).await;
+    }
+
+    /// As [`Self::run`], with endpoints that come and go.
+    ///
+    /// # Panics
+    ///
+    /// Where `decode` does.
+    pub async fn follow<T, F>(self, decode: F, changes: Receiver<Change<W>>, sink: Sender<Attempt<T>>)
+    where
+        T: Send + 'static,
+        F: Fn(usize, &[u8]) -> Result<T, Failure> + Send + Sync + 'static,
+    {
+        self.drive(decode, Some(changes), sink).await;
+    }
+
+    async fn drive<T, F>(self, decode: F, mut changes: Option<Receiver<Change<W>>>, sink: Sender<Attempt<T>>)
+    where
+        T: Send + 'static,
+        F: Fn(usize, &[u8]) -> Result<T, Failure> + Send + Sync + 'static,
+    {
         let start = clock::monotonic();
         let now = || clock::monotonic().saturating_duration_since(start);
-        let mut timetable = Timetable::new(self.endpoints.len(), self.interval, self.concurrency);
-        let work = Arc::new(Work { fetcher: self.fetcher, endpoints: self.endpoints, decode, sink: sink.clone() });
+        let mut timetable = Timetable::new(self.endpoints.len(), self.clock.real(self.interval), self.concurrency);
+        let mut endpoints: Vec<Option<(usize, Arc<W>)>> =
+            self.endpoints.into_iter().enumerate().map(|(number, way)| Some((number, Arc::new(way)))).collect();
+        let mut seats: HashMap<usize, usize> = (0..endpoints.len()).map(|n| (n, n)).collect();
+        let work = Arc::new(Work { clock: self.clock, decode, sink: sink.clone() });
         let mut flights = JoinSet::new();
         let mut buffers: Vec<Vec<u8>> = Vec::new();
         loop {
-            while let Some(endpoint) = timetable.depart(now()) {
+            while let Some(seat) = timetable.depart(now()) {
+                let Some((number, way)) = endpoints[seat].clone() else { continue };
                 let (work, buffer, sent) = (Arc::clone(&work), buffers.pop().unwrap_or_default(), now());
-                flights.spawn(async move { work.attempt(endpoint, sent, buffer).await });
+                flights.spawn(async move { work.attempt(number, seat, &*way, sent, buffer).await });
             }
             let next = timetable.next_departure();
             tokio::select! {
                 () = sink.closed() => return,
                 Some(landed) = flights.join_next() => match landed {
                     Ok(landed) => {
-                        timetable.land(landed.endpoint, landed.sent, now(), landed.burdened);
+                        timetable.land(landed.seat, landed.sent, now(), landed.burdened);
                         buffers.push(landed.buffer);
                     }
                     Err(error) if error.is_panic() => resume_unwind(error.into_panic()),
                     // Only a runtime that shuts down cancels a flight.
                     Err(_) => return,
+                },
+                change = next_change(&mut changes) => match change {
+                    Change::Add(number, way) => {
+                        let seat = timetable.add(now());
+                        endpoints.resize_with(endpoints.len().max(seat + 1), || None);
+                        endpoints[seat] = Some((number, Arc::new(way)));
+                        seats.insert(number, seat);
+                    }
+                    Change::Remove(number) => if let Some(seat) = seats.remove(&number) {
+                        timetable.remove(seat);
+                        endpoints[seat] = None;
+                    }
                 },
                 () = sleep_until((start + next.unwrap_or_default()).into()), if next.is_some() => {}
             }
@@ -109,17 +162,28 @@ impl Poller {
     }
 }
 
+/// The next change; where nobody can tell of one any more, never.
+async fn next_change<W>(changes: &mut Option<Receiver<Change<W>>>) -> Change<W> {
+    let Some(receiver) = changes else { return pending().await };
+    match receiver.recv().await {
+        Some(change) => change,
+        None => {
+            *changes = None;
+            pending().await
+        }
+    }
+}
+
 /// What every flight shares.
 struct Work<T, F> {
-    fetcher: Fetcher,
-    endpoints: Vec<Url>,
+    clock: Clock,
     decode: F,
     sink: Sender<Attempt<T>>,
 }
 
 /// What a flight brings home besides its attempt.
 struct Landed {
-    endpoint: usize,
+    seat: usize,
     sent: Duration,
     burdened: bool,
     buffer: Vec<u8>,
@@ -130,17 +194,24 @@ where
     F: Fn(usize, &[u8]) -> Result<T, Failure>,
 {
     /// Fetches and decodes one page and hands the attempt over.
-    async fn attempt(&self, endpoint: usize, sent: Duration, mut buffer: Vec<u8>) -> Landed {
-        let (sent_ms, start) = (clock::unix_ms(), clock::monotonic());
-        let answer = self.fetcher.get(&self.endpoints[endpoint], &mut buffer).await;
+    async fn attempt(
+        &self,
+        endpoint: usize,
+        seat: usize,
+        way: &impl Fetch,
+        sent: Duration,
+        mut buffer: Vec<u8>,
+    ) -> Landed {
+        let (sent_ms, start) = (self.clock.unix_ms(), clock::monotonic());
+        let answer = way.fetch(&mut buffer).await;
         let took_ms = clock::ms_since(start);
         let burdened = matches!(answer, Err(Failure::TimedOut { .. } | Failure::TooLarge { .. }));
         let body = answer.and_then(|()| (self.decode)(endpoint, &buffer));
         buffer.clear();
         buffer.shrink_to(KEPT_BUFFER);
-        // Without a receiver there is nobody to tell, and `run` ends by itself.
+        // Without a receiver there is nobody to tell, and `drive` ends by itself.
         let _ = self.sink.send(Attempt { endpoint, sent_ms, took_ms, body }).await;
-        Landed { endpoint, sent, burdened, buffer }
+        Landed { seat, sent, burdened, buffer }
     }
 }
 
@@ -154,10 +225,25 @@ struct Timetable {
     quick: Lane,
     /// Those that cost a whole deadline last time. They fly in places of the whole timetable too.
     slow: Lane,
-    /// How often in a row each endpoint was a burden.
+    /// How often in a row the endpoint of each seat was a burden.
     burdens: Vec<u32>,
+    /// What each seat holds.
+    seats: Vec<Seat>,
     /// The places of the whole timetable.
     places: usize,
+}
+
+/// What a seat of the timetable holds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Seat {
+    /// Nobody: the next who comes gets it.
+    Free,
+    /// An endpoint that waits.
+    Waiting,
+    /// An endpoint that is in flight.
+    Flying,
+    /// One in flight that will not fly again.
+    Leaving,
 }
 
 /// A queue with a limit on how many of it are in flight.
@@ -194,7 +280,33 @@ impl Timetable {
             quick: Lane { waiting, flying: 0, places },
             slow: Lane { places: (places / 4).max(1), ..Lane::default() },
             burdens: vec![0; endpoints],
+            seats: vec![Seat::Waiting; endpoints],
             places,
+        }
+    }
+
+    /// A seat for one more, who is due at once. The places of the others move a little.
+    fn add(&mut self, now: Duration) -> usize {
+        let seat = self.seats.iter().position(|s| *s == Seat::Free).unwrap_or_else(|| {
+            self.seats.push(Seat::Free);
+            self.burdens.push(0);
+            self.seats.len() - 1
+        });
+        (self.seats[seat], self.burdens[seat]) = (Seat::Waiting, 0);
+        self.quick.waiting.push(Reverse((now, seat)));
+        seat
+    }
+
+    /// Whoever has this seat does not fly again; it is free at once, or as soon as the flight has landed.
+    fn remove(&mut self, seat: usize) {
+        match self.seats[seat] {
+            Seat::Waiting => {
+                let burdens = self.burdens[seat];
+                self.lane(burdens).waiting.retain(|Reverse((_, waiting))| *waiting != seat);
+                self.seats[seat] = Seat::Free;
+            }
+            Seat::Flying => self.seats[seat] = Seat::Leaving,
+            Seat::Free | Seat::Leaving => {}
         }
     }
 
@@ -203,7 +315,9 @@ impl Timetable {
         if self.is_full() {
             return None;
         }
-        self.quick.depart(now).or_else(|| self.slow.depart(now))
+        let seat = self.quick.depart(now).or_else(|| self.slow.depart(now))?;
+        self.seats[seat] = Seat::Flying;
+        Some(seat)
     }
 
     /// When to look again; `None` until somebody lands.
@@ -218,6 +332,11 @@ impl Timetable {
     fn land(&mut self, endpoint: usize, sent: Duration, now: Duration, burdened: bool) {
         let before = self.burdens[endpoint];
         self.lane(before).flying -= 1;
+        if self.seats[endpoint] == Seat::Leaving {
+            self.seats[endpoint] = Seat::Free;
+            return;
+        }
+        self.seats[endpoint] = Seat::Waiting;
         let burdens = if burdened { before.saturating_add(1) } else { 0 };
         self.burdens[endpoint] = burdens;
         // Half an interval less than the gap that is meant, so that a late departure does not cost the next place.
@@ -359,6 +478,38 @@ mod tests {
         }
         assert_eq!((slow, timetable.quick.flying), (2, 0));
         assert!(timetable.next_departure().is_some_and(|at| at > now), "and the quick ones are still looked after");
+    }
+
+    #[test]
+    fn one_who_comes_later_is_asked_at_once_and_then_like_all_others() {
+        let mut timetable = Timetable::new(1, SECOND, 4);
+        assert_eq!(departures(&mut timetable, ms(0)), [0]);
+        timetable.land(0, ms(0), ms(3), false);
+        assert_eq!(timetable.add(ms(300)), 1);
+        assert_eq!(departures(&mut timetable, ms(300)), [1]);
+        timetable.land(1, ms(300), ms(303), false);
+        assert_eq!(departures(&mut timetable, ms(1000)), [0]);
+        assert_eq!(timetable.next_departure(), Some(ms(1500)), "half an interval after the first");
+    }
+
+    #[test]
+    fn one_who_leaves_does_not_fly_again_and_a_seat_in_flight_is_not_given_away() {
+        let mut timetable = Timetable::new(3, SECOND, 4);
+        assert_eq!(departures(&mut timetable, ms(0)), [0, 1, 2]);
+        timetable.land(0, ms(0), ms(3), false);
+        timetable.land(1, ms(0), ms(3), true);
+        timetable.remove(0);
+        timetable.remove(1);
+        timetable.remove(2);
+        assert_eq!(timetable.next_departure(), None);
+        assert_eq!((timetable.add(ms(5)), timetable.add(ms(5)), timetable.add(ms(5))), (0, 1, 3));
+        timetable.land(2, ms(0), ms(700), true);
+        timetable.remove(2);
+        assert_eq!(timetable.add(ms(800)), 2);
+        assert_eq!(timetable.slow.flying + timetable.quick.flying, 0);
+        let mut due = departures(&mut timetable, ms(800));
+        due.sort_unstable();
+        assert_eq!(due, [0, 1, 2, 3]);
     }
 
     #[test]

@@ -101,7 +101,9 @@ impl Ask {
     pub(super) fn json(&self) -> Result<Value, Refusal> {
         let kind = self.header(header::CONTENT_TYPE);
         if kind.contains("protobuf") || kind.contains("yaml") || kind.contains("cbor") {
-            let message = format!("the body of the request was in an unknown format - accepted media types include: application/json, not {kind}");
+            let message = format!(
+                "the body of the request was in an unknown format - accepted media types include: application/json, not {kind}"
+            );
             return Err(Refusal::new(415, "UnsupportedMediaType", crate::text::clean(&message, 300)));
         }
         serde_json::from_slice(&self.body).map_err(|e| Refusal::bad(format!("the body is no JSON: {e}")))
@@ -156,7 +158,8 @@ impl<'a> Target<'a> {
             ["apis", group, version, rest @ ..] => (*group, *version, rest),
             _ => return None,
         };
-        let find = |plural: &str| SERVED.iter().find(|n| n.group == group && n.version == version && n.plural == plural);
+        let find =
+            |plural: &str| SERVED.iter().find(|n| n.group == group && n.version == version && n.plural == plural);
         let (namespace, rest) = match rest {
             // `namespaces/x` itself and its parts are no resource in a namespace.
             ["namespaces", namespace, plural, rest @ ..] if find(plural).is_some_and(|n| n.namespaced) => {
@@ -191,7 +194,10 @@ mod tests {
             let parts: Vec<&'static str> = path.split('/').collect();
             Target::of(&parts).map(|t| (t.names.name, t.namespace, t.name, t.part.join("/")))
         };
-        assert_eq!(of("api/v1/namespaces/n/pods/p:8000/proxy/metrics"), Some(("Pod", Some("n"), "p:8000", "proxy/metrics".into())));
+        assert_eq!(
+            of("api/v1/namespaces/n/pods/p:8000/proxy/metrics"),
+            Some(("Pod", Some("n"), "p:8000", "proxy/metrics".into()))
+        );
         assert_eq!(of("apis/apps/v1/deployments"), Some(("Deployment", None, "", String::new())));
         assert_eq!(of("api/v1/namespaces/n"), Some(("Namespace", None, "n", String::new())));
         assert_eq!(of("apis/apps/v1/deployments/x"), None);

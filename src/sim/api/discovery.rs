@@ -155,7 +155,8 @@ pub(super) fn resources(group: &str, version: &str) -> Result<Reply, Refusal> {
         }
     }
     for (kind, plural, namespaced) in reviews(group) {
-        resources.push(json!({"name": plural, "singularName": kind.to_lowercase(), "namespaced": namespaced, "kind": kind,
+        resources
+            .push(json!({"name": plural, "singularName": kind.to_lowercase(), "namespaced": namespaced, "kind": kind,
                               "verbs": ["create"]}));
     }
     let group_version = if group.is_empty() { version.to_owned() } else { format!("{group}/{version}") };

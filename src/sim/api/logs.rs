@@ -35,10 +35,14 @@ pub(super) fn answer(shared: &Arc<Shared>, ask: &Ask, target: &Target<'_>) -> Re
     let mut lines = match held.world.cluster.kubelet.logs(held.world.serving(), &pod, container, ask.is("previous")) {
         Logs::Lines(lines) => lines,
         Logs::Waiting(reason) => {
-            return Err(Refusal::bad(format!("container \"{shown}\" in pod \"{called}\" is waiting to start: {reason}")));
+            return Err(Refusal::bad(format!(
+                "container \"{shown}\" in pod \"{called}\" is waiting to start: {reason}"
+            )));
         }
         Logs::NoPrevious => {
-            return Err(Refusal::bad(format!("previous terminated container \"{shown}\" in pod \"{called}\" not found")));
+            return Err(Refusal::bad(format!(
+                "previous terminated container \"{shown}\" in pod \"{called}\" not found"
+            )));
         }
         Logs::NoContainer => {
             let shown = crate::text::clean(shown, 80);
@@ -46,10 +50,7 @@ pub(super) fn answer(shared: &Arc<Shared>, ask: &Ask, target: &Target<'_>) -> Re
         }
     };
     let last = lines.len();
-    let since = ask
-        .number("sinceSeconds")
-        .map(|s| now.plus(-(s as f64)))
-        .or_else(|| parse_time(ask.get("sinceTime")));
+    let since = ask.number("sinceSeconds").map(|s| now.plus(-(s as f64))).or_else(|| parse_time(ask.get("sinceTime")));
     lines.retain(|(at, _)| since.is_none_or(|since| *at >= since));
     if let Some(tail) = ask.number("tailLines").and_then(|t| usize::try_from(t).ok()) {
         lines.drain(..lines.len().saturating_sub(tail));
@@ -67,7 +68,8 @@ pub(super) fn answer(shared: &Arc<Shared>, ask: &Ask, target: &Target<'_>) -> Re
     if !ask.is("follow") || ask.is("previous") {
         return Ok(Reply::text(200, body).typed(TEXT));
     }
-    let follow = Follow { shared: shared.clone(), pod, container: container.to_owned(), last, stamps, first: Some(body) };
+    let follow =
+        Follow { shared: shared.clone(), pod, container: container.to_owned(), last, stamps, first: Some(body) };
     Ok(Reply::stream(TEXT, stream::unfold(follow, next)))
 }
 

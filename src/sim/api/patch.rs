@@ -16,7 +16,8 @@ pub(super) enum Patch {
 impl Patch {
     /// Reads a patch by its media type.
     pub(super) fn read(kind: &str, bytes: &[u8]) -> Result<Self, Refusal> {
-        let value = || serde_json::from_slice::<Value>(bytes).map_err(|e| Refusal::bad(format!("error decoding patch: {e}")));
+        let value =
+            || serde_json::from_slice::<Value>(bytes).map_err(|e| Refusal::bad(format!("error decoding patch: {e}")));
         match kind.split(';').next().unwrap_or_default().trim() {
             "application/json-patch+json" => serde_json::from_slice(bytes)
                 .map(Self::Json)
@@ -57,7 +58,9 @@ impl Patch {
 fn key_of(field: &str, elements: &[Value]) -> Option<&'static str> {
     let has = |key: &str| elements.iter().all(|e| e.get(key).is_some() || e.get("$patch").is_some());
     match field {
-        "containers" | "initContainers" | "ephemeralContainers" | "env" | "volumes" | "imagePullSecrets" => Some("name"),
+        "containers" | "initContainers" | "ephemeralContainers" | "env" | "volumes" | "imagePullSecrets" => {
+            Some("name")
+        }
         "volumeMounts" => Some("mountPath"),
         "conditions" => Some("type"),
         "ownerReferences" => Some("uid"),
@@ -134,7 +137,9 @@ fn merge_maps(old: Value, patch: &Map<String, Value>) -> Value {
 }
 
 fn merge_lists(old: Vec<Value>, patch: &[Value], field: &str) -> Value {
-    let replaces = |e: &Value| e.get("$patch").and_then(Value::as_str) == Some("replace") && e.as_object().is_some_and(|o| o.len() == 1);
+    let replaces = |e: &Value| {
+        e.get("$patch").and_then(Value::as_str) == Some("replace") && e.as_object().is_some_and(|o| o.len() == 1)
+    };
     if patch.iter().any(replaces) {
         return Value::Array(patch.iter().filter(|e| !replaces(e)).cloned().collect());
     }
@@ -187,7 +192,8 @@ mod tests {
 
     #[test]
     fn directives_replace_and_delete() {
-        let old = json!({"spec": {"template": {"a": 1, "b": 2}, "volumes": [{"name": "v"}, {"name": "w"}], "args": ["1"]}});
+        let old =
+            json!({"spec": {"template": {"a": 1, "b": 2}, "volumes": [{"name": "v"}, {"name": "w"}], "args": ["1"]}});
         let merged = strategic(
             old,
             json!({"spec": {"template": {"$patch": "replace", "b": 3}, "args": ["2"],

@@ -97,7 +97,8 @@ pub(super) fn answer(shared: &Shared, ask: &Ask, target: &Target<'_>) -> Result<
         let object = find(&held, target)?;
         return Ok(Reply::json(200, &formed(target.names, form, &object, held.world.now(), true)));
     }
-    let wanted = Wanted::read(target.names.kind, ask.get("labelSelector"), ask.get("fieldSelector")).map_err(Refusal::bad)?;
+    let wanted =
+        Wanted::read(target.names.kind, ask.get("labelSelector"), ask.get("fieldSelector")).map_err(Refusal::bad)?;
     let page = page(&held, ask, target)?;
     let mut objects: Vec<Object> = page.objects;
     objects.retain(|o| wanted.has(o));
@@ -163,14 +164,12 @@ fn page(held: &super::Moving<'_>, ask: &Ask, target: &Target<'_>) -> Result<Page
         let kind = target.names.kind;
         // The newest state is never older than what a client has seen.
         if ask.number("resourceVersion").is_some_and(|v| v > store.version()) {
-            let message = format!("Too large resource version: {}, current: {}", ask.get("resourceVersion"), store.version());
+            let message =
+                format!("Too large resource version: {}, current: {}", ask.get("resourceVersion"), store.version());
             return Err(Refusal::new(504, "Timeout", message));
         }
-        let objects = store
-            .all(kind)
-            .filter(|o| target.namespace.is_none_or(|space| namespace(o) == space))
-            .cloned()
-            .collect();
+        let objects =
+            store.all(kind).filter(|o| target.namespace.is_none_or(|space| namespace(o) == space)).cloned().collect();
         return Ok(Page { version: store.version(), objects });
     }
     let (version, after) = match exact {

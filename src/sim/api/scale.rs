@@ -36,14 +36,21 @@ pub(super) fn answer(shared: &Shared, ask: &Ask, target: &Target<'_>) -> Result<
         Method::PUT => scale = ask.json()?,
         Method::PATCH => apply(ask.header(header::CONTENT_TYPE), &ask.body, &mut scale)?,
         _ => {
-            return Err(Refusal::new(405, "MethodNotAllowed", "the server does not allow this method on the requested resource"));
+            return Err(Refusal::new(
+                405,
+                "MethodNotAllowed",
+                "the server does not allow this method on the requested resource",
+            ));
         }
     }
     let Some(wanted) = scale.pointer("/spec/replicas").map_or(Some(0), Value::as_i64) else {
         return Err(Refusal::bad("json: cannot unmarshal into Go struct field ScaleSpec.spec.replicas of type int32"));
     };
     if wanted < 0 {
-        let message = format!("Scale.autoscaling \"{}\" is invalid: spec.replicas: Invalid value: {wanted}: must be greater than or equal to 0", target.name);
+        let message = format!(
+            "Scale.autoscaling \"{}\" is invalid: spec.replicas: Invalid value: {wanted}: must be greater than or equal to 0",
+            target.name
+        );
         return Err(Refusal::new(422, "Invalid", message));
     }
     let (given_uid, version) = (text(&scale, "/metadata/uid"), text(&scale, "/metadata/resourceVersion"));

@@ -64,7 +64,8 @@ fn cells(names: &Names, object: &Value, now: At) -> Vec<Value> {
         Kind::Lease => vec![name(object), json!(text(object, "/spec/holderIdentity")), age(object, now)],
         Kind::ControllerRevision => {
             let owner = list(object, "/metadata/ownerReferences").first();
-            let owner = owner.map_or_else(|| "<none>".to_owned(), |o| format!("{}/{}", text(o, "/kind"), text(o, "/name")));
+            let owner =
+                owner.map_or_else(|| "<none>".to_owned(), |o| format!("{}/{}", text(o, "/kind"), text(o, "/name")));
             vec![name(object), json!(owner), object["revision"].clone(), age(object, now)]
         }
     }

@@ -41,7 +41,8 @@ struct Watch {
 }
 
 pub(super) fn answer(shared: &Arc<Shared>, ask: &Ask, target: &Target<'_>) -> Result<Reply, Refusal> {
-    let wanted = Wanted::read(target.names.kind, ask.get("labelSelector"), ask.get("fieldSelector")).map_err(Refusal::bad)?;
+    let wanted =
+        Wanted::read(target.names.kind, ask.get("labelSelector"), ask.get("fieldSelector")).map_err(Refusal::bad)?;
     let from = match ask.get("resourceVersion") {
         "" | "0" => None,
         text => Some(text.parse::<u64>().map_err(|_| {

@@ -40,9 +40,11 @@ pub(super) fn answer(shared: &Shared, ask: &Ask, target: &Target<'_>) -> Result<
             Ok(Reply::json(201, &formed(names, Form::of(ask), &made, now, true)))
         }
         (&Method::DELETE, "") => delete_many(&mut held, ask, target, how.dry_run),
-        (_, "") | (&Method::POST, _) => {
-            Err(Refusal::new(405, "MethodNotAllowed", "the server does not allow this method on the requested resource"))
-        }
+        (_, "") | (&Method::POST, _) => Err(Refusal::new(
+            405,
+            "MethodNotAllowed",
+            "the server does not allow this method on the requested resource",
+        )),
         (&Method::PUT, _) => {
             let body = ask.json()?;
             strict(ask, names, &body)?;
@@ -61,7 +63,8 @@ pub(super) fn answer(shared: &Shared, ask: &Ask, target: &Target<'_>) -> Result<
             let old = find(&held, target)?;
             let options = if ask.body.is_empty() { Value::Null } else { ask.json()? };
             preconditions(names, &old, &options)?;
-            let grace = int(&options, "/gracePeriodSeconds").or_else(|| ask.number("gracePeriodSeconds").and_then(|g| i64::try_from(g).ok()));
+            let grace = int(&options, "/gracePeriodSeconds")
+                .or_else(|| ask.number("gracePeriodSeconds").and_then(|g| i64::try_from(g).ok()));
             let dry_run = how.dry_run || !crate::sim::cluster::json::list(&options, "/dryRun").is_empty();
             let gone = held.world.cluster.delete(names, &old, grace, dry_run);
             if names.kind == Kind::Pod {
@@ -73,7 +76,11 @@ pub(super) fn answer(shared: &Shared, ask: &Ask, target: &Target<'_>) -> Result<
                 &json!({"kind": "Status", "apiVersion": "v1", "metadata": {}, "status": "Success", "details": details}),
             ))
         }
-        _ => Err(Refusal::new(405, "MethodNotAllowed", "the server does not allow this method on the requested resource")),
+        _ => Err(Refusal::new(
+            405,
+            "MethodNotAllowed",
+            "the server does not allow this method on the requested resource",
+        )),
     }
 }
 
@@ -95,7 +102,13 @@ fn strict(ask: &Ask, names: &Names, body: &Value) -> Result<(), Refusal> {
     }
     let known: &[&str] = match names.kind {
         Kind::Deployment => &[
-            "replicas", "selector", "template", "strategy", "minReadySeconds", "revisionHistoryLimit", "paused",
+            "replicas",
+            "selector",
+            "template",
+            "strategy",
+            "minReadySeconds",
+            "revisionHistoryLimit",
+            "paused",
             "progressDeadlineSeconds",
         ],
         Kind::Autoscaler => &["scaleTargetRef", "minReplicas", "maxReplicas", "metrics", "behavior"],
@@ -121,14 +134,17 @@ fn preconditions(names: &Names, old: &Object, options: &Value) -> Result<(), Ref
     }
     let own = text(old, "/metadata/resourceVersion");
     if !version.is_empty() && version != own {
-        let why = format!("Precondition failed: ResourceVersion in precondition: {version}, ResourceVersion in object meta: {own}");
+        let why = format!(
+            "Precondition failed: ResourceVersion in precondition: {version}, ResourceVersion in object meta: {own}"
+        );
         return Err(Refusal::conflict(names, name(old), &why));
     }
     Ok(())
 }
 
 fn delete_many(held: &mut super::Moving<'_>, ask: &Ask, target: &Target<'_>, dry_run: bool) -> Result<Reply, Refusal> {
-    let wanted = Wanted::read(target.names.kind, ask.get("labelSelector"), ask.get("fieldSelector")).map_err(Refusal::bad)?;
+    let wanted =
+        Wanted::read(target.names.kind, ask.get("labelSelector"), ask.get("fieldSelector")).map_err(Refusal::bad)?;
     let found: Vec<Object> = held
         .world
         .cluster
@@ -154,7 +170,10 @@ pub(super) fn evict(shared: &Shared, ask: &Ask, target: &Target<'_>) -> Result<R
     let pod = find(&held, target)?;
     let grace = int(&body, "/deleteOptions/gracePeriodSeconds");
     held.world.cluster.delete(target.names, &pod, grace, dry_run);
-    Ok(Reply::json(201, &json!({"kind": "Status", "apiVersion": "v1", "metadata": {}, "status": "Success", "code": 201})))
+    Ok(Reply::json(
+        201,
+        &json!({"kind": "Status", "apiVersion": "v1", "metadata": {}, "status": "Success", "code": 201}),
+    ))
 }
 
 /// Applies a patch to something that is no stored object.

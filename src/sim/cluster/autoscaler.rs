@@ -67,8 +67,9 @@ fn target_kind(autoscaler: &Value) -> Option<Kind> {
 
 fn one(desk: &mut Desk, serving: &dyn Serving, autoscaler: &Object, memory: &mut Memory) {
     let space = namespace(autoscaler);
-    let target = target_kind(autoscaler)
-        .and_then(|kind| Some((kind, desk.store.get(kind, space, text(autoscaler, "/spec/scaleTargetRef/name"))?.clone())));
+    let target = target_kind(autoscaler).and_then(|kind| {
+        Some((kind, desk.store.get(kind, space, text(autoscaler, "/spec/scaleTargetRef/name"))?.clone()))
+    });
     let Some((kind, target)) = target else {
         let message = format!(
             "the HPA controller was unable to get the target's current scale: {} \"{}\" not found",
@@ -81,12 +82,22 @@ fn one(desk: &mut Desk, serving: &dyn Serving, autoscaler: &Object, memory: &mut
         return;
     };
     let mut conditions = Conditions::of(autoscaler, desk.now);
-    conditions.put("AbleToScale", true, "SucceededGetScale", "the HPA controller was able to get the target's current scale");
+    conditions.put(
+        "AbleToScale",
+        true,
+        "SucceededGetScale",
+        "the HPA controller was able to get the target's current scale",
+    );
     let current = int(&target, "/spec/replicas").unwrap_or(0);
     let (least, most) =
         (int(autoscaler, "/spec/minReplicas").unwrap_or(1), int(autoscaler, "/spec/maxReplicas").unwrap_or(1));
     if current == 0 && least != 0 {
-        conditions.put("ScalingActive", false, "ScalingDisabled", "scaling is disabled since the replica count of the target is zero");
+        conditions.put(
+            "ScalingActive",
+            false,
+            "ScalingDisabled",
+            "scaling is disabled since the replica count of the target is zero",
+        );
         conditions.write(desk, autoscaler, Some((current, 0)), &json!({}));
         return;
     }
@@ -106,7 +117,11 @@ fn one(desk: &mut Desk, serving: &dyn Serving, autoscaler: &Object, memory: &mut
     };
     let found = format!("the HPA was able to successfully calculate a replica count from {}", best.name);
     conditions.put("ScalingActive", true, "ValidMetricFound", &found);
-    let reason = if best.replicas > current { format!("{} above target", best.name) } else { "All metrics below target".to_owned() };
+    let reason = if best.replicas > current {
+        format!("{} above target", best.name)
+    } else {
+        "All metrics below target".to_owned()
+    };
     let bounds = Bounds { current, least, most };
     let wanted = steady(desk.now, autoscaler, memory, bounds, best.replicas, &mut conditions);
     let mut scaled = None;
@@ -135,9 +150,17 @@ struct Bounds {
 }
 
 /// The wanted number after stabilisation, rate limits and bounds.
-fn steady(now: At, autoscaler: &Value, memory: &mut Memory, bounds: Bounds, wanted: i64, conditions: &mut Conditions) -> i64 {
+fn steady(
+    now: At,
+    autoscaler: &Value,
+    memory: &mut Memory,
+    bounds: Bounds,
+    wanted: i64,
+    conditions: &mut Conditions,
+) -> i64 {
     let window = |direction: &str, otherwise: f64| {
-        int(autoscaler, &format!("/spec/behavior/{direction}/stabilizationWindowSeconds")).map_or(otherwise, |s| s as f64)
+        int(autoscaler, &format!("/spec/behavior/{direction}/stabilizationWindowSeconds"))
+            .map_or(otherwise, |s| s as f64)
     };
     let (up_s, down_s) = (window("scaleUp", 0.0), window("scaleDown", 300.0));
     // The controller begins with the number that it finds.
@@ -198,12 +221,8 @@ fn limit(now: At, autoscaler: &Value, memory: &Memory, direction: &str, current:
     });
     let limits = policies.iter().map(|p| {
         let period = int(p, "/periodSeconds").unwrap_or(15) as f64;
-        let changed: i64 = memory
-            .scaled
-            .iter()
-            .filter(|(at, by)| now.since(*at) < period && (*by > 0) == up)
-            .map(|(_, by)| by)
-            .sum();
+        let changed: i64 =
+            memory.scaled.iter().filter(|(at, by)| now.since(*at) < period && (*by > 0) == up).map(|(_, by)| by).sum();
         let start = current - changed;
         let value = int(p, "/value").unwrap_or(0);
         match (text(p, "/type"), up) {
@@ -275,8 +294,7 @@ fn propose(desk: &Desk, serving: &dyn Serving, metric: &Value, pods: &[Object], 
     let sum: f64 = values.iter().sum();
     let average = sum / values.len() as f64;
     let shown = current_metric(metric, &reading, average);
-    let proposal =
-        |replicas: i64| Some(Proposal { replicas, name: reading.name.clone(), current: shown.clone() });
+    let proposal = |replicas: i64| Some(Proposal { replicas, name: reading.name.clone(), current: shown.clone() });
     let ratio = average / reading.target.max(f64::MIN_POSITIVE);
     let ceil = |x: f64| {
         #[expect(clippy::cast_possible_truncation, reason = "a number of pods")]
@@ -313,7 +331,8 @@ fn asks_for_gpus(pod: &Value) -> bool {
 
 fn current_metric(metric: &Value, reading: &Reading, average: f64) -> Value {
     // Kubernetes writes thousandths of what is no whole number.
-    let written = if average.fract().abs() < 1e-9 { format!("{average:.0}") } else { format!("{:.0}m", average * 1000.0) };
+    let written =
+        if average.fract().abs() < 1e-9 { format!("{average:.0}") } else { format!("{:.0}m", average * 1000.0) };
     if reading.cpu {
         json!({"type": "Resource", "resource": {"name": "cpu", "current": {
             "averageUtilization": average.round(), "averageValue": "0"}}})

@@ -17,7 +17,11 @@ pub(crate) fn fill(kind: Kind, object: &mut Value) {
             default(object, &["spec", "replicas"], 1.into());
             default(object, &["spec", "podManagementPolicy"], "OrderedReady".into());
             default(object, &["spec", "revisionHistoryLimit"], 10.into());
-            default(object, &["spec", "updateStrategy"], json!({"type": "RollingUpdate", "rollingUpdate": {"partition": 0}}));
+            default(
+                object,
+                &["spec", "updateStrategy"],
+                json!({"type": "RollingUpdate", "rollingUpdate": {"partition": 0}}),
+            );
             template(&mut object["spec"]["template"]);
         }
         Kind::DaemonSet => {
@@ -87,7 +91,9 @@ fn one_container(container: &mut Value) {
     }
     for probe in ["startupProbe", "readinessProbe", "livenessProbe"] {
         if let Some(probe) = container.get_mut(probe) {
-            for (field, value) in [("timeoutSeconds", 1), ("periodSeconds", 10), ("successThreshold", 1), ("failureThreshold", 3)] {
+            for (field, value) in
+                [("timeoutSeconds", 1), ("periodSeconds", 10), ("successThreshold", 1), ("failureThreshold", 3)]
+            {
                 default(probe, &[field], value.into());
             }
             if probe.get("httpGet").is_some() {

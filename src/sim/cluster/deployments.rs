@@ -192,7 +192,9 @@ fn is_scaling(deployment: &Value, sets: &[Object]) -> bool {
 
 /// Removes empty sets beyond the history limit, once the rollout is complete.
 fn forget_old(desk: &mut Desk, deployment: &Object, new: Option<&Object>) {
-    let Some(limit) = int(deployment, "/spec/revisionHistoryLimit").and_then(|l| usize::try_from(l).ok()) else { return };
+    let Some(limit) = int(deployment, "/spec/revisionHistoryLimit").and_then(|l| usize::try_from(l).ok()) else {
+        return;
+    };
     let Some(now) = desk.store.get(Kind::Deployment, namespace(deployment), name(deployment)).cloned() else { return };
     if !status::complete(&now, &now["status"]) {
         return;

@@ -78,9 +78,7 @@ fn one(desk: &mut Desk, service: &Object) {
         })
         .collect();
     slice(desk, service, &endpoints, &ports);
-    let address = |p: &Object| {
-        json!({"ip": text(p, "/status/podIP"), "nodeName": text(p, "/spec/nodeName"), "targetRef": reference(p)})
-    };
+    let address = |p: &Object| json!({"ip": text(p, "/status/podIP"), "nodeName": text(p, "/spec/nodeName"), "targetRef": reference(p)});
     let mut subset = json!({"ports": ports});
     let (up, down): (Vec<&Object>, Vec<&Object>) = pods.iter().filter(|p| !terminating(p)).partition(|p| ready(p));
     for (field, pods) in [("addresses", up), ("notReadyAddresses", down)] {

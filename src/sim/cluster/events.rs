@@ -81,8 +81,11 @@ impl Events {
         {
             involved.remove("namespace");
         }
-        let (first, eventtime, count) =
-            if modern { (Value::Null, json!(micro(at)), Value::Null) } else { (json!(time(at)), Value::Null, json!(1)) };
+        let (first, eventtime, count) = if modern {
+            (Value::Null, json!(micro(at)), Value::Null)
+        } else {
+            (json!(time(at)), Value::Null, json!(1))
+        };
         let mut event = json!({
             "metadata": {"name": event_name, "namespace": home}, "involvedObject": involved, "reason": reason,
             "message": message, "type": kind, "source": if modern { json!({}) } else { source.clone() },

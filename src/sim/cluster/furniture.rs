@@ -39,16 +39,24 @@ pub(crate) fn install(cluster: &mut Cluster, workload_namespace: &str) {
             "status": {"capacity": {"cpu": "64", "memory": "512Gi", "pods": "110", "ephemeral-storage": "400Gi"}},
         }),
     );
-    put(desk, Kind::Service, json!({
-        "metadata": {"name": "kubernetes", "namespace": "default", "labels": {"component": "apiserver", "provider": "kubernetes"}},
-        "spec": {"clusterIP": "10.96.0.1", "ports": [{"name": "https", "port": 443, "targetPort": 6443}]},
-    }));
+    put(
+        desk,
+        Kind::Service,
+        json!({
+            "metadata": {"name": "kubernetes", "namespace": "default", "labels": {"component": "apiserver", "provider": "kubernetes"}},
+            "spec": {"clusterIP": "10.96.0.1", "ports": [{"name": "https", "port": 443, "targetPort": 6443}]},
+        }),
+    );
     put(desk, Kind::Deployment, gateway());
-    put(desk, Kind::Service, json!({
-        "metadata": {"name": GATEWAY, "namespace": GATEWAY_NAMESPACE, "labels": {"app.kubernetes.io/name": "envoy"}},
-        "spec": {"clusterIP": "10.96.12.80", "selector": {"app.kubernetes.io/name": "envoy"},
-                 "ports": [{"name": "http", "port": 80, "targetPort": 10080}]},
-    }));
+    put(
+        desk,
+        Kind::Service,
+        json!({
+            "metadata": {"name": GATEWAY, "namespace": GATEWAY_NAMESPACE, "labels": {"app.kubernetes.io/name": "envoy"}},
+            "spec": {"clusterIP": "10.96.12.80", "selector": {"app.kubernetes.io/name": "envoy"},
+                     "ports": [{"name": "http", "port": 80, "targetPort": 10080}]},
+        }),
+    );
     put(desk, Kind::DaemonSet, exporter());
 }
 
@@ -118,7 +126,12 @@ pub(crate) fn put_node(desk: &mut Desk, manifest: &Value) {
         &mut node,
         &["status", "conditions"],
         json!([
-            condition("MemoryPressure", "False", "KubeletHasSufficientMemory", "kubelet has sufficient memory available"),
+            condition(
+                "MemoryPressure",
+                "False",
+                "KubeletHasSufficientMemory",
+                "kubelet has sufficient memory available"
+            ),
             condition("DiskPressure", "False", "KubeletHasNoDiskPressure", "kubelet has no disk pressure"),
             condition("PIDPressure", "False", "KubeletHasSufficientPID", "kubelet has sufficient PID available"),
             condition("Ready", "True", "KubeletReady", "kubelet is posting ready status"),

@@ -143,7 +143,8 @@ pub(crate) fn alike(a: Option<&Value>, b: Option<&Value>) -> bool {
     };
     match (a, b) {
         (Some(Value::Object(a)), Some(Value::Object(b))) => {
-            a.iter().all(|(k, v)| alike(Some(v), b.get(k))) && b.iter().all(|(k, v)| a.contains_key(k) || alike(None, Some(v)))
+            a.iter().all(|(k, v)| alike(Some(v), b.get(k)))
+                && b.iter().all(|(k, v)| a.contains_key(k) || alike(None, Some(v)))
         }
         (Some(Value::Array(a)), Some(Value::Array(b))) => {
             a.len() == b.len() && a.iter().zip(b).all(|(a, b)| alike(Some(a), Some(b)))

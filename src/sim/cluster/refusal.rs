@@ -59,7 +59,8 @@ impl Refusal {
 
     /// An object that breaks a rule at `field`.
     pub(crate) fn invalid(names: &Names, name: &str, field: &str, why: &str) -> Self {
-        let qualified = if names.group.is_empty() { names.name.to_owned() } else { format!("{}.{}", names.name, names.group) };
+        let qualified =
+            if names.group.is_empty() { names.name.to_owned() } else { format!("{}.{}", names.name, names.group) };
         let message = format!("{qualified} \"{name}\" is invalid: {field}: {why}");
         let mut refusal = Self::new(422, "Invalid", message).about(names, name);
         refusal.details["kind"] = json!(names.name);
@@ -69,8 +70,7 @@ impl Refusal {
 
     /// A patch that cannot be applied to the object as it is now. A kube-apiserver says no more than this.
     pub(crate) fn unprocessable() -> Self {
-        let mut refusal =
-            Self::new(422, "Invalid", "the server rejected our request due to an error in our request");
+        let mut refusal = Self::new(422, "Invalid", "the server rejected our request due to an error in our request");
         refusal.details = json!({});
         refusal
     }

@@ -3,9 +3,7 @@
 use serde_json::{Value, json};
 
 use super::desk::Desk;
-use super::json::{
-    annotation, controller_uid, int, list, name, namespace, owned_by, set, text, time, time_at, uid,
-};
+use super::json::{annotation, controller_uid, int, list, name, namespace, owned_by, set, text, time, time_at, uid};
 use super::kinds::Kind;
 use super::store::Object;
 
@@ -71,7 +69,9 @@ fn tell(desk: &mut Desk, replica_set: &Object, alive: &[Object]) {
     let mut status = json!({
         "replicas": alive.len(), "observedGeneration": int(replica_set, "/metadata/generation").unwrap_or(0),
     });
-    for (field, count) in [("fullyLabeledReplicas", alive.len()), ("readyReplicas", ready), ("availableReplicas", available)] {
+    for (field, count) in
+        [("fullyLabeledReplicas", alive.len()), ("readyReplicas", ready), ("availableReplicas", available)]
+    {
         if count > 0 {
             status[field] = json!(count);
         }

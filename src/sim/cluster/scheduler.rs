@@ -87,14 +87,23 @@ fn place(desk: &mut Desk, pod: &Object) {
 type Why = (Vec<String>, bool);
 
 /// Why a node cannot take a pod, and whether it is for want of room.
-fn refusal(pod: &Value, node: &Value, wanted: &BTreeMap<String, f64>, taken: &BTreeMap<String, f64>) -> Result<(), Why> {
+fn refusal(
+    pod: &Value,
+    node: &Value,
+    wanted: &BTreeMap<String, f64>,
+    taken: &BTreeMap<String, f64>,
+) -> Result<(), Why> {
     let alone = |why: String| Err((vec![why], false));
     if flag(node, "/spec/unschedulable") {
         return alone("node(s) were unschedulable".to_owned());
     }
     for taint in list(node, "/spec/taints") {
         if text(taint, "/effect") != "PreferNoSchedule" && !tolerated(pod, taint) {
-            return alone(format!("node(s) had untolerated taint {{{}: {}}}", text(taint, "/key"), text(taint, "/value")));
+            return alone(format!(
+                "node(s) had untolerated taint {{{}: {}}}",
+                text(taint, "/key"),
+                text(taint, "/value")
+            ));
         }
     }
     let selector = pod.pointer("/spec/nodeSelector").filter(|s| s.as_object().is_some_and(|s| !s.is_empty()));
@@ -107,7 +116,11 @@ fn refusal(pod: &Value, node: &Value, wanted: &BTreeMap<String, f64>, taken: &BT
             let has = node.pointer("/status/allocatable").and_then(|a| a.get(*resource)).map_or(0.0, quantity);
             taken.get(*resource).copied().unwrap_or(0.0) + **amount > has
         })
-        .map(|(resource, _)| if resource == "pods" { "Too many pods".to_owned() } else { format!("Insufficient {resource}") })
+        .map(
+            |(resource, _)| {
+                if resource == "pods" { "Too many pods".to_owned() } else { format!("Insufficient {resource}") }
+            },
+        )
         .collect();
     if lacking.is_empty() { Ok(()) } else { Err((lacking, true)) }
 }

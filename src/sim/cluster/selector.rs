@@ -120,8 +120,14 @@ fn field(object: &Value, path: &str) -> String {
 }
 
 fn selectable(kind: Kind, field: &str) -> bool {
-    const POD: &[&str] =
-        &["spec.nodeName", "spec.restartPolicy", "spec.schedulerName", "spec.serviceAccountName", "status.phase", "status.podIP"];
+    const POD: &[&str] = &[
+        "spec.nodeName",
+        "spec.restartPolicy",
+        "spec.schedulerName",
+        "spec.serviceAccountName",
+        "status.phase",
+        "status.podIP",
+    ];
     const EVENT: &[&str] = &[
         "involvedObject.kind",
         "involvedObject.namespace",
@@ -195,7 +201,8 @@ mod tests {
 
     #[test]
     fn selectors_of_urls_are_read_in_all_their_spellings() {
-        let pod = json!({"metadata": {"name": "p", "labels": {"app": "x", "tier": "a"}}, "status": {"phase": "Running"}});
+        let pod =
+            json!({"metadata": {"name": "p", "labels": {"app": "x", "tier": "a"}}, "status": {"phase": "Running"}});
         let has = |labels: &str, fields: &str| Wanted::read(Kind::Pod, labels, fields).expect("a selector").has(&pod);
         assert!(has("app=x,tier in (a, b),!gone,app", "status.phase=Running"));
         assert!(has("app==x,other!=y", "metadata.name!=q,spec.nodeName="));

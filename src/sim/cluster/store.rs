@@ -174,7 +174,13 @@ impl Store {
     }
 
     /// Changes an object as a controller does through `/status`: annotations may change, and no generation is counted.
-    pub(crate) fn tell(&mut self, kind: Kind, namespace: &str, name: &str, change: impl FnOnce(&mut Value)) -> Option<Object> {
+    pub(crate) fn tell(
+        &mut self,
+        kind: Kind,
+        namespace: &str,
+        name: &str,
+        change: impl FnOnce(&mut Value),
+    ) -> Option<Object> {
         let mut object = Value::clone(self.get(kind, namespace, name)?);
         change(&mut object);
         Some(self.keep(kind, object, false))
@@ -226,8 +232,9 @@ mod tests {
         assert_eq!(generation(&scaled), Some(2));
         let told = store.modify(Kind::Deployment, "n", "x", |o| o["status"]["replicas"] = json!(2)).expect("it");
         assert_eq!(generation(&told), Some(2));
-        let noted =
-            store.modify(Kind::Deployment, "n", "x", |o| o["metadata"]["annotations"]["note"] = json!("b")).expect("it");
+        let noted = store
+            .modify(Kind::Deployment, "n", "x", |o| o["metadata"]["annotations"]["note"] = json!("b"))
+            .expect("it");
         assert_eq!(generation(&noted), Some(3));
     }
 

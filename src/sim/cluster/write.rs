@@ -33,7 +33,13 @@ const MOST_NOTES: usize = 256 * 1024;
 
 impl Cluster {
     /// Creates an object.
-    pub(crate) fn create(&mut self, names: &Names, namespace: &str, mut body: Value, how: &How) -> Result<Value, Refusal> {
+    pub(crate) fn create(
+        &mut self,
+        names: &Names,
+        namespace: &str,
+        mut body: Value,
+        how: &How,
+    ) -> Result<Value, Refusal> {
         body = checked_form(names, body)?;
         if name(&body).is_empty() {
             let prefix = text(&body, "/metadata/generateName").to_owned();
@@ -79,10 +85,19 @@ impl Cluster {
             return Err(Refusal::stale(names, &called));
         }
         if !uid(&body).is_empty() && uid(&body) != uid(old) {
-            let why = format!("Precondition failed: UID in precondition: {}, UID in object meta: {}", uid(&body), uid(old));
+            let why =
+                format!("Precondition failed: UID in precondition: {}, UID in object meta: {}", uid(&body), uid(old));
             return Err(Refusal::conflict(names, &called, &why));
         }
-        for field in ["uid", "namespace", "creationTimestamp", "generation", "deletionTimestamp", "deletionGracePeriodSeconds", "managedFields"] {
+        for field in [
+            "uid",
+            "namespace",
+            "creationTimestamp",
+            "generation",
+            "deletionTimestamp",
+            "deletionGracePeriodSeconds",
+            "managedFields",
+        ] {
             match old["metadata"].get(field) {
                 Some(value) => body["metadata"][field] = value.clone(),
                 None => drop(body["metadata"].as_object_mut().and_then(|m| m.remove(field))),
@@ -126,7 +141,11 @@ impl Cluster {
         if names.kind == Kind::Pod && grace != Some(0) {
             let usual = int(old, "/spec/terminationGracePeriodSeconds").unwrap_or(30);
             delete_pod_within(&mut self.desk, old, grace.unwrap_or(usual));
-            return self.desk.store.get(names.kind, space, called).map_or_else(|| Value::clone(old), |o| Value::clone(o));
+            return self
+                .desk
+                .store
+                .get(names.kind, space, called)
+                .map_or_else(|| Value::clone(old), |o| Value::clone(o));
         }
         self.desk.store.remove(names.kind, space, called).map_or(Value::Null, |o| Value::clone(&o))
     }
@@ -169,7 +188,12 @@ fn check(names: &Names, body: &Value) -> Result<(), Refusal> {
     for part in ["annotations", "labels"] {
         let all_text = map(body, &format!("/metadata/{part}")).into_iter().flatten().all(|(_, v)| v.is_string());
         if !all_text {
-            return Err(Refusal::bad(format!("{} in version \"{}\" cannot be handled as a {}: json: cannot unmarshal into Go struct field ObjectMeta.metadata.{part} of type string", names.name, names.group_version(), names.name)));
+            return Err(Refusal::bad(format!(
+                "{} in version \"{}\" cannot be handled as a {}: json: cannot unmarshal into Go struct field ObjectMeta.metadata.{part} of type string",
+                names.name,
+                names.group_version(),
+                names.name
+            )));
         }
     }
     if names.scale {
@@ -178,9 +202,14 @@ fn check(names: &Names, body: &Value) -> Result<(), Refusal> {
                 return invalid("spec.replicas", &format!("Invalid value: {n}: must be greater than or equal to 0"));
             }
             Some(Some(n)) if n > MOST_REPLICAS => {
-                return invalid("spec.replicas", &format!("Invalid value: {n}: this simulation has at most {MOST_REPLICAS} replicas"));
+                return invalid(
+                    "spec.replicas",
+                    &format!("Invalid value: {n}: this simulation has at most {MOST_REPLICAS} replicas"),
+                );
             }
-            Some(None) => return Err(Refusal::bad("json: cannot unmarshal into Go struct field .spec.replicas of type int32")),
+            Some(None) => {
+                return Err(Refusal::bad("json: cannot unmarshal into Go struct field .spec.replicas of type int32"));
+            }
             _ => {}
         }
         let template = &body["spec"]["template"];

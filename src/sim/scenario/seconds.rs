@@ -9,9 +9,12 @@ pub struct Seconds(pub f64);
 impl<'de> Deserialize<'de> for Seconds {
     fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
         let text = String::deserialize(from)?;
-        let duration: jiff::SignedDuration = text
-            .parse()
-            .map_err(|_| D::Error::custom(format!("'{text}' is no duration such as \"90s\" or \"1h30m\"")))?;
+        let wrong = || D::Error::custom(format!("'{text}' is no duration such as \"90s\", \"1h30m\" or \"3d\""));
+        // A day has no fixed length for a calendar; here it has.
+        if let Some(days) = text.strip_suffix('d') {
+            return days.parse::<u32>().map(|days| Self(f64::from(days) * 86_400.0)).map_err(|_| wrong());
+        }
+        let duration: jiff::SignedDuration = text.parse().map_err(|_| wrong())?;
         if duration.is_negative() {
             return Err(D::Error::custom(format!("'{text}' is negative, and time does not go back")));
         }

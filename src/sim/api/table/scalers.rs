@@ -7,11 +7,8 @@ use crate::domain::At;
 use crate::sim::cluster::json::{int, list, text, time_at};
 
 pub(super) fn autoscaler(object: &Value, now: At) -> Vec<Value> {
-    let reference = format!(
-        "{}/{}",
-        text(object, "/spec/scaleTargetRef/kind"),
-        text(object, "/spec/scaleTargetRef/name")
-    );
+    let reference =
+        format!("{}/{}", text(object, "/spec/scaleTargetRef/kind"), text(object, "/spec/scaleTargetRef/name"));
     vec![
         name(object),
         json!(reference),
@@ -52,10 +49,8 @@ fn targets(object: &Value) -> String {
 pub(super) fn event(object: &Value, now: At) -> Vec<Value> {
     let series = object.get("series").filter(|s| !s.is_null());
     let first = time_at(object, "/firstTimestamp").or_else(|| time_at(object, "/eventTime"));
-    let last = series
-        .and_then(|s| time_at(s, "/lastObservedTime"))
-        .or_else(|| time_at(object, "/lastTimestamp"))
-        .or(first);
+    let last =
+        series.and_then(|s| time_at(s, "/lastObservedTime")).or_else(|| time_at(object, "/lastTimestamp")).or(first);
     let count = series.and_then(|s| int(s, "/count")).or_else(|| int(object, "/count")).unwrap_or(1);
     let component = match text(object, "/source/component") {
         "" => text(object, "/reportingComponent"),

@@ -94,8 +94,7 @@ fn shrink_old(desk: &mut Desk, deployment: &Object, new: &Object, old: &[Object]
 /// All old pods go before a new one comes.
 pub(super) fn recreate(desk: &mut Desk, deployment: &Object, sets: &[Object]) -> Option<Object> {
     let new = sync(desk, deployment, sets, false);
-    let old: Vec<Object> =
-        sets.iter().filter(|s| new.as_ref().is_none_or(|n| uid(n) != uid(s))).cloned().collect();
+    let old: Vec<Object> = sets.iter().filter(|s| new.as_ref().is_none_or(|n| uid(n) != uid(s))).cloned().collect();
     let mut waits = false;
     for set in &old {
         if replicas(set) > 0 {

@@ -4,8 +4,8 @@ use serde_json::Value;
 
 use super::rolling::fences;
 use super::{
-    COMPONENT, DESIRED, Desk, Kind, MAX, Object, annotation, int, name, namespace, replicas, revision_of, set_annotation,
-    sets_of, text, uid,
+    COMPONENT, DESIRED, Desk, Kind, MAX, Object, annotation, int, name, namespace, replicas, revision_of,
+    set_annotation, sets_of, text, uid,
 };
 
 /// Notes on a set for how many replicas it was sized.

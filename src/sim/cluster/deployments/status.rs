@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use super::rolling::fences;
-use super::{Desk, Kind, Object, conditions, flag, int, name, namespace, replicas, sets_of, set, text};
+use super::{Desk, Kind, Object, conditions, flag, int, name, namespace, replicas, set, sets_of, text};
 use crate::sim::cluster::json::{time, time_at};
 
 /// Writes the status, as far as it changed.
@@ -62,10 +62,7 @@ fn progress(desk: &mut Desk, old: &Value, status: &Value, kept: &mut Vec<Value>,
     if reason == "NewReplicaSetAvailable" && count(status, "replicas") == count(status, "updatedReplicas") {
         return;
     }
-    let what = new.map_or_else(
-        || format!("Deployment \"{}\"", name(old)),
-        |n| format!("ReplicaSet \"{}\"", name(n)),
-    );
+    let what = new.map_or_else(|| format!("Deployment \"{}\"", name(old)), |n| format!("ReplicaSet \"{}\"", name(n)));
     let before = &old["status"];
     let moved = count(status, "updatedReplicas") > count(before, "updatedReplicas")
         || count(status, "replicas") - count(status, "updatedReplicas")
@@ -73,11 +70,19 @@ fn progress(desk: &mut Desk, old: &Value, status: &Value, kept: &mut Vec<Value>,
         || count(status, "readyReplicas") > count(before, "readyReplicas")
         || count(status, "availableReplicas") > count(before, "availableReplicas");
     if complete(old, status) {
-        put(desk, kept, "Progressing", "True", "NewReplicaSetAvailable", &format!("{what} has successfully progressed."));
+        put(
+            desk,
+            kept,
+            "Progressing",
+            "True",
+            "NewReplicaSetAvailable",
+            &format!("{what} has successfully progressed."),
+        );
     } else if moved {
         // Progress restarts the deadline: the time of the last update is what counts.
         let since = current.as_ref().filter(|c| text(c, "/status") == "True").map(|c| c["lastTransitionTime"].clone());
-        let mut condition = condition(desk, "Progressing", "True", "ReplicaSetUpdated", &format!("{what} is progressing."));
+        let mut condition =
+            condition(desk, "Progressing", "True", "ReplicaSetUpdated", &format!("{what} is progressing."));
         if let Some(since) = since {
             condition["lastTransitionTime"] = since;
         }
@@ -142,10 +147,8 @@ pub(super) fn found(desk: &mut Desk, deployment: &Object, new: &Object) {
 
 /// Says that the rollout is paused, or goes on.
 pub(super) fn note_pause(desk: &mut Desk, deployment: &Object, paused: bool) {
-    let said = conditions(deployment)
-        .iter()
-        .find(|c| text(c, "/type") == "Progressing")
-        .map_or("", |c| text(c, "/reason"));
+    let said =
+        conditions(deployment).iter().find(|c| text(c, "/type") == "Progressing").map_or("", |c| text(c, "/reason"));
     if said == "ProgressDeadlineExceeded" {
         return;
     }

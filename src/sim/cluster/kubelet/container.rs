@@ -65,7 +65,8 @@ pub(super) struct Container {
 
 impl Container {
     pub(super) fn new(spec: &Value) -> Self {
-        let words = |field: &str| list(spec, field).iter().filter_map(Value::as_str).map(str::to_owned).collect::<Vec<_>>();
+        let words =
+            |field: &str| list(spec, field).iter().filter_map(Value::as_str).map(str::to_owned).collect::<Vec<_>>();
         let mut args = words("/command");
         args.extend(words("/args"));
         let gpus = spec.pointer("/resources/requests").and_then(|r| r.get(GPU)).map_or(0.0, quantity);

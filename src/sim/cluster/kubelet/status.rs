@@ -42,9 +42,7 @@ pub(super) fn write(desk: &mut Desk, sandbox: &mut Sandbox) {
             json!({"type": "PodScheduled", "status": "True", "lastProbeTime": null, "lastTransitionTime": time(sandbox.start)})
         });
     let facts = &sandbox.facts;
-    let condition = |kind: &str, is: bool, since: At| {
-        json!({"type": kind, "status": if is { "True" } else { "False" }, "lastProbeTime": null, "lastTransitionTime": time(since)})
-    };
+    let condition = |kind: &str, is: bool, since: At| json!({"type": kind, "status": if is { "True" } else { "False" }, "lastProbeTime": null, "lastTransitionTime": time(since)});
     let mut unready: Vec<Value> =
         ["Ready", "ContainersReady"].map(|kind| condition(kind, ready, facts.ready_since)).to_vec();
     if !ready {
@@ -60,10 +58,7 @@ pub(super) fn write(desk: &mut Desk, sandbox: &mut Sandbox) {
     ];
     conditions.append(&mut unready);
     conditions.push(scheduled);
-    let running = sandbox
-        .containers
-        .iter()
-        .any(|c| matches!(c.state, State::Running { .. } | State::Ended { .. }));
+    let running = sandbox.containers.iter().any(|c| matches!(c.state, State::Running { .. } | State::Ended { .. }));
     let mut status = json!({
         "phase": if running { "Running" } else { "Pending" }, "conditions": conditions,
         "hostIP": sandbox.host_ip, "hostIPs": [{"ip": sandbox.host_ip}], "startTime": time(sandbox.start),

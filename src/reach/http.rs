@@ -18,6 +18,7 @@ use reqwest::redirect::Policy;
 use reqwest::{Client, ClientBuilder, Response};
 use tokio::time::{Instant, timeout_at};
 
+use super::millis;
 use crate::clock;
 use crate::domain::Failure;
 use crate::text::clean;
@@ -364,11 +365,6 @@ fn sentence(host: &str, error: &reqwest::Error) -> String {
     }
     let innermost = causes(error).last().map(ToString::to_string).unwrap_or_default();
     format!("'{host}' could not be read: {}", clean(&innermost, SHOWN_MAX))
-}
-
-/// Whole milliseconds of a duration.
-fn millis(duration: Duration) -> u64 {
-    u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
 }
 
 #[cfg(test)]

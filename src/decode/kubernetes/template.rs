@@ -1,0 +1,121 @@
+//! What pods are made from, the engine's container first.
+
+use std::cmp::Reverse;
+
+use serde_json::Value;
+
+use super::json::{ENTRIES, NAME, SENTENCE, annotation, devices, list, scalar, strings, text};
+use crate::domain::{Container, Template};
+use crate::text::clean;
+
+/// Words in an image or an argument that only an inference engine has, and the port that this engine takes unasked.
+const ENGINES: &[(&str, u16)] = &[
+    ("vllm", 8000),
+    ("sglang", 30_000),
+    ("text-generation-inference", 80),
+    ("tritonserver", 8002),
+    ("trtllm", 8000),
+    ("tensorrt", 8000),
+    ("lmdeploy", 23_333),
+    ("llama-server", 8080),
+    ("llama.cpp", 8080),
+    ("aphrodite", 2242),
+];
+
+/// Where an engine's page is where nothing says otherwise.
+const DEFAULT_PORT: u16 = 8000;
+
+/// What stands where a value may be a secret.
+const HIDDEN: &str = "(hidden)";
+
+/// A pod template, or a pod: both have `metadata` and `spec`.
+pub(super) fn template(of: &Value) -> Template {
+    let mut containers: Vec<Container> = list(&of["spec"]["containers"]).map(container).collect();
+    // A stable sort: what is equally unlike an engine keeps its place.
+    containers.sort_by_key(|c| (Reverse(c.gpus), Reverse(engine(c).is_some())));
+    Template {
+        containers,
+        node_selector: strings(&of["spec"]["nodeSelector"]),
+        annotations: strings(&of["metadata"]["annotations"]),
+    }
+}
+
+/// Whether the template is of an inference engine at all.
+pub(super) fn is_engine(template: &Template) -> bool {
+    template.engine().is_some_and(|c| engine(c).is_some())
+}
+
+/// The port of a pod's metrics page.
+pub(super) fn metrics_port(pod: &Value, template: &Template) -> Option<u16> {
+    let container = template.engine()?;
+    let flag = || container.flag("--port")?.parse().ok();
+    let named =
+        || container.ports.iter().find(|p| p.0 == "metrics").or_else(|| container.ports.iter().find(|p| p.0 == "http"));
+    let annotated = || annotation(pod, "prometheus.io/port")?.parse().ok();
+    let usual = || engine(container).unwrap_or(DEFAULT_PORT);
+    flag().or_else(|| named().map(|p| p.1)).or_else(annotated).or_else(|| Some(usual()))
+}
+
+/// The usual port of the engine that this container is, where it is one.
+fn engine(container: &Container) -> Option<u16> {
+    let says = |word: &str| {
+        let in_text = |text: &String| text.to_ascii_lowercase().contains(word);
+        in_text(&container.image) || container.args.iter().any(in_text)
+    };
+    ENGINES.iter().find(|(word, _)| says(word)).map(|(_, port)| *port)
+}
+
+fn container(value: &Value) -> Container {
+    let words = |field: &str| list(&value[field]).filter_map(scalar_sentence).collect::<Vec<_>>();
+    let mut args = words("command");
+    args.extend(words("args"));
+    args.truncate(ENTRIES);
+    hide_secrets(&mut args);
+    let mut env: Vec<(String, String)> = list(&value["env"])
+        .filter_map(|e| Some((text(&e["name"], NAME), clean(e["value"].as_str()?, SENTENCE))))
+        .map(|(name, value)| if is_secret(&name) { (name, HIDDEN.to_owned()) } else { (name, value) })
+        .collect();
+    env.sort();
+    let resources = &value["resources"];
+    Container {
+        name: text(&value["name"], NAME),
+        image: text(&value["image"], SENTENCE),
+        args,
+        env,
+        gpus: devices(&resources["limits"]).max(devices(&resources["requests"])),
+        ports: list(&value["ports"])
+            .filter_map(|p| Some((text(&p["name"], NAME), u16::try_from(p["containerPort"].as_u64()?).ok()?)))
+            .collect(),
+    }
+}
+
+fn scalar_sentence(value: &Value) -> Option<String> {
+    value.as_str().map_or_else(|| scalar(value), |s| Some(clean(s, SENTENCE)))
+}
+
+/// Whether a variable or a flag of this name is likely to carry a secret: then its value is not kept at all.
+fn is_secret(name: &str) -> bool {
+    let name = name.to_ascii_uppercase().replace('-', "_");
+    ["TOKEN", "SECRET", "PASSWORD", "API_KEY", "ACCESS_KEY", "CREDENTIAL"].iter().any(|word| {
+        // `MAX_TOKENS` and `TOKENIZER` are no secrets.
+        name.ends_with(word)
+    })
+}
+
+/// Takes the values of flags such as `--api-key` away, in both spellings.
+fn hide_secrets(args: &mut [String]) {
+    let mut hide = false;
+    for arg in args {
+        match arg.split_once('=') {
+            _ if hide && !arg.starts_with("--") => HIDDEN.clone_into(arg),
+            Some((flag, _)) if flag.starts_with('-') && is_secret(flag) => *arg = format!("{flag}={HIDDEN}"),
+            _ => {}
+        }
+        hide = arg.starts_with('-') && !arg.contains('=') && is_secret(arg);
+    }
+}
+
+/// The name of the engine's container in a pod or template.
+pub(super) fn engine_name(template: &Template) -> Option<&str> {
+    template.engine().map(|c| c.name.as_str())
+}

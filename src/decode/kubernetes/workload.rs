@@ -1,0 +1,139 @@
+//! A Deployment's or StatefulSet's declaration and status, and its revisions.
+
+use serde_json::Value;
+
+use super::json::{
+    NAME, annotation, conditions, controller, count, label, list, name, number, scalar, text, time, uid, word,
+};
+use super::template::template;
+use crate::domain::{Pod, Revision, Strategy, Workload, WorkloadKind};
+
+/// Where a Deployment and its ReplicaSets carry their number.
+const REVISION: &str = "deployment.kubernetes.io/revision";
+const CHANGE_CAUSE: &str = "kubernetes.io/change-cause";
+
+/// A workload as its controller sees it. `revisions` are its ControllerRevisions where it is a StatefulSet.
+pub(super) fn workload(kind: WorkloadKind, object: &Value, revisions: &[Revision]) -> Workload {
+    let (spec, status) = (&object["spec"], &object["status"]);
+    let revision = match kind {
+        WorkloadKind::Deployment => annotation(object, REVISION).and_then(|n| n.parse().ok()),
+        WorkloadKind::StatefulSet => {
+            let wanted = text(&status["updateRevision"], NAME);
+            revisions.iter().find(|r| r.name == wanted).map(|r| r.number)
+        }
+    };
+    let owner = controller(object).map(|o| format!("{}/{}", text(&o["kind"], NAME), text(&o["name"], NAME)));
+    Workload {
+        uid: text(&object["metadata"]["uid"], NAME),
+        created: time(&object["metadata"]["creationTimestamp"]),
+        generation: object["metadata"]["generation"].as_i64().unwrap_or(0),
+        observed_generation: status["observedGeneration"].as_i64().unwrap_or(0),
+        // Kubernetes' own default.
+        desired: number(&spec["replicas"]).unwrap_or(1),
+        existing: count(&status["replicas"]),
+        updated: count(&status["updatedReplicas"]),
+        ready: count(&status["readyReplicas"]),
+        available: count(&status["availableReplicas"]),
+        paused: spec["paused"] == true,
+        revision,
+        template: template(&spec["template"]),
+        strategy: strategy(kind, spec),
+        progress_deadline_s: number(&spec["progressDeadlineSeconds"]),
+        conditions: conditions(status),
+        owner,
+        managers: managers(object),
+    }
+}
+
+fn strategy(kind: WorkloadKind, spec: &Value) -> Strategy {
+    let (field, surge, unavailable) = match kind {
+        WorkloadKind::Deployment => (&spec["strategy"], "25%", "25%"),
+        // It replaces one pod after the other, in place.
+        WorkloadKind::StatefulSet => (&spec["updateStrategy"], "0", "1"),
+    };
+    let or = |value: &Value, default: &str| scalar(value).unwrap_or_else(|| default.to_owned());
+    match field["type"].as_str() {
+        Some("Recreate") => Strategy::Recreate,
+        Some("OnDelete") => Strategy::OnDelete,
+        Some("RollingUpdate") => Strategy::Rolling {
+            max_surge: or(&field["rollingUpdate"]["maxSurge"], surge),
+            max_unavailable: or(&field["rollingUpdate"]["maxUnavailable"], unavailable),
+        },
+        _ => Strategy::Unknown,
+    }
+}
+
+/// Who else writes to the object. The tracking id of Argo CD counts only where it names this very object: it is copied
+/// to whatever is made from it.
+fn managers(object: &Value) -> Vec<&'static str> {
+    let itself = format!(":{}/{}", object["metadata"]["namespace"].as_str().unwrap_or_default(), name(object));
+    let tracked = annotation(object, "argocd.argoproj.io/tracking-id").is_some_and(|id| id.ends_with(&itself));
+    let helm = label(object, "app.kubernetes.io/managed-by") == Some("Helm")
+        || annotation(object, "meta.helm.sh/release-name").is_some();
+    let flux = ["kustomize.toolkit.fluxcd.io/name", "helm.toolkit.fluxcd.io/name"];
+    [
+        (helm, "Helm"),
+        (tracked || label(object, "argocd.argoproj.io/instance").is_some(), "Argo CD"),
+        (flux.iter().any(|key| label(object, key).is_some()), "Flux"),
+    ]
+    .into_iter()
+    .filter_map(|(is, who)| is.then_some(who))
+    .collect()
+}
+
+/// Whether `object` controls `other`.
+pub(super) fn controls(object: &Value, other: &Value) -> bool {
+    let owner = uid(object);
+    !owner.is_empty() && controller(other).is_some_and(|o| o["uid"] == owner)
+}
+
+/// A ReplicaSet as a revision of its Deployment.
+pub(super) fn replica_set(object: &Value) -> Revision {
+    Revision {
+        number: annotation(object, REVISION).and_then(|n| n.parse().ok()).unwrap_or(0),
+        name: name(object),
+        uid: text(&object["metadata"]["uid"], NAME),
+        hash: label(object, "pod-template-hash").map(|h| crate::text::clean(h, NAME)),
+        created: time(&object["metadata"]["creationTimestamp"]),
+        desired: number(&object["spec"]["replicas"]).unwrap_or(1),
+        ready: count(&object["status"]["readyReplicas"]),
+        template: template(&object["spec"]["template"]),
+        change_cause: word(&object["metadata"]["annotations"][CHANGE_CAUSE], NAME),
+    }
+}
+
+/// A ControllerRevision as a revision of its StatefulSet. How many pods it has is counted from them: see [`count_pods`].
+pub(super) fn controller_revision(object: &Value) -> Revision {
+    Revision {
+        number: object["revision"].as_u64().unwrap_or(0),
+        name: name(object),
+        uid: text(&object["metadata"]["uid"], NAME),
+        // Pods carry its whole name under `controller-revision-hash`.
+        hash: Some(name(object)),
+        created: time(&object["metadata"]["creationTimestamp"]),
+        desired: 0,
+        ready: 0,
+        template: template(&object["data"]["spec"]["template"]),
+        change_cause: word(&object["metadata"]["annotations"][CHANGE_CAUSE], NAME),
+    }
+}
+
+/// Counts a StatefulSet's pods by revision: nothing else says how many there are of each.
+pub(super) fn count_pods(revisions: &mut [Revision], pods: &[Pod]) {
+    for revision in revisions {
+        let own = || pods.iter().filter(|p| p.revision == Some(revision.number) && p.deleting.is_none());
+        let ready = own().filter(|p| p.ready).count();
+        (revision.desired, revision.ready) =
+            (u32::try_from(own().count()).unwrap_or(0), u32::try_from(ready).unwrap_or(0));
+    }
+}
+
+/// Whether what scales is aimed at this workload.
+pub(super) fn is_target(reference: &Value, kind: WorkloadKind, named: &str) -> bool {
+    reference["kind"] == kind.code() && reference["name"] == named
+}
+
+/// The autoscalers' own owner, such as KEDA's `ScaledObject`.
+pub(super) fn scaled_object(object: &Value) -> Option<&Value> {
+    list(&object["metadata"]["ownerReferences"]).find(|o| o["kind"] == "ScaledObject")
+}

@@ -1,0 +1,216 @@
+//! Everything that is read about one workload of one cluster, put together: Kubernetes' watches say which pods there are,
+//! their pages are polled through the API server, and so are the gateway's and the GPU exporters'. All of it comes out
+//! as one ordered stream.
+//!
+//! ```text
+//!  source::kubernetes ──facts, neighbours──► endpoints ──► source::poll (engines, gateways; GPUs, slower)
+//!          │                                     │               │ pages, through reach
+//!          └──────────────► one ordered stream of observations ◄─┘
+//! ```
+
+mod endpoints;
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use kube::Client;
+use tokio::sync::{mpsc, watch};
+use tokio::task::{JoinHandle, JoinSet, spawn_blocking};
+
+use crate::clock::Clock;
+use crate::config::Config;
+use crate::domain::{At, Body, ClusterFacts, Failure, Observation, Page, Role, Snapshot, WorkloadRef};
+use crate::reach::Way;
+use crate::reach::http::Settings;
+use crate::source::engine::Decoder;
+use crate::source::kubernetes::{Kubernetes, Neighbour, Pace};
+use crate::source::pages::side_by_side;
+use crate::source::poll::{Attempt, Fetch, Poller};
+use endpoints::{Endpoints, Known};
+
+/// Observations that wait for whoever takes them in: beyond them the sources wait.
+const DELIVERIES: usize = 512;
+
+/// Through the API server much fewer requests at once than to engines themselves: everybody shares it.
+const MOST_AT_ONCE: usize = 8;
+const MOST_GPU_PAGES_AT_ONCE: usize = 2;
+
+/// Pages of GPUs are asked for this many times less often: they are slow to make, and what they say changes slowly.
+const GPUS_SLOWER: u32 = 2;
+
+impl Fetch for Way {
+    async fn fetch(&self, buffer: &mut Vec<u8>) -> Result<(), Failure> {
+        Self::fetch(self, buffer).await
+    }
+}
+
+/// An open session. It ends when it is dropped, and with it everything that it had in flight.
+#[derive(Debug)]
+pub struct Session {
+    task: JoinHandle<()>,
+}
+
+impl Drop for Session {
+    fn drop(&mut self) {
+        self.task.abort();
+    }
+}
+
+impl Session {
+    /// Opens a session on a workload, inside of a runtime, and returns at once: nothing was asked yet.
+    ///
+    /// `client` comes from [`crate::apiserver::connect`]. `clock` dates everything and measures the intervals. `history`
+    /// is a directory with one recording per pod, under the pods' names; it is delivered before any live page.
+    pub fn open(
+        client: Client,
+        target: WorkloadRef,
+        clock: Clock,
+        decoder: Arc<Decoder>,
+        config: &Config,
+        history: Option<&Path>,
+    ) -> (Self, mpsc::Receiver<Observation>) {
+        Self::open_at_pace(Pace::by(clock), client, target, clock, decoder, config, history)
+    }
+
+    /// The same, asking the API server at another pace than is usual by this clock.
+    pub fn open_at_pace(
+        pace: Pace,
+        client: Client,
+        target: WorkloadRef,
+        clock: Clock,
+        decoder: Arc<Decoder>,
+        config: &Config,
+        history: Option<&Path>,
+    ) -> (Self, mpsc::Receiver<Observation>) {
+        let (deliver, deliveries) = mpsc::channel(DELIVERIES);
+        let timeout = config.scrape.timeout;
+        let open = Open {
+            pace,
+            client,
+            target,
+            clock,
+            decoder,
+            interval: config.scrape.interval,
+            concurrency: usize::from(config.scrape.concurrency).min(MOST_AT_ONCE),
+            settings: Settings { timeout, connect_timeout: timeout.min(Duration::from_secs(2)), ..Settings::default() },
+            deliver,
+        };
+        let history = history.map(Path::to_path_buf);
+        (Self { task: tokio::spawn(open.run(history)) }, deliveries)
+    }
+}
+
+/// What a session is made from.
+struct Open {
+    pace: Pace,
+    client: Client,
+    target: WorkloadRef,
+    clock: Clock,
+    decoder: Arc<Decoder>,
+    interval: Duration,
+    concurrency: usize,
+    settings: Settings,
+    deliver: mpsc::Sender<Observation>,
+}
+
+impl Open {
+    async fn run(self, history: Option<PathBuf>) {
+        let mut tasks = JoinSet::new();
+        let (facts, mut observed) = mpsc::channel(64);
+        let (found, mut neighbours) = watch::channel(Vec::new());
+        let kubernetes =
+            Kubernetes { client: self.client.clone(), target: self.target.clone(), clock: self.clock, pace: self.pace };
+        tasks.spawn(kubernetes.run(facts, found));
+
+        let known = Known::default();
+        let (landed, mut attempts) = mpsc::channel(64);
+        let quick = self.poll(&mut tasks, &known, self.interval, self.concurrency, landed.clone());
+        let slow = self.poll(&mut tasks, &known, self.interval * GPUS_SLOWER, MOST_GPU_PAGES_AT_ONCE, landed);
+        let mut endpoints =
+            Endpoints::new(self.client.clone(), self.target.clone(), self.settings.clone(), known, quick, slow);
+
+        let mut loading = self.load(history);
+        let (mut loaded, mut cluster): (bool, Option<Arc<ClusterFacts>>) = (false, None);
+        loop {
+            let now = || At(self.clock.unix_ms());
+            let deliveries: Vec<Observation> = tokio::select! {
+                () = self.deliver.closed() => return,
+                past = &mut loading, if !loaded => {
+                    loaded = true;
+                    endpoints.remember(past.unwrap_or_default());
+                    match &cluster {
+                        Some(facts) => endpoints.pods(now(), facts).await,
+                        None => Vec::new(),
+                    }
+                }
+                Some(observation) = observed.recv() => {
+                    let mut deliveries = Vec::new();
+                    if let Body::Cluster(facts) = &observation.body {
+                        cluster = Some(Arc::clone(facts));
+                        if loaded {
+                            deliveries = endpoints.pods(now(), facts).await;
+                        }
+                    }
+                    deliveries.insert(0, observation);
+                    deliveries
+                }
+                Ok(()) = neighbours.changed(), if loaded => {
+                    let found: Vec<Neighbour> = neighbours.borrow_and_update().clone();
+                    endpoints.neighbours(now(), &found).await
+                }
+                Some(attempt) = attempts.recv() => endpoints.page(attempt).into_iter().collect(),
+            };
+            for observation in deliveries {
+                if self.deliver.send(observation).await.is_err() {
+                    return;
+                }
+            }
+        }
+    }
+
+    /// Starts polling a set of endpoints that is empty at first.
+    fn poll(
+        &self,
+        tasks: &mut JoinSet<()>,
+        known: &Known,
+        interval: Duration,
+        concurrency: usize,
+        landed: mpsc::Sender<Attempt<Page>>,
+    ) -> endpoints::Changes {
+        let (change, changes) = mpsc::channel(64);
+        let (decoder, known) = (Arc::clone(&self.decoder), known.clone());
+        let decode = move |number: usize, page: &[u8]| known.decode(number, page, &decoder);
+        let poller = Poller { endpoints: Vec::new(), interval, concurrency, clock: self.clock };
+        tasks.spawn(poller.follow(decode, changes, landed));
+        change
+    }
+
+    /// Reads the past on a thread of its own and delivers it; returns the names and roles of what it was about.
+    fn load(&self, history: Option<PathBuf>) -> JoinHandle<Vec<(String, Role)>> {
+        let (decoder, deliver, now) = (Arc::clone(&self.decoder), self.deliver.clone(), At(self.clock.unix_ms()));
+        spawn_blocking(move || {
+            let Some(directory) = history else { return Vec::new() };
+            // A past that cannot be read is no past; the present goes on without it.
+            let recordings = side_by_side(&directory).unwrap_or_default();
+            let mut names = Vec::new();
+            for recording in recordings {
+                let observations = recording.observations(now, &decoder);
+                for observation in observations {
+                    if let Body::Recorded(endpoint) = &observation.body {
+                        names.push((endpoint.name.clone(), endpoint.role));
+                    }
+                    if deliver.blocking_send(observation).is_err() {
+                        return names;
+                    }
+                }
+            }
+            names
+        })
+    }
+}
+
+/// What a snapshot of a session begins with.
+pub fn snapshot(target: WorkloadRef, config: &Config) -> Snapshot {
+    Snapshot { target: Some(target), interval_s: config.scrape.interval.as_secs_f64(), ..Snapshot::default() }
+}

@@ -1,0 +1,226 @@
+//! What runs around the workload, counted now and then: which GPUs are taken on the nodes that matter, and where the
+//! gateway's and the GPU exporters' pages are. Lists a few nodes' pods and a few labels, never all pods of a cluster.
+
+use std::collections::BTreeMap;
+
+use kube::Client;
+use serde_json::Value;
+
+use super::Pace;
+use super::resource::escaped;
+use crate::apiserver::{self, Trouble};
+use crate::decode::kubernetes::gpus_of;
+use crate::domain::{Role, SourceState, Watch, WorkloadRef};
+use crate::text::clean;
+
+/// The most nodes that are counted, gateways and exporters that are taken, and pods on one list.
+const MOST_NODES: usize = 32;
+const MOST_GATEWAYS: usize = 4;
+const MOST_PODS: usize = 500;
+const PAGE_BYTES: usize = 32_000_000;
+
+/// Labels that only the pods of a gateway have.
+const GATEWAYS: [&str; 4] =
+    ["app.kubernetes.io/name=envoy", "gateway.networking.k8s.io/gateway-name", "istio=ingressgateway", "app=envoy"];
+
+/// Values of `app` and `app.kubernetes.io/name` of the DCGM exporter's pods, as its chart and the GPU operator set them.
+const EXPORTERS: [&str; 2] = ["nvidia-dcgm-exporter", "dcgm-exporter"];
+
+/// Where exporters are looked for where a node's pods may not be listed.
+const EXPORTERS_LIVE_IN: [&str; 3] = ["gpu-operator", "nvidia-gpu-operator", "monitoring"];
+
+/// A page beside the workload's own.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Neighbour {
+    /// What its pages are.
+    pub role: Role,
+    /// Where it runs.
+    pub namespace: String,
+    /// Its pod.
+    pub pod: String,
+    /// Its node.
+    pub node: Option<String>,
+    /// The port of its page.
+    pub port: u16,
+    /// The path of its page, with a leading `/`.
+    pub path: String,
+}
+
+/// One count.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Census {
+    /// GPUs that pods of all namespaces have asked for, by node; nothing where that may not be read.
+    pub(super) gpus_taken: Option<BTreeMap<String, u32>>,
+    /// Gateways and exporters.
+    pub(super) neighbours: Vec<Neighbour>,
+    /// How it went, as a watch of its own; what was told is taken out.
+    watch: Option<Watch>,
+}
+
+impl Census {
+    /// How it went, where that was not told yet.
+    pub(super) fn untold(&mut self) -> Option<Watch> {
+        self.watch.take()
+    }
+}
+
+/// Counts once.
+pub(super) async fn count(
+    client: &Client,
+    target: &WorkloadRef,
+    nodes: &[String],
+    pace: Pace,
+    now: crate::domain::At,
+) -> Census {
+    let mut census = Census { gpus_taken: Some(BTreeMap::new()), ..Census::default() };
+    let mut watch =
+        Watch { resource: "pods of all namespaces", state: SourceState::Live, heard: Some(now), error: None };
+    for node in nodes.iter().take(MOST_NODES) {
+        let query = format!("/api/v1/pods?fieldSelector={}&", escaped(&format!("spec.nodeName={node}")));
+        match pods(client, &query, pace).await {
+            Ok(pods) => {
+                let taken = pods.iter().map(gpus_of).fold(0, u32::saturating_add);
+                census.gpus_taken.get_or_insert_default().insert(clean(node, 260), taken);
+                census
+                    .neighbours
+                    .extend(pods.iter().filter(|p| is_exporter(p)).filter_map(|p| neighbour(p, Role::Gpus)));
+            }
+            Err(trouble) => {
+                let denied = matches!(trouble, Trouble::Denied(_));
+                watch.state = if denied { SourceState::Denied } else { SourceState::Failed };
+                watch.heard = None;
+                let remedy =
+                    if denied { "; allow 'list' on 'pods' in all namespaces to see which GPUs are free" } else { "" };
+                watch.error = Some(format!("{trouble}{remedy}"));
+                census.gpus_taken = None;
+                break;
+            }
+        }
+    }
+    if census.gpus_taken.is_none() {
+        census.neighbours = exporters_by_label(client, target, nodes, pace).await;
+    }
+    census.neighbours.extend(gateways(client, target, pace).await);
+    census.watch = (!nodes.is_empty()).then_some(watch);
+    census
+}
+
+/// Exporters by their label in the namespaces where they usually live. What may not be read holds none.
+async fn exporters_by_label(client: &Client, target: &WorkloadRef, nodes: &[String], pace: Pace) -> Vec<Neighbour> {
+    let mut found = Vec::new();
+    for namespace in EXPORTERS_LIVE_IN.into_iter().chain([target.namespace.as_str()]) {
+        let labels = escaped(&format!("app in ({})", EXPORTERS.join(",")));
+        let query = format!("/api/v1/namespaces/{namespace}/pods?labelSelector={labels}&");
+        let pods = pods(client, &query, pace).await.unwrap_or_default();
+        let near = |n: &Neighbour| n.node.as_ref().is_some_and(|node| nodes.contains(node));
+        found.extend(pods.iter().filter_map(|p| neighbour(p, Role::Gpus)).filter(near));
+    }
+    found.truncate(MOST_NODES);
+    found
+}
+
+/// The gateway's pods: in the workload's namespace, else anywhere, by label; else by image in the namespace.
+async fn gateways(client: &Client, target: &WorkloadRef, pace: Pace) -> Vec<Neighbour> {
+    let mut found: Vec<Neighbour> = Vec::new();
+    let here = format!("/api/v1/namespaces/{}/pods", target.namespace);
+    let mut everywhere = true;
+    for label in GATEWAYS {
+        let label = escaped(label);
+        let wide = if everywhere {
+            pods(client, &format!("/api/v1/pods?labelSelector={label}&"), pace).await
+        } else {
+            Ok(Vec::new())
+        };
+        let pods = match wide {
+            Ok(pods) if everywhere => pods,
+            _ => {
+                everywhere = false;
+                pods(client, &format!("{here}?labelSelector={label}&"), pace).await.unwrap_or_default()
+            }
+        };
+        for one in pods.iter().filter_map(|p| neighbour(p, Role::Gateway)) {
+            if !found.contains(&one) {
+                found.push(one);
+            }
+        }
+    }
+    if found.is_empty() {
+        let pods = pods(client, &format!("{here}?"), pace).await.unwrap_or_default();
+        found.extend(pods.iter().filter(|p| is_envoy(p)).filter_map(|p| neighbour(p, Role::Gateway)));
+    }
+    // A cluster may have many gateways; whichever is nearest is most likely the workload's own.
+    found.sort_by_key(|n| (n.namespace != target.namespace, n.namespace.clone(), n.pod.clone()));
+    if found.iter().any(|n| n.namespace == target.namespace) {
+        found.retain(|n| n.namespace == target.namespace);
+    }
+    found.truncate(MOST_GATEWAYS);
+    found
+}
+
+async fn pods(client: &Client, query: &str, pace: Pace) -> Result<Vec<Value>, Trouble> {
+    let until = apiserver::deadline(pace.deadline);
+    let mut list = apiserver::whole(client, &format!("{query}limit={MOST_PODS}"), PAGE_BYTES, until).await?;
+    match list["items"].take() {
+        Value::Array(pods) => Ok(pods),
+        _ => Err(Trouble::Malformed("a list without items".to_owned())),
+    }
+}
+
+fn is_exporter(pod: &Value) -> bool {
+    ["app", "app.kubernetes.io/name"]
+        .iter()
+        .any(|key| pod["metadata"]["labels"][*key].as_str().is_some_and(|value| EXPORTERS.contains(&value)))
+}
+
+/// Whether a pod is an Envoy by itself, and not a service that has one beside it.
+fn is_envoy(pod: &Value) -> bool {
+    let containers = pod["spec"]["containers"].as_array().map(Vec::as_slice).unwrap_or_default();
+    matches!(containers, [only] if only["image"].as_str().is_some_and(|image| image.contains("envoy")))
+}
+
+/// A running pod as a page beside the workload's, by its annotations, its ports' names, or by custom.
+fn neighbour(pod: &Value, role: Role) -> Option<Neighbour> {
+    if pod["status"]["phase"] != "Running" || !pod["metadata"]["deletionTimestamp"].is_null() {
+        return None;
+    }
+    let annotation = |key: &str| pod["metadata"]["annotations"][key].as_str();
+    let ports = || {
+        pod["spec"]["containers"]
+            .as_array()
+            .into_iter()
+            .flatten()
+            .flat_map(|c| c["ports"].as_array().into_iter().flatten())
+    };
+    let named = |names: &[&str]| {
+        let port = names.iter().find_map(|name| ports().find(|p| p["name"] == **name))?;
+        u16::try_from(port["containerPort"].as_u64()?).ok()
+    };
+    let (names, usual, path): (&[&str], u16, &str) = match role {
+        Role::Gpus => (&["metrics"], 9400, "/metrics"),
+        _ => (&["http-envoy-prom", "metrics", "admin"], 19_001, "/stats/prometheus"),
+    };
+    let annotated = annotation("prometheus.io/port").and_then(|p| p.parse().ok());
+    let path = annotation("prometheus.io/path").filter(|p| is_plain_path(p)).unwrap_or(path);
+    Some(Neighbour {
+        role,
+        namespace: plain_name(&pod["metadata"]["namespace"])?,
+        pod: plain_name(&pod["metadata"]["name"])?,
+        node: pod["spec"]["nodeName"].as_str().map(|n| clean(n, 260)),
+        port: annotated.or_else(|| named(names)).unwrap_or(usual),
+        path: path.to_owned(),
+    })
+}
+
+/// A name that can stand in a URL's path as it is.
+fn plain_name(name: &Value) -> Option<String> {
+    let name = name.as_str()?;
+    let plain = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || matches!(c, '-' | '.');
+    (!name.is_empty() && name.len() <= 253 && name.chars().all(plain)).then(|| name.to_owned())
+}
+
+fn is_plain_path(path: &str) -> bool {
+    path.starts_with('/')
+        && path.len() <= 200
+        && !path.contains("..")
+        && path.chars().all(|c| c.is_ascii_alphanumeric() || "/-_.".contains(c))
+}

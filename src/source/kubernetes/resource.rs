@@ -1,0 +1,164 @@
+//! What is watched of a cluster: which paths, by which selectors, and what of an object is not worth keeping.
+
+use std::fmt::Write as _;
+
+use serde_json::Value;
+
+use crate::domain::{WorkloadKind, WorkloadRef};
+
+/// One kind of object.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub(super) enum Resource {
+    Workload,
+    Revisions,
+    Pods,
+    Autoscalers,
+    Events,
+    Nodes,
+}
+
+impl Resource {
+    pub(super) const ALL: [Self; 6] =
+        [Self::Workload, Self::Revisions, Self::Pods, Self::Autoscalers, Self::Events, Self::Nodes];
+
+    /// Its name in the plural, as RBAC and kubectl know it.
+    pub(super) const fn plural(self, kind: WorkloadKind) -> &'static str {
+        match (self, kind) {
+            (Self::Workload, kind) => plural(kind),
+            (Self::Revisions, WorkloadKind::Deployment) => "replicasets",
+            (Self::Revisions, WorkloadKind::StatefulSet) => "controllerrevisions",
+            (Self::Pods, _) => "pods",
+            (Self::Autoscalers, _) => "horizontalpodautoscalers",
+            (Self::Events, _) => "events",
+            (Self::Nodes, _) => "nodes",
+        }
+    }
+
+    /// Where its list is, without a query.
+    pub(super) fn path(self, target: &WorkloadRef) -> String {
+        let (namespace, plural) = (&target.namespace, self.plural(target.kind));
+        match self {
+            Self::Workload | Self::Revisions => format!("/apis/apps/v1/namespaces/{namespace}/{plural}"),
+            Self::Autoscalers => format!("/apis/autoscaling/v2/namespaces/{namespace}/{plural}"),
+            Self::Pods | Self::Events => format!("/api/v1/namespaces/{namespace}/{plural}"),
+            Self::Nodes => "/api/v1/nodes".to_owned(),
+        }
+    }
+
+    /// Whether it is found by the workload's selector.
+    pub(super) const fn is_selected(self) -> bool {
+        matches!(self, Self::Revisions | Self::Pods)
+    }
+
+    /// The most objects that are kept.
+    pub(super) const fn most(self) -> usize {
+        match self {
+            Self::Workload => 1,
+            Self::Revisions | Self::Autoscalers => 500,
+            Self::Pods | Self::Events => 1_000,
+            Self::Nodes => 5_000,
+        }
+    }
+
+    /// Whether an object of it can be about this workload at all; the others are dropped where they come in.
+    pub(super) fn concerns(self, object: &Value, target: &WorkloadRef) -> bool {
+        if self != Self::Events {
+            return true;
+        }
+        let about = &object["involvedObject"];
+        let name = about["name"].as_str().unwrap_or_default();
+        let of_a_scaler = matches!(about["kind"].as_str(), Some("HorizontalPodAutoscaler" | "ScaledObject"));
+        of_a_scaler || name.strip_prefix(&target.name).is_some_and(|rest| rest.is_empty() || rest.starts_with('-'))
+    }
+}
+
+/// A workload's kind in the plural.
+pub(super) const fn plural(kind: WorkloadKind) -> &'static str {
+    match kind {
+        WorkloadKind::Deployment => "deployments",
+        WorkloadKind::StatefulSet => "statefulsets",
+    }
+}
+
+/// Takes away what is large and never looked at.
+pub(super) fn trim(object: &mut Value) {
+    let drop = |value: &mut Value, path: &str, key: &str| {
+        if let Some(map) = value.pointer_mut(path).and_then(Value::as_object_mut) {
+            map.remove(key);
+        }
+    };
+    drop(object, "/metadata", "managedFields");
+    // An object that changed in nothing else has not changed.
+    drop(object, "/metadata", "resourceVersion");
+    for condition in object.pointer_mut("/status/conditions").and_then(Value::as_array_mut).into_iter().flatten() {
+        drop(condition, "", "lastHeartbeatTime");
+    }
+    drop(object, "/metadata/annotations", "kubectl.kubernetes.io/last-applied-configuration");
+    drop(object, "/status", "images");
+    drop(object, "/spec", "volumes");
+    drop(object, "/spec", "tolerations");
+}
+
+/// The name by which an object is kept: unique within what one list holds.
+pub(super) fn key(object: &Value) -> Option<&str> {
+    object["metadata"]["name"].as_str().filter(|name| !name.is_empty())
+}
+
+/// A workload's selector as a query takes it; nothing where it has none.
+pub(super) fn selector(workload: &Value) -> Option<String> {
+    let selector = &workload["spec"]["selector"];
+    let mut terms = Vec::new();
+    for (key, value) in selector["matchLabels"].as_object().into_iter().flatten() {
+        terms.push(format!("{key}={}", value.as_str()?));
+    }
+    for expression in selector["matchExpressions"].as_array().into_iter().flatten() {
+        let key = expression["key"].as_str()?;
+        let values: Vec<&str> =
+            expression["values"].as_array().into_iter().flatten().filter_map(Value::as_str).collect();
+        terms.push(match expression["operator"].as_str()? {
+            "In" => format!("{key} in ({})", values.join(",")),
+            "NotIn" => format!("{key} notin ({})", values.join(",")),
+            "Exists" => key.to_owned(),
+            "DoesNotExist" => format!("!{key}"),
+            _ => return None,
+        });
+    }
+    (!terms.is_empty()).then(|| terms.join(","))
+}
+
+/// A value as a query takes it.
+pub(super) fn escaped(value: &str) -> String {
+    let mut escaped = String::with_capacity(value.len());
+    for byte in value.bytes() {
+        match byte {
+            b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'-' | b'.' | b'_' | b'~' => escaped.push(char::from(byte)),
+            other => {
+                // Writing to a string does not fail.
+                let _ = write!(escaped, "%{other:02X}");
+            }
+        }
+    }
+    escaped
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn a_selector_becomes_a_query_in_every_form() {
+        let workload = json!({"spec": {"selector": {
+            "matchLabels": {"app": "vllm", "tier": "gpu"},
+            "matchExpressions": [
+                {"key": "env", "operator": "In", "values": ["a", "b"]},
+                {"key": "old", "operator": "DoesNotExist"},
+                {"key": "model", "operator": "Exists"}
+            ]
+        }}});
+        assert_eq!(selector(&workload).as_deref(), Some("app=vllm,tier=gpu,env in (a,b),!old,model"));
+        assert_eq!(selector(&json!({"spec": {"selector": {}}})), None, "it would find every pod");
+        assert_eq!(escaped("env in (a,b),!old"), "env%20in%20%28a%2Cb%29%2C%21old");
+    }
+}
