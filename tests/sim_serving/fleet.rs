@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use warroom::dialect::{Catalogue, Memory};
-use warroom::domain::{At, Dist, EnginePage, Gauge, Histogram, Total};
+use warroom::domain::{At, Dist, EnginePage, Gauge, Histogram, Page, Total};
 use warroom::sim::scenario::{ClusterChange, Scenario};
 use warroom::sim::serving::{Happened, Launch, Model, Serving};
 use warroom::source::engine::Decoder;
@@ -236,7 +236,10 @@ impl Fleet {
         for pod in self.serving() {
             let Some(page) = self.model.page(&pod) else { continue };
             let memory = self.memories.entry(pod.clone()).or_default();
-            pages.push((pod, self.decoder.decode(page.as_bytes(), memory).expect("a page of vLLM")));
+            let Page::Engine(page) = self.decoder.decode(page.as_bytes(), memory).expect("a page") else {
+                panic!("not recognised as an engine's page")
+            };
+            pages.push((pod, page));
         }
         pages
     }

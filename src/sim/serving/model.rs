@@ -302,8 +302,7 @@ impl Serving for Model {
     }
 
     fn page(&self, pod: &str) -> Option<String> {
-        let container = self.container(pod)?;
-        Some(page::vllm::write(container, container.engine()?, self.now))
+        self.container(pod)?.page(self.now)
     }
 
     fn gateway_page(&self) -> String {
