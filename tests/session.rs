@@ -130,7 +130,10 @@ fn a_pod_that_loads_refuses_and_serves_once_it_has_loaded_and_one_without_an_add
         open.until("a refusal", refused).await;
         cluster.port(&format!("vllm-1-a:{METRICS}"), Port::Page(ENGINE.to_owned()));
         open.until("a page", |s| pages(s, "vllm-1-a") > 0).await;
-        assert!(endpoint(&open.snapshot, "vllm-1-p").is_some_and(|e| e.attempts.is_empty()), "it is known, and not asked");
+        assert!(
+            endpoint(&open.snapshot, "vllm-1-p").is_some_and(|e| e.attempts.is_empty()),
+            "it is known, and not asked"
+        );
         assert_eq!(cluster.count("vllm-1-p:"), 0);
         cluster.port(&format!("vllm-1-p:{METRICS}"), Port::Page(ENGINE.to_owned()));
         cluster.put(PODS, pod("vllm", "vllm-1-p", "gpu-1"));
@@ -195,10 +198,14 @@ fn the_past_comes_before_the_present_under_the_same_names_and_what_is_not_there_
         }
         fs::create_dir(history.path().join("empty")).expect("a directory");
         let mut open = Open::on(&cluster, Some(history.path()));
-        let past = |s: &Snapshot| endpoint(s, "vllm-1-a").map_or(0, |e| e.tracks.iter().map(|t| t.points().len()).sum());
+        let past =
+            |s: &Snapshot| endpoint(s, "vllm-1-a").map_or(0, |e| e.tracks.iter().map(|t| t.points().len()).sum());
         open.until("the past", move |s| past(s) > 1).await;
         let recorded = past(&open.snapshot);
-        open.until("a live page", |s| endpoint(s, "vllm-1-a").is_some_and(|e| e.last_page() > Some(warroom::domain::At(1_790_000_000_000)))).await;
+        open.until("a live page", |s| {
+            endpoint(s, "vllm-1-a").is_some_and(|e| e.last_page() > Some(warroom::domain::At(1_790_000_000_000)))
+        })
+        .await;
         assert!(past(&open.snapshot) > recorded, "the present goes on from it");
         assert!(open.first("recorded vllm-1-a") < open.first("page vllm-1-a"));
         open.until("that the old one is gone", |s| endpoint(s, "vllm-0-old").is_some_and(|e| e.gone)).await;
@@ -266,7 +273,8 @@ fn check_judges_a_workload_of_a_cluster_and_prints_the_contract() {
         let cluster = serving().await;
         cluster.port(&format!("vllm-1-a:{METRICS}"), Port::Page(ENGINE.to_owned()));
         let run = checked(&cluster, &["deploy/vllm", "--for", "3s", "-o", "json"]);
-        let json: Value = serde_json::from_str(&run.stdout).unwrap_or_else(|e| panic!("{e}: {} {}", run.stdout, run.stderr));
+        let json: Value =
+            serde_json::from_str(&run.stdout).unwrap_or_else(|e| panic!("{e}: {} {}", run.stdout, run.stderr));
         assert_eq!(run.code, Some(0), "{json:#}");
         assert_eq!(json["verdict"], "idle", "the same page again and again: nothing is asked of it");
         assert_eq!(json["target"]["namespace"], "llm");
@@ -282,7 +290,8 @@ fn without_a_target_check_takes_the_only_engine_of_the_namespace() {
     run(async {
         let cluster = serving().await;
         let run = checked(&cluster, &["--for", "1s", "-o", "json"]);
-        let json: Value = serde_json::from_str(&run.stdout).unwrap_or_else(|e| panic!("{e}: {} {}", run.stdout, run.stderr));
+        let json: Value =
+            serde_json::from_str(&run.stdout).unwrap_or_else(|e| panic!("{e}: {} {}", run.stdout, run.stderr));
         assert_eq!(json["target"]["name"], "vllm");
         cluster.put(DEPLOYMENTS, deployment("canary", "vllm:0.33"));
         cluster.put(REPLICA_SETS, cluster::replica_set("canary"));
@@ -294,9 +303,17 @@ fn without_a_target_check_takes_the_only_engine_of_the_namespace() {
 fn what_is_typed_wrongly_about_a_cluster_is_named_with_a_remedy() {
     run(async {
         let cluster = serving().await;
-        refused(&checked(&cluster, &["deploy/vlm"]), 2, &["'vlm'", "namespace 'llm'", "context 'test'", "did you mean deploy/vllm?"]);
+        refused(
+            &checked(&cluster, &["deploy/vlm"]),
+            2,
+            &["'vlm'", "namespace 'llm'", "context 'test'", "did you mean deploy/vllm?"],
+        );
         refused(&checked(&cluster, &["pod/x"]), 2, &["'pod/x' is no workload", "deploy/NAME"]);
-        refused(&checked(&cluster, &["deploy/vllm", "--context", "tset"]), 2, &["no context 'tset'", "did you mean 'test'?"]);
+        refused(
+            &checked(&cluster, &["deploy/vllm", "--context", "tset"]),
+            2,
+            &["no context 'tset'", "did you mean 'test'?"],
+        );
         refused(&checked(&cluster, &["deploy/vllm", "-n", "../x"]), 2, &["--namespace", "'../x'"]);
         refused(&checked(&cluster, &["deploy/vllm", "--request-timeout", "soon"]), 2, &["--request-timeout", "30s"]);
         refused(&checked(&cluster, &["deploy/vllm", "--engine", "http://x/"]), 2, &["--engine"]);

@@ -18,8 +18,8 @@ const WITHIN: f64 = 0.25;
 
 /// The tiny model's speeds, from `b_light` (one sequence) and the steps of all three.
 const SPEED: Speed = Speed {
-    host: 0.0036,
-    per_sequence: 0.001_2,
+    host: 0.003_45,
+    per_sequence: 0.001_165,
     per_token: 0.000_07,
     weights: 0.0,
     per_context: 0.0,
@@ -154,4 +154,40 @@ fn a_queue_before_two_sequences_is_as_in_the_capture() {
 #[test]
 fn a_full_kv_cache_preempts_as_in_the_capture() {
     compare("f_kv_preempt", &[COMMON, &["--num-gpu-blocks-override=24", "--max-model-len=1536"]].concat());
+}
+
+#[test]
+fn a_crowd_that_shares_prefixes_gives_every_block_back() {
+    let model = Weights { name: "lab-model".into(), parameters_b: 0.01, weights_gb: 0.02, kv_kib_per_token: 2.0 };
+    let args: Vec<String> =
+        ["--num-gpu-blocks-override=160", "--max-model-len=2048"].iter().map(|arg| (*arg).to_owned()).collect();
+    let config = Config::new(&args, &model, &[Product::named("NVIDIA H100 80GB HBM3")]).expect("a configuration");
+    let mut engine = Engine::new(config, SPEED, 0);
+    let (mut seen, mut gone) = (Vec::new(), 0);
+    for id in 0..600_u32 {
+        let now = i64::from(id) * 20_000;
+        while let Some(step) = engine.next().filter(|at| *at <= now) {
+            engine.run(step, &mut seen);
+        }
+        let prefix = (id % 3 > 0).then_some((id as usize % 3, 200 + id % 3 * 100));
+        let ask = Ask { id: u64::from(id), prompt: 420 + id * 37 % 700, output: 1 + id * 53 % 300, prefix };
+        engine.submit(now, ask).expect("a request that fits");
+        if id % 7 == 6 {
+            engine.abort(u64::from(id - 3));
+            gone += 1;
+        }
+    }
+    let mut last = 0;
+    while let Some(step) = engine.next() {
+        engine.run(step, &mut seen);
+        last = step;
+    }
+    let finished = seen.iter().filter(|(.., what)| *what == Seen::Finished).count();
+    assert!(finished >= 600 - gone && finished < 600, "{finished} finished, {gone} gave up");
+    let decoder = Decoder::new(Arc::new(Catalogue::embedded(&[]).expect("dialects")));
+    let page = values(&decoder, &mut Memory::default(), engine.page(0, last).as_bytes());
+    assert!(page.total(warroom::domain::Total::Preemptions).expect("a count") > 50.0);
+    assert!(page.total(warroom::domain::Total::CacheHits).expect("a count") > 1000.0);
+    assert_eq!(page.gauge(Gauge::KvUsage), Some(0.0), "nothing is kept");
+    assert_eq!(page.gauge(Gauge::Running), Some(0.0));
 }
