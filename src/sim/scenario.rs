@@ -157,7 +157,7 @@ pub enum Signal {
     Cpu,
 }
 
-/// The HorizontalPodAutoscaler.
+/// The horizontal autoscaler of pods.
 #[derive(Debug, Clone, PartialEq, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Autoscaler {

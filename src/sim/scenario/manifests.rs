@@ -8,7 +8,7 @@ use super::{Autoscaler, NodeSpec, Scenario, Signal};
 const PORT: u16 = 8000;
 
 impl Scenario {
-    /// Nodes, Deployment, Service and HorizontalPodAutoscaler.
+    /// Nodes, Deployment, Service and autoscaler.
     pub fn manifests(&self) -> Vec<Value> {
         let mut objects: Vec<Value> = self.nodes.iter().map(node).collect();
         objects.push(self.deployment());

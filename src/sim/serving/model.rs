@@ -196,20 +196,20 @@ impl Model {
 
     /// Looks at all GPUs, as often as a driver averages.
     fn sensors(&mut self) {
-        let mut shares: BTreeMap<&str, (f64, f64, f64)> = BTreeMap::new();
+        let mut by_pod: BTreeMap<&str, (f64, f64, f64)> = BTreeMap::new();
         for container in &self.containers {
             let Some(engine) = container.engine() else { continue };
             let (now, before) = (engine.busy(), self.busy.get(&container.launch.pod).copied().unwrap_or_default());
             let share = |now: f64, before: f64| ((now - before) / TICK_S).clamp(0.0, 1.0);
-            let shared = (
+            let shares = (
                 share(now.kernels, before.kernels),
                 share(now.arithmetic, before.arithmetic),
                 share(now.memory, before.memory),
             );
-            shares.insert(&container.launch.pod, shared);
+            by_pod.insert(&container.launch.pod, shares);
         }
         for gpu in self.gpus.values_mut().flatten() {
-            let busy = gpu.pod.as_deref().and_then(|pod| shares.get(pod)).copied().unwrap_or_default();
+            let busy = gpu.pod.as_deref().and_then(|pod| by_pod.get(pod)).copied().unwrap_or_default();
             gpu.tick(busy);
         }
         self.busy = self

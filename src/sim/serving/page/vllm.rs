@@ -274,9 +274,11 @@ fn cache_config(page: &mut Page, engine: &Engine) {
     );
 }
 
+/// The route of requests.
+const CHAT: &str = "handler=\"/v1/chat/completions\"";
+
 fn http(page: &mut Page, it: &Meters, life: Life) {
     let served_s = seconds((life.now - life.serving_since).max(0));
-    const CHAT: &str = "handler=\"/v1/chat/completions\"";
     // The readiness probe asks /health, which is not counted; somebody lists the models once a minute.
     let listed = (served_s / 60.0).floor();
     let statuses = [("2xx", it.http_2xx), ("4xx", it.http_4xx), ("5xx", it.http_5xx)];
