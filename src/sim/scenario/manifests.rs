@@ -110,6 +110,8 @@ impl Scenario {
             "spec": {
                 "scaleTargetRef": {"apiVersion": "apps/v1", "kind": "Deployment", "name": self.workload.name},
                 "minReplicas": autoscaler.min, "maxReplicas": autoscaler.max, "metrics": [metric],
+                // What takes minutes to start is not given away for a quiet minute.
+                "behavior": {"scaleDown": {"stabilizationWindowSeconds": 1800}},
             },
         })
     }

@@ -277,7 +277,9 @@ impl Serving for Model {
 
     fn route(&mut self, at: At, pods: &[String]) {
         self.run(from_at(at));
-        self.gateway.route(pods);
+        // A cluster has endpoints that are no engines: they are not this gateway's.
+        let pods: Vec<String> = pods.iter().filter(|pod| self.container(pod).is_some()).cloned().collect();
+        self.gateway.route(&pods);
         if self.began.is_none() && pods.len() >= self.scenario.workload.replicas as usize {
             self.began = Some(self.now);
             self.begin_traffic();
