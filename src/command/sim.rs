@@ -2,10 +2,9 @@
 
 use std::path::PathBuf;
 
-use crate::sim::idle::Idle;
 use crate::sim::scenario::{Scenario, ScenarioError};
 use crate::sim::serve::{Handle, Options, SimError, serve};
-use crate::sim::serving::{Load, Serving};
+use crate::sim::serving::{Model, Serving};
 use crate::sim::world::Setup;
 
 /// What was asked for.
@@ -69,9 +68,8 @@ pub async fn open(wanted: &Wanted) -> Result<(Handle, String), Unopened> {
 
 /// Opens a scenario's cluster.
 pub async fn start(scenario: &Scenario, options: Options) -> Result<Handle, SimError> {
-    let load_s = scenario.model.weights_gb / scenario.workload.load_gb_per_s + scenario.workload.warm_up.0;
-    let setup = Setup::from(scenario);
-    serve(setup, move |_| Box::new(Idle::new(load_s, Load::default())) as Box<dyn Serving>, options).await
+    let (setup, model, seed) = (Setup::from(scenario), scenario.clone(), options.seed);
+    serve(setup, move |begins| Box::new(Model::new(&model, seed, begins)) as Box<dyn Serving>, options).await
 }
 
 /// A built-in scenario, or a file where the name looks like one.
