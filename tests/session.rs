@@ -194,6 +194,7 @@ fn the_past_comes_before_the_present_under_the_same_names_and_what_is_not_there_
             recorded::healthy(&history.path().join(name), "lab-model");
         }
         fs::create_dir(history.path().join("empty")).expect("a directory");
+        recorded::record(&history.path().join("dcgm"), [DCGM, DCGM, DCGM].map(str::to_owned));
         let mut open = Open::on(&cluster, Some(history.path()));
         let past = |s: &Snapshot| endpoint(s, "vllm-1-a").map_or(0, |e| e.tracks.iter().map(|t| t.points().len()).sum());
         open.until("the past", move |s| past(s) > 1).await;
@@ -201,6 +202,8 @@ fn the_past_comes_before_the_present_under_the_same_names_and_what_is_not_there_
         open.until("a live page", |s| endpoint(s, "vllm-1-a").is_some_and(|e| e.last_page() > Some(warroom::domain::At(1_790_000_000_000)))).await;
         assert!(past(&open.snapshot) > recorded, "the present goes on from it");
         assert!(open.first("recorded vllm-1-a") < open.first("page vllm-1-a"));
+        assert_eq!(open.snapshot.gpus.iter().map(|g| g.points.len()).collect::<Vec<_>>(), [3], "GPUs have a past too");
+        assert_eq!(endpoint(&open.snapshot, "dcgm").map(|e| e.role), Some(Role::Gpus));
         open.until("that the old one is gone", |s| endpoint(s, "vllm-0-old").is_some_and(|e| e.gone)).await;
         assert!(pages(&open.snapshot, "vllm-0-old") > 0);
     });
@@ -318,7 +321,8 @@ fn a_cluster_that_cannot_be_asked_is_a_failure_and_no_usage_error() {
         cluster.fault("/", Fault::Denied);
         refused(&checked(&cluster, &["deploy/vllm"]), 1, &["not allowed"]);
         let free = std::net::TcpListener::bind("127.0.0.1:0").expect("a port").local_addr().expect("an address");
-        let gone = Cluster { url: format!("http://{free}"), ..cluster.clone() };
+        let mut gone = cluster.clone();
+        gone.url = format!("http://{free}");
         refused(&checked(&gone, &["deploy/vllm"]), 1, &["refuses connections"]);
     });
 }
