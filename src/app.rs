@@ -121,6 +121,10 @@ impl App {
     /// Takes in one event.
     pub fn update(&mut self, event: Event) -> Vec<Effect> {
         match event {
+            Event::Found(target) => {
+                self.snapshot.target = Some(*target);
+                self.changed = true;
+            }
             Event::Observed(observation) => self.observe(*observation),
             Event::Tick(now) => self.tick(now),
             Event::Logs(batch) => {

@@ -24,9 +24,25 @@ pub struct Cli {
 /// `warroom [TARGET]`
 #[derive(Debug, Clone, Args)]
 pub struct ScreenArgs {
-    /// A metrics page to poll live; repeatable, one per replica
+    /// A workload of a cluster: deploy/x, sts/x or a plain name. None: the only engine of the namespace
+    #[arg(value_name = "TARGET", conflicts_with_all = ["engine", "gateway", "gpu"])]
+    pub target: Option<String>,
+
+    /// Which cluster, and as whom
+    #[command(flatten)]
+    pub cluster: ClusterArgs,
+
+    /// A metrics page of an engine to poll live, without a cluster; repeatable, one per replica
     #[arg(long, value_name = "URL")]
     pub engine: Vec<String>,
+
+    /// A metrics page of a gateway in front of them; repeatable
+    #[arg(long, value_name = "URL")]
+    pub gateway: Vec<String>,
+
+    /// A metrics page of an exporter of GPUs; repeatable
+    #[arg(long, value_name = "URL")]
+    pub gpu: Vec<String>,
 
     /// Objectives and looks
     #[command(flatten)]
@@ -73,6 +89,9 @@ pub enum Command {
     /// Serve a simulated cluster: Kubernetes API, engines, gateway, GPUs
     #[cfg(feature = "sim")]
     Sim(SimArgs),
+    /// The war room on a simulated incident: no cluster, no kubeconfig
+    #[cfg(feature = "sim")]
+    Demo(Box<DemoArgs>),
 }
 
 /// `warroom sim`
@@ -102,6 +121,44 @@ pub struct SimArgs {
     /// Forbid something, as in 'list nodes' or 'get pods/proxy'; repeatable
     #[arg(long, value_name = "VERB RESOURCE")]
     pub deny: Vec<String>,
+}
+
+/// `warroom demo`
+#[cfg(feature = "sim")]
+#[derive(Debug, Clone, Args)]
+#[command(after_help = "Exit codes of --check: 0 healthy or idle, 1 runtime failure, 2 usage, 3 warning, 4 breach or \
+                  stalled, 5 cannot tell, 130 interrupted.\n\nExamples:\n  \
+                  warroom demo\n  \
+                  warroom demo --scenario list\n  \
+                  warroom demo --check -o json")]
+pub struct DemoArgs {
+    /// A built-in scenario's name, or a file that holds one; 'list' names them
+    #[arg(long, value_name = "NAME|FILE", default_value = "bad-rollout")]
+    pub scenario: String,
+
+    /// What decides chance: the same seed gives the same run
+    #[arg(long, value_name = "NUMBER", default_value_t = 1)]
+    pub seed: u64,
+
+    /// Simulated seconds per second; 1 on the screen where it is not given, 20 with --check
+    #[arg(long, value_name = "FACTOR", value_parser = speed)]
+    pub speed: Option<f64>,
+
+    /// Diagnose once, print and exit, as 'warroom check' does
+    #[arg(long)]
+    pub check: bool,
+
+    /// Output format of --check
+    #[arg(short, long, value_enum, default_value_t = Output::Text, requires = "check")]
+    pub output: Output,
+
+    /// The least verdict that makes the exit code of --check non-zero
+    #[arg(long, value_enum, value_name = "VERDICT", default_value_t = FailOn::Warning, requires = "check")]
+    pub fail_on: FailOn,
+
+    /// Objectives and looks; the objectives are the scenario's where they are not given
+    #[command(flatten)]
+    pub look: LookArgs,
 }
 
 #[cfg(feature = "sim")]

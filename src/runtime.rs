@@ -2,8 +2,11 @@
 //! it returns, and turns its outcome into an exit code.
 
 mod connect;
+#[cfg(feature = "sim")]
+mod demo;
 mod input;
 mod keys;
+mod logs;
 mod looks;
 mod panics;
 mod saved;
@@ -47,6 +50,8 @@ pub fn run(cli: &Cli) -> Result<u8> {
         Some(Command::Config(command)) => run_config(cli, *command),
         #[cfg(feature = "sim")]
         Some(Command::Sim(args)) => run_sim(args),
+        #[cfg(feature = "sim")]
+        Some(Command::Demo(args)) => demo::run(cli, args),
     };
     // What this program cannot help is said like everything else, and not as a report on its insides.
     outcome.or_else(|error| {
@@ -102,7 +107,7 @@ fn run_check(cli: &Cli, args: &CheckArgs) -> Result<u8> {
             Ok(FAILURE)
         }
         Some(Ok(diagnosis)) => {
-            print(&rendered(&diagnosis, args, &config)?)?;
+            print(&rendered(&diagnosis, args.output, args.ascii, &config)?)?;
             Ok(check::exit_code(diagnosis.verdict, args.fail_on == FailOn::Warning))
         }
     }
@@ -115,10 +120,10 @@ fn given_twice(args: &CheckArgs) -> Option<String> {
     engine.map(|(_, e)| check::without_secrets(e)).or_else(|| pages.map(|(_, p)| p.display().to_string()))
 }
 
-fn rendered(diagnosis: &Diagnosis, args: &CheckArgs, config: &Config) -> Result<String> {
+fn rendered(diagnosis: &Diagnosis, output: Output, ascii: bool, config: &Config) -> Result<String> {
     let advice = runbook::advise(&runbook::rb_6()?, diagnosis);
     let advice = advice.as_ref();
-    Ok(match args.output {
+    Ok(match output {
         Output::Json => {
             let mut json =
                 serde_json::to_string_pretty(&Check::new(diagnosis, advice)).wrap_err("the diagnosis is no JSON")?;
@@ -133,7 +138,7 @@ fn rendered(diagnosis: &Diagnosis, args: &CheckArgs, config: &Config) -> Result<
             }
             let width =
                 terminal_size::terminal_size().filter(|_| io::stdout().is_terminal()).map(|(w, _)| usize::from(w.0));
-            let ascii = args.ascii || !crate::config::speaks_utf8();
+            let ascii = ascii || !crate::config::speaks_utf8();
             report::text(diagnosis, advice, Look { theme: &theme, width: width.unwrap_or(PIPE_WIDTH), ascii })
         }
     })

@@ -1,6 +1,6 @@
 //! The closed lists: what can happen, what can be asked for, what can be wished.
 
-use crate::domain::{At, Observation, codes};
+use crate::domain::{At, Observation, WorkloadRef, codes};
 
 /// Everything that can happen.
 #[derive(Debug)]
@@ -9,6 +9,8 @@ pub enum Event {
     Command(Command),
     /// Somebody typed a character into the prompt.
     Typed(char),
+    /// What is watched was found: it was not named, or not in full.
+    Found(Box<WorkloadRef>),
     /// A source delivered something.
     Observed(Box<Observation>),
     /// A log that is followed went on.

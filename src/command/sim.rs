@@ -2,10 +2,9 @@
 
 use std::path::PathBuf;
 
-use crate::sim::idle::Idle;
 use crate::sim::scenario::{Scenario, ScenarioError};
 use crate::sim::serve::{Handle, Options, SimError, serve};
-use crate::sim::serving::{Load, Serving};
+use crate::sim::serving::{Model, Serving};
 use crate::sim::world::Setup;
 
 /// What was asked for.
@@ -59,10 +58,7 @@ pub async fn open(wanted: &Wanted) -> Result<(Handle, String), Unopened> {
     let scenario = scenario(&wanted.scenario)?;
     let denied = wanted.denied.iter().map(|rule| denied(rule)).collect::<Result<_, _>>()?;
     let options = Options { seed: wanted.seed, speed: wanted.speed, port: wanted.port, denied, ..Options::default() };
-    let load_s = scenario.model.weights_gb / scenario.workload.load_gb_per_s + scenario.workload.warm_up.0;
-    let setup = Setup::from(&scenario);
-    let handle =
-        serve(setup, move |_| Box::new(Idle::new(load_s, Load::default())) as Box<dyn Serving>, options).await?;
+    let handle = start(&scenario, options).await?;
     if let Some(path) = &wanted.kubeconfig_out {
         handle.write_kubeconfig(path)?;
     }
@@ -70,8 +66,14 @@ pub async fn open(wanted: &Wanted) -> Result<(Handle, String), Unopened> {
     Ok((handle, said))
 }
 
+/// Opens a scenario's cluster.
+pub async fn start(scenario: &Scenario, options: Options) -> Result<Handle, SimError> {
+    let (setup, model, seed) = (Setup::from(scenario), scenario.clone(), options.seed);
+    serve(setup, move |begins| Box::new(Model::new(&model, seed, begins)) as Box<dyn Serving>, options).await
+}
+
 /// A built-in scenario, or a file where the name looks like one.
-fn scenario(named: &str) -> Result<Scenario, Unopened> {
+pub fn scenario(named: &str) -> Result<Scenario, Unopened> {
     let is_file = named.contains(['/', '\\']) || named.to_ascii_lowercase().ends_with(".toml");
     if !is_file {
         return Ok(Scenario::named(named)?);

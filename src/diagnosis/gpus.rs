@@ -91,11 +91,9 @@ fn one(track: &GpuTrack, from: At, now: At, highest: f64) -> Option<Gpu<'_>> {
         last.event_reasons.is_some() || last.ecc_uncorrected_volatile.is_some() || last.thermal_throttle_s.is_some();
     let told = trouble.as_ref().is_some_and(|t| !matches!(t.field, "sm_clock" | "power"));
     let truth = match (old, &trouble) {
-        (true, _) => Truth::Unknown,
-        (_, Some(_)) if told => Truth::Confirmed,
-        (_, Some(t)) if t.cause.is_some() => Truth::Inferred,
-        (_, Some(_)) => Truth::Unknown,
-        (_, None) if reads => Truth::Confirmed,
+        (false, Some(_)) if told => Truth::Confirmed,
+        (false, None) if reads => Truth::Confirmed,
+        (false, Some(t)) if t.cause.is_some() => Truth::Inferred,
         _ => Truth::Unknown,
     };
     let note = if old {
@@ -155,8 +153,8 @@ fn memory(track: &GpuTrack, points: &[&(At, GpuSample)], last: &GpuSample) -> Op
     let earliest = track.points.iter().find_map(|(_, s)| errors(s)).unwrap_or(now);
     if now > earliest {
         let since = track.points.iter().find(|(_, s)| errors(s).is_some_and(|e| e > earliest))?.0;
-        let steps = track.points.iter().zip(track.points.iter().skip(1));
-        let recent = steps.filter(|(a, b)| errors(&b.1) > errors(&a.1)).map(|(_, b)| b.0).last()?;
+        let mut steps = track.points.iter().zip(track.points.iter().skip(1)).rev();
+        let recent = steps.find(|(a, b)| errors(&b.1) > errors(&a.1)).map(|(_, b)| b.0)?;
         if recent >= points.first()?.0 {
             #[expect(clippy::cast_precision_loss, reason = "a count of errors")]
             let grown = (now - earliest) as f64;

@@ -62,13 +62,13 @@ impl Asked {
         Ok(Self { target: target.map(str::to_owned), options, request_timeout })
     }
 
-    fn pace(&self, clock: Clock) -> Pace {
+    pub(super) fn pace(&self, clock: Clock) -> Pace {
         let pace = Pace::by(clock);
         Pace { deadline: self.request_timeout.unwrap_or(pace.deadline), ..pace }
     }
 
     /// Finds the workload.
-    async fn workload(&self) -> Result<(Connected, WorkloadRef), ClusterError> {
+    pub(super) async fn workload(&self) -> Result<(Connected, WorkloadRef), ClusterError> {
         let connected = match connect(self.options.clone()).await {
             // Nobody spoke of a cluster, and there is none.
             Err(ConnectError::NoKubeconfig { .. }) if self.target.is_none() && self.options.kubeconfig.is_none() => {

@@ -17,11 +17,12 @@ use tokio::task::JoinHandle;
 use tokio::time::{Instant, MissedTickBehavior, interval, sleep_until};
 
 use super::input::Input;
+use super::logs::{self, Log};
 use super::terminal::Screen;
 use super::{keys, saved};
-use crate::app::{App, Effect, Event, Mode};
+use crate::app::{App, Effect, Event, LogBatch, Mode};
 use crate::clock::{self, Clock};
-use crate::domain::{At, Observation};
+use crate::domain::{At, Observation, WorkloadRef};
 use crate::ui::Look;
 use crate::ui::keymap::Keymap;
 use crate::ui::view;
@@ -39,10 +40,30 @@ const MOST_PASTED: usize = 200;
 pub(super) struct Watched {
     /// The time by which its readings are dated.
     pub(super) clock: Clock,
+    /// The workload, where it is one.
+    pub(super) target: Option<WorkloadRef>,
     /// What its sources deliver.
     pub(super) observations: Receiver<Observation>,
+    /// Whom to ask for logs.
+    pub(super) client: Option<kube::Client>,
     /// What has to stay for as long as it is watched.
     pub(super) _kept: Box<dyn Any + Send>,
+}
+
+/// Why there is nothing to watch.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct Nothing {
+    /// In words, with what to do.
+    pub(super) why: String,
+    /// Whether what was typed or configured is at fault.
+    pub(super) usage: bool,
+}
+
+impl Nothing {
+    /// Something happened that nobody who typed could help.
+    pub(super) fn failed(why: impl Into<String>) -> Self {
+        Self { why: why.into(), usage: false }
+    }
 }
 
 /// How it ended.
@@ -52,8 +73,8 @@ pub(super) enum Ended {
     Quit,
     /// It was interrupted, or nobody looked any more.
     Interrupted,
-    /// There is nothing to watch, and why.
-    Nothing(String),
+    /// There is nothing to watch.
+    Nothing(Nothing),
 }
 
 /// How keys and cells are understood.
@@ -78,13 +99,28 @@ pub(super) struct Shell {
     /// The shell has the terminal.
     stopped: bool,
     next_frame: Instant,
+    /// Where logs come from, once it is known.
+    client: Option<kube::Client>,
+    /// The log that is followed.
+    log: Option<Log>,
 }
 
 impl Shell {
     /// A war room on this screen.
     pub(super) fn new(screen: Screen, app: App, looks: Looks, clock: Option<Clock>) -> Self {
         let next_frame = Instant::from_std(clock::monotonic());
-        Self { screen, app, looks, clock, wanted: true, urgent: true, stopped: false, next_frame }
+        Self {
+            screen,
+            app,
+            looks,
+            clock,
+            wanted: true,
+            urgent: true,
+            stopped: false,
+            next_frame,
+            client: None,
+            log: None,
+        }
     }
 
     /// Draws the first frame, before anything is looked for.
@@ -100,12 +136,13 @@ impl Shell {
     pub(super) async fn run(
         mut self,
         mut inputs: Receiver<Input>,
-        mut opening: JoinHandle<Result<Watched, String>>,
+        mut notices: Receiver<String>,
+        mut opening: JoinHandle<Result<Watched, Nothing>>,
     ) -> io::Result<Ended> {
         let mut ticks = interval(TICK);
         ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
-        let mut watched: Option<Watched> = None;
-        let mut opened = false;
+        let mut observations: Option<Receiver<Observation>> = None;
+        let mut kept = None;
         let mut batch = Vec::with_capacity(BATCH);
         loop {
             self.wanted |= self.app.take_changed();
@@ -130,23 +167,33 @@ impl Shell {
                         return Ok(ended);
                     }
                 }
-                found = &mut opening, if !opened => {
-                    opened = true;
-                    match found.unwrap_or_else(|error| Err(format!("this should not have happened: {error}"))) {
+                found = &mut opening, if kept.is_none() => {
+                    let found = found.unwrap_or_else(|error| Err(Nothing::failed(error.to_string())));
+                    match found {
                         Ok(found) => {
-                            self.clock = Some(found.clock);
-                            watched = Some(found);
+                            (self.clock, self.client) = (Some(found.clock), found.client);
+                            observations = Some(found.observations);
+                            kept = Some(found._kept);
+                            if let Some(target) = found.target {
+                                self.perform(Event::Found(Box::new(target)))?;
+                            }
                             self.tick()?;
                         }
-                        Err(why) => return Ok(Ended::Nothing(why)),
+                        Err(nothing) => return Ok(Ended::Nothing(nothing)),
                     }
+                }
+                Some(notice) = notices.recv() => {
+                    self.perform(Event::Notice(notice))?;
                 }
                 () = self.screen.ready(), if waits && !self.screen.is_ready() => {}
                 () = sleep_until(self.next_frame), if waits && !due && self.screen.is_ready() => {}
-                count = receive(&mut watched, &mut batch), if watched.is_some() => {
+                batch = logs::next(&mut self.log) => {
+                    self.perform(Event::Logs(batch))?;
+                }
+                count = receive(&mut observations, &mut batch) => {
                     if count == 0 {
                         // Nobody delivers any more: what is known stays, and ages.
-                        watched = None;
+                        observations = None;
                     }
                     for observation in batch.drain(..) {
                         if let Some(ended) = self.perform(Event::Observed(Box::new(observation)))? {
@@ -207,7 +254,19 @@ impl Shell {
                     self.screen.repaint();
                     (self.wanted, self.urgent) = (true, true);
                 }
-                Effect::FollowLogs { .. } | Effect::StopLogs => {}
+                Effect::FollowLogs { pod, container } => {
+                    let namespace = self.app.target().map(|target| target.namespace.clone());
+                    match (self.client.clone(), namespace) {
+                        (Some(client), Some(namespace)) => {
+                            self.log = Some(Log::follow(client, namespace, pod, container));
+                        }
+                        _ => {
+                            let ended = Some("logs come from Kubernetes, which is not asked here".to_owned());
+                            self.app.update(Event::Logs(LogBatch { pod, lines: Vec::new(), ended }));
+                        }
+                    }
+                }
+                Effect::StopLogs => self.log = None,
                 Effect::SaveFrame => {
                     let Self { app, looks, screen, .. } = self;
                     let picture = screen.picture(|frame| view(app, &looks.keymap, &looks.look, frame))?;
@@ -247,9 +306,9 @@ impl Shell {
 }
 
 /// Waits for something to be delivered; 0: nobody delivers any more.
-async fn receive(watched: &mut Option<Watched>, batch: &mut Vec<Observation>) -> usize {
-    match watched {
-        Some(watched) => watched.observations.recv_many(batch, BATCH).await,
+async fn receive(observations: &mut Option<Receiver<Observation>>, batch: &mut Vec<Observation>) -> usize {
+    match observations {
+        Some(observations) => observations.recv_many(batch, BATCH).await,
         None => std::future::pending().await,
     }
 }

@@ -73,7 +73,17 @@ impl Shared {
         denied: Vec<(String, String)>,
     ) -> Self {
         let changed = tokio::sync::watch::Sender::new(world.cluster.version());
-        Self { world: Mutex::new(world), changed, clock, skipped_ms: AtomicI64::new(0), token, scenario, seed, speed, denied }
+        Self {
+            world: Mutex::new(world),
+            changed,
+            clock,
+            skipped_ms: AtomicI64::new(0),
+            token,
+            scenario,
+            seed,
+            speed,
+            denied,
+        }
     }
 
     /// The world as it is now.

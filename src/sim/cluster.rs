@@ -70,6 +70,7 @@ impl Cluster {
     /// One second passes: `now` is a whole second, and engines have come as far.
     pub(crate) fn tick(&mut self, now: At, serving: &mut dyn Serving, happened: &[Happened]) {
         self.desk.now = now;
+        self.desk.store.forget(now);
         self.kubelet.heard(serving, happened);
         self.kubelet.step(&mut self.desk, serving);
         let second = now.0 / 1000;

@@ -25,6 +25,8 @@ struct Engine {
     serves: At,
     told: bool,
     dies: Option<At>,
+    /// Its process is gone; what it wrote is still there.
+    dead: bool,
 }
 
 impl Idle {
@@ -34,7 +36,7 @@ impl Idle {
     }
 
     fn serves(&self, pod: &str) -> bool {
-        self.engines.get(pod).is_some_and(|e| e.told)
+        self.engines.get(pod).is_some_and(|e| e.told && !e.dead)
     }
 }
 
@@ -42,7 +44,7 @@ impl Serving for Idle {
     fn launch(&mut self, at: At, launch: Launch) {
         let dies = launch.args.iter().find_map(|a| a.strip_prefix(DIES)).and_then(|s| s.parse::<f64>().ok());
         let engine =
-            Engine { started: at, serves: at.plus(self.load_s), told: false, dies: dies.map(|s| at.plus(s)), launch };
+            Engine { started: at, serves: at.plus(self.load_s), told: false, dies: dies.map(|s| at.plus(s)), dead: false, launch };
         self.engines.insert(engine.launch.pod.clone(), engine);
     }
 
@@ -55,20 +57,20 @@ impl Serving for Idle {
     }
 
     fn next(&self) -> Option<At> {
-        self.engines.values().flat_map(|e| [Some(e.serves).filter(|_| !e.told), e.dies]).flatten().min()
+        self.engines.values().filter(|e| !e.dead).flat_map(|e| [Some(e.serves).filter(|_| !e.told), e.dies]).flatten().min()
     }
 
     fn advance(&mut self, to: At) -> Vec<Happened> {
         let mut happened = Vec::new();
-        for (pod, engine) in &mut self.engines {
+        for (pod, engine) in self.engines.iter_mut().filter(|(_, e)| !e.dead) {
             if let Some(at) = engine.dies.filter(|at| *at <= to) {
+                engine.dead = true;
                 happened.push(Happened::Died { pod: pod.clone(), at, code: 1, reason: "Error" });
             } else if !engine.told && engine.serves <= to {
                 engine.told = true;
                 happened.push(Happened::Serving { pod: pod.clone(), at: engine.serves });
             }
         }
-        self.engines.retain(|_, e| e.dies.is_none_or(|at| at > to));
         happened
     }
 
@@ -87,7 +89,10 @@ impl Serving for Idle {
     }
 
     fn gateway_page(&self) -> String {
-        format!("# TYPE envoy_cluster_membership_healthy gauge\nenvoy_cluster_membership_healthy{{envoy_cluster_name=\"llm\"}} {}\n", self.routed.len())
+        format!(
+            "# TYPE envoy_cluster_membership_healthy gauge\nenvoy_cluster_membership_healthy{{envoy_cluster_name=\"llm\"}} {}\n",
+            self.routed.len()
+        )
     }
 
     fn gpu_page(&self, node: &str) -> Option<String> {
@@ -112,6 +117,6 @@ impl Serving for Idle {
     }
 
     fn load(&self, pod: &str) -> Option<Load> {
-        self.engines.contains_key(pod).then_some(self.load)
+        self.engines.get(pod).filter(|e| !e.dead).map(|_| self.load)
     }
 }

@@ -144,7 +144,8 @@ fn past(
     let begins = At(begins.0 - begins.0.rem_euclid(1000));
     let mut world = World::new(setup, serving(begins), begins, seed);
     if let Some(directory) = recordings {
-        let failed = |source| SimError::Recordings { path: crate::text::clean(&directory.display().to_string(), 200), source };
+        let failed =
+            |source| SimError::Recordings { path: crate::text::clean(&directory.display().to_string(), 200), source };
         Ring::new(directory).and_then(|mut ring| ring.record(&mut world, opens)).map_err(failed)?;
     } else {
         world.advance(opens);
@@ -180,7 +181,8 @@ impl Handle {
 
     /// Writes the kubeconfig, readable by nobody else.
     pub fn write_kubeconfig(&self, path: &Path) -> Result<(), SimError> {
-        let failed = |source| SimError::Kubeconfig { path: crate::text::clean(&path.display().to_string(), 200), source };
+        let failed =
+            |source| SimError::Kubeconfig { path: crate::text::clean(&path.display().to_string(), 200), source };
         let mut options = OpenOptions::new();
         options.write(true).create(true).truncate(true);
         #[cfg(unix)]

@@ -116,7 +116,7 @@ fn touches(change: &TemplateChange, mechanism: Mechanism) -> Touches {
     let flag = flag.replace('_', "-");
     let has = |list: &[&str]| list.contains(&flag.as_str());
     let own = match mechanism {
-        Mechanism::KvCachePressure => has(OF_CACHE),
+        Mechanism::KvCachePressure | Mechanism::CrashLoop => has(OF_CACHE),
         Mechanism::QueueSaturation | Mechanism::AdmissionRejected | Mechanism::RequestsAbandoned => {
             has(OF_CACHE) || has(OF_QUEUE)
         }
@@ -124,7 +124,6 @@ fn touches(change: &TemplateChange, mechanism: Mechanism) -> Touches {
         Mechanism::DecodeSlowdown | Mechanism::BatchContention => has(OF_DECODE),
         Mechanism::FrontendStarved => has(OF_FRONT),
         Mechanism::EngineLoopBlocked => has(OF_PREFILL) || has(OF_DECODE),
-        Mechanism::CrashLoop => has(OF_CACHE),
         _ => false,
     };
     if own || has(OF_COMPUTE) { Touches::Knob } else { Touches::Nothing }
@@ -172,9 +171,8 @@ pub(super) fn regression(facts: &Facts<'_>, split: &Split) -> Option<Finding> {
     let other = other_change(facts);
     let confidence = match (worse, at_rollout, touched) {
         (true, _, Touches::Knob) => Confidence::High,
-        (true, ..) => Confidence::Medium,
         (false, true, Touches::Knob) if other.is_none() => Confidence::High,
-        (false, true, Touches::Knob) => Confidence::Medium,
+        (true, ..) | (false, true, Touches::Knob) => Confidence::Medium,
         (false, true, Touches::Anything) if other.is_none() => Confidence::Medium,
         // Something else changed at the same time, and the diff names nothing: coincidence is no evidence.
         _ => return crashes(facts),

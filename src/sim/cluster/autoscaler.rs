@@ -89,7 +89,6 @@ fn one(desk: &mut Desk, serving: &dyn Serving, autoscaler: &Object, memory: &mut
         "the HPA controller was able to get the target's current scale",
     );
     let current = int(&target, "/spec/replicas").unwrap_or(0);
-    let existing = int(&target, "/status/replicas").unwrap_or(0);
     let (least, most) =
         (int(autoscaler, "/spec/minReplicas").unwrap_or(1), int(autoscaler, "/spec/maxReplicas").unwrap_or(1));
     if current == 0 && least != 0 {
@@ -99,7 +98,7 @@ fn one(desk: &mut Desk, serving: &dyn Serving, autoscaler: &Object, memory: &mut
             "ScalingDisabled",
             "scaling is disabled since the replica count of the target is zero",
         );
-        conditions.write(desk, autoscaler, Some((existing, 0)), &json!({}));
+        conditions.write(desk, autoscaler, Some((current, 0)), &json!({}));
         return;
     }
     let pods: Vec<Object> = desk
@@ -113,7 +112,7 @@ fn one(desk: &mut Desk, serving: &dyn Serving, autoscaler: &Object, memory: &mut
     let Some(best) = proposals.iter().max_by_key(|p| p.replicas).cloned() else {
         let what = "the HPA was unable to compute the replica count: no metrics returned from resource metrics API";
         conditions.put("ScalingActive", false, "FailedGetResourceMetric", what);
-        conditions.write(desk, autoscaler, Some((existing, current)), &json!({}));
+        conditions.write(desk, autoscaler, Some((current, current)), &json!({}));
         return;
     };
     let found = format!("the HPA was able to successfully calculate a replica count from {}", best.name);
@@ -140,7 +139,7 @@ fn one(desk: &mut Desk, serving: &dyn Serving, autoscaler: &Object, memory: &mut
     if let Some(at) = scaled {
         more["lastScaleTime"] = json!(time(at));
     }
-    conditions.write(desk, autoscaler, Some((existing, wanted)), &more);
+    conditions.write(desk, autoscaler, Some((current, wanted)), &more);
 }
 
 #[derive(Clone, Copy)]

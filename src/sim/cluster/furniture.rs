@@ -36,7 +36,7 @@ pub(crate) fn install(cluster: &mut Cluster, workload_namespace: &str) {
         &json!({
             "metadata": {"name": "cpu-node-1", "labels": {"kubernetes.io/hostname": "cpu-node-1",
                 "kubernetes.io/os": "linux", "kubernetes.io/arch": "amd64"}},
-            "status": {"capacity": {"cpu": "32", "memory": "128Gi", "pods": "110", "ephemeral-storage": "400Gi"}},
+            "status": {"capacity": {"cpu": "64", "memory": "512Gi", "pods": "110", "ephemeral-storage": "400Gi"}},
         }),
     );
     put(

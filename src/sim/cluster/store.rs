@@ -9,12 +9,14 @@ use serde_json::Value;
 
 use super::json::{int, set, text};
 use super::kinds::Kind;
+use crate::domain::At;
 
 /// An object as it was at one moment.
 pub(crate) type Object = Arc<Value>;
 
-/// The log's length: some minutes of a busy incident, as a kube-apiserver's watch cache.
+/// The log's length and the age of its oldest line (s): a kube-apiserver forgets after five to ten minutes.
 const LOG: usize = 4096;
+const LOG_S: f64 = 600.0;
 
 /// What happened to an object.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -28,6 +30,7 @@ pub(crate) enum Change {
 #[derive(Debug, Clone)]
 pub(crate) struct Entry {
     pub(crate) version: u64,
+    pub(crate) at: At,
     pub(crate) kind: Kind,
     pub(crate) change: Change,
     /// As it is now; for a deletion, as it last was, with the version of the deletion.
@@ -46,11 +49,20 @@ pub(crate) struct Store {
     log: VecDeque<Entry>,
     /// The version up to which the log has been forgotten.
     forgotten: u64,
+    now: At,
 }
 
 impl Store {
     pub(crate) fn new() -> Self {
-        Self { objects: BTreeMap::new(), version: 1, log: VecDeque::new(), forgotten: 0 }
+        Self { objects: BTreeMap::new(), version: 1, log: VecDeque::new(), forgotten: 0, now: At(0) }
+    }
+
+    /// Time passes: what is too old is forgotten.
+    pub(crate) fn forget(&mut self, now: At) {
+        self.now = now;
+        while let Some(oldest) = self.log.pop_front_if(|e| now.since(e.at) > LOG_S) {
+            self.forgotten = oldest.version;
+        }
     }
 
     /// The version of the latest change.
@@ -186,7 +198,7 @@ impl Store {
     }
 
     fn write(&mut self, kind: Kind, change: Change, object: Object, before: Option<Object>) {
-        self.log.push_back(Entry { version: self.version, kind, change, object, before });
+        self.log.push_back(Entry { version: self.version, at: self.now, kind, change, object, before });
         if self.log.len() > LOG
             && let Some(oldest) = self.log.pop_front()
         {
