@@ -159,7 +159,10 @@ fn a_heartbeat_of_a_node_is_no_change() {
         let cluster = serving().await;
         let mut told = Told::by(&cluster);
         told.until("the nodes", |s| s.cluster.iter().any(|(_, f)| f.nodes.iter().flatten().count() == 1)).await;
-        told.until("the count", |s| s.cluster.iter().any(|(_, f)| f.nodes.iter().flatten().any(|n| n.gpus_taken == Some(1)))).await;
+        told.until("the count", |s| {
+            s.cluster.iter().any(|(_, f)| f.nodes.iter().flatten().any(|n| n.gpus_taken == Some(1)))
+        })
+        .await;
         let known = told.snapshot.cluster.as_ref().map(|(_, f)| std::sync::Arc::clone(f)).expect("facts");
         let mut beat = node("gpu-1");
         beat["status"]["conditions"][0]["lastHeartbeatTime"] = json!("2026-06-08T03:00:10Z");
@@ -202,10 +205,16 @@ fn gateways_exporters_and_taken_gpus_are_found_around_it() {
         cluster.put(exporters, stranger("gpu-operator", "dcgm-1", "gpu-1", &dcgm, 9400));
         cluster.put(exporters, stranger("gpu-operator", "dcgm-2", "gpu-2", &dcgm, 9400));
         let mut told = Told::by(&cluster);
-        told.until("the count", |s| s.cluster.iter().any(|(_, f)| f.nodes.iter().flatten().any(|n| n.gpus_taken == Some(1)))).await;
+        told.until("the count", |s| {
+            s.cluster.iter().any(|(_, f)| f.nodes.iter().flatten().any(|n| n.gpus_taken == Some(1)))
+        })
+        .await;
         let found = told.neighbours.borrow().clone();
         let found: Vec<_> = found.iter().map(|n| (n.role, n.pod.as_str(), n.port, n.path.as_str())).collect();
-        assert_eq!(found, [(Role::Gpus, "dcgm-1", 9400, "/metrics"), (Role::Gateway, "gw", 19_001, "/stats/prometheus")]);
+        assert_eq!(
+            found,
+            [(Role::Gpus, "dcgm-1", 9400, "/metrics"), (Role::Gateway, "gw", 19_001, "/stats/prometheus")]
+        );
     });
 }
 
@@ -222,7 +231,8 @@ fn nodes_that_may_not_be_read_are_said_with_a_remedy_and_everything_else_goes_on
         let error = told.watch("nodes").error.expect("a reason");
         assert!(error.contains("not allowed") && error.contains("allow 'list' and 'watch' on 'nodes'"), "{error}");
         told.until("the workload", |s| pods(s) == ["vllm-1-a"]).await;
-        told.until("that GPUs are not counted", |s| state(s, "pods of all namespaces") == Some(SourceState::Denied)).await;
+        told.until("that GPUs are not counted", |s| state(s, "pods of all namespaces") == Some(SourceState::Denied))
+            .await;
         let (_, facts) = told.snapshot.cluster.clone().expect("facts");
         assert_eq!(facts.nodes, None);
         cluster.heal();
@@ -236,7 +246,8 @@ fn pods_that_may_not_be_read_do_not_hold_the_workload_back() {
         let cluster = serving().await;
         cluster.fault("namespaces/llm/pods", Fault::Denied);
         let mut told = Told::by(&cluster);
-        told.until("the workload alone", |s| s.cluster.iter().any(|(_, f)| f.workload.is_some() && f.pods.is_empty())).await;
+        told.until("the workload alone", |s| s.cluster.iter().any(|(_, f)| f.workload.is_some() && f.pods.is_empty()))
+            .await;
         assert_eq!(told.watch("pods").state, SourceState::Denied);
         assert_eq!(told.watch("pods").heard, None, "so that nobody takes it for none");
     });
@@ -387,7 +398,9 @@ fn a_target_is_found_by_every_name_that_kubectl_takes() {
         let said = resolve("deploy/vlm", place(&client, "llm")).await.unwrap_err();
         assert!(said.is_usage());
         let said = said.to_string();
-        for words in ["no Deployment 'vlm' in namespace 'llm' of context 'test'", "did you mean deploy/vllm?", "sts/chat"] {
+        for words in
+            ["no Deployment 'vlm' in namespace 'llm' of context 'test'", "did you mean deploy/vllm?", "sts/chat"]
+        {
             assert!(said.contains(words), "{said}");
         }
         let said = resolve("vllm", place(&client, "other")).await.unwrap_err().to_string();
@@ -407,7 +420,10 @@ fn without_a_target_the_only_engine_is_taken_and_two_are_named() {
         assert_eq!(only_engine(place(&client, "llm")).await.expect("the only one"), target());
         cluster.put(DEPLOYMENTS, deployment("canary", "vllm:0.33"));
         let said = only_engine(place(&client, "llm")).await.unwrap_err();
-        assert!(said.is_usage() && said.to_string().contains("2 inference engines (deploy/canary, deploy/vllm)"), "{said}");
+        assert!(
+            said.is_usage() && said.to_string().contains("2 inference engines (deploy/canary, deploy/vllm)"),
+            "{said}"
+        );
         let said = only_engine(place(&client, "empty")).await.unwrap_err().to_string();
         assert!(said.contains("no inference engine in namespace 'empty'") && said.contains("deploy/NAME"), "{said}");
     });
@@ -418,7 +434,9 @@ fn a_server_that_does_not_say_is_no_fault_of_what_was_typed() {
     run(async {
         let cluster = serving().await;
         let client = cluster.client();
-        for (fault, reason) in [(Fault::Hang, "in time"), (Fault::Denied, "not allowed"), (Fault::Answer(401, String::new()), "log in")] {
+        for (fault, reason) in
+            [(Fault::Hang, "in time"), (Fault::Denied, "not allowed"), (Fault::Answer(401, String::new()), "log in")]
+        {
             cluster.fault("/", fault);
             let said = resolve("deploy/vllm", place(&client, "llm")).await.unwrap_err();
             assert!(matches!(said, ResolveError::Trouble { .. }) && !said.is_usage(), "{said}");

@@ -130,7 +130,10 @@ fn a_pod_that_loads_refuses_and_serves_once_it_has_loaded_and_one_without_an_add
         open.until("a refusal", refused).await;
         cluster.port(&format!("vllm-1-a:{METRICS}"), Port::Page(ENGINE.to_owned()));
         open.until("a page", |s| pages(s, "vllm-1-a") > 0).await;
-        assert!(endpoint(&open.snapshot, "vllm-1-p").is_some_and(|e| e.attempts.is_empty()), "it is known, and not asked");
+        assert!(
+            endpoint(&open.snapshot, "vllm-1-p").is_some_and(|e| e.attempts.is_empty()),
+            "it is known, and not asked"
+        );
         assert_eq!(cluster.count("vllm-1-p:"), 0);
         cluster.port(&format!("vllm-1-p:{METRICS}"), Port::Page(ENGINE.to_owned()));
         cluster.put(PODS, pod("vllm", "vllm-1-p", "gpu-1"));
@@ -196,10 +199,14 @@ fn the_past_comes_before_the_present_under_the_same_names_and_what_is_not_there_
         fs::create_dir(history.path().join("empty")).expect("a directory");
         recorded::record(&history.path().join("dcgm"), [DCGM, DCGM, DCGM].map(str::to_owned));
         let mut open = Open::on(&cluster, Some(history.path()));
-        let past = |s: &Snapshot| endpoint(s, "vllm-1-a").map_or(0, |e| e.tracks.iter().map(|t| t.points().len()).sum());
+        let past =
+            |s: &Snapshot| endpoint(s, "vllm-1-a").map_or(0, |e| e.tracks.iter().map(|t| t.points().len()).sum());
         open.until("the past", move |s| past(s) > 1).await;
         let recorded = past(&open.snapshot);
-        open.until("a live page", |s| endpoint(s, "vllm-1-a").is_some_and(|e| e.last_page() > Some(warroom::domain::At(1_790_000_000_000)))).await;
+        open.until("a live page", |s| {
+            endpoint(s, "vllm-1-a").is_some_and(|e| e.last_page() > Some(warroom::domain::At(1_790_000_000_000)))
+        })
+        .await;
         assert!(past(&open.snapshot) > recorded, "the present goes on from it");
         assert!(open.first("recorded vllm-1-a") < open.first("page vllm-1-a"));
         assert_eq!(open.snapshot.gpus.iter().map(|g| g.points.len()).collect::<Vec<_>>(), [3], "GPUs have a past too");
@@ -269,7 +276,8 @@ fn check_judges_a_workload_of_a_cluster_and_prints_the_contract() {
         let cluster = serving().await;
         cluster.port(&format!("vllm-1-a:{METRICS}"), Port::Page(ENGINE.to_owned()));
         let run = checked(&cluster, &["deploy/vllm", "--for", "3s", "-o", "json"]);
-        let json: Value = serde_json::from_str(&run.stdout).unwrap_or_else(|e| panic!("{e}: {} {}", run.stdout, run.stderr));
+        let json: Value =
+            serde_json::from_str(&run.stdout).unwrap_or_else(|e| panic!("{e}: {} {}", run.stdout, run.stderr));
         assert_eq!(run.code, Some(0), "{json:#}");
         assert_eq!(json["verdict"], "idle", "the same page again and again: nothing is asked of it");
         assert_eq!(json["target"]["namespace"], "llm");
@@ -285,7 +293,8 @@ fn without_a_target_check_takes_the_only_engine_of_the_namespace() {
     run(async {
         let cluster = serving().await;
         let run = checked(&cluster, &["--for", "1s", "-o", "json"]);
-        let json: Value = serde_json::from_str(&run.stdout).unwrap_or_else(|e| panic!("{e}: {} {}", run.stdout, run.stderr));
+        let json: Value =
+            serde_json::from_str(&run.stdout).unwrap_or_else(|e| panic!("{e}: {} {}", run.stdout, run.stderr));
         assert_eq!(json["target"]["name"], "vllm");
         cluster.put(DEPLOYMENTS, deployment("canary", "vllm:0.33"));
         cluster.put(REPLICA_SETS, cluster::replica_set("canary"));
@@ -297,9 +306,17 @@ fn without_a_target_check_takes_the_only_engine_of_the_namespace() {
 fn what_is_typed_wrongly_about_a_cluster_is_named_with_a_remedy() {
     run(async {
         let cluster = serving().await;
-        refused(&checked(&cluster, &["deploy/vlm"]), 2, &["'vlm'", "namespace 'llm'", "context 'test'", "did you mean deploy/vllm?"]);
+        refused(
+            &checked(&cluster, &["deploy/vlm"]),
+            2,
+            &["'vlm'", "namespace 'llm'", "context 'test'", "did you mean deploy/vllm?"],
+        );
         refused(&checked(&cluster, &["pod/x"]), 2, &["'pod/x' is no workload", "deploy/NAME"]);
-        refused(&checked(&cluster, &["deploy/vllm", "--context", "tset"]), 2, &["no context 'tset'", "did you mean 'test'?"]);
+        refused(
+            &checked(&cluster, &["deploy/vllm", "--context", "tset"]),
+            2,
+            &["no context 'tset'", "did you mean 'test'?"],
+        );
         refused(&checked(&cluster, &["deploy/vllm", "-n", "../x"]), 2, &["--namespace", "'../x'"]);
         refused(&checked(&cluster, &["deploy/vllm", "--request-timeout", "soon"]), 2, &["--request-timeout", "30s"]);
         refused(&checked(&cluster, &["deploy/vllm", "--engine", "http://x/"]), 2, &["--engine"]);
@@ -324,5 +341,70 @@ fn a_cluster_that_cannot_be_asked_is_a_failure_and_no_usage_error() {
         let mut gone = cluster.clone();
         gone.url = format!("http://{free}");
         refused(&checked(&gone, &["deploy/vllm"]), 1, &["refuses connections"]);
+    });
+}
+
+// ---- against the simulated cluster ---------------------------------------------------------------------------------
+
+#[cfg(feature = "sim")]
+#[allow(dead_code, reason = "each test file uses a part of it")]
+#[path = "support/sim.rs"]
+mod sim;
+
+#[cfg(feature = "sim")]
+#[test]
+fn a_session_on_the_simulated_cluster_is_dated_by_its_clock_at_any_speed() {
+    use warroom::sim::serve::{Options, serve};
+    run(async {
+        let options = Options { opens_ms: Some(sim::OPENS), speed: 60.0, ..Options::default() };
+        let handle = serve(sim::setup(), |_| sim::engines(0.0), options).await.expect("it opens");
+        let config = Config::default();
+        let client = kube::Config::new(format!("{}/{}", handle.url, handle.token).parse().expect("a URL"));
+        let client = warroom::apiserver::connect::client(client).expect("a client");
+        let target = WorkloadRef { namespace: sim::NAMESPACE.into(), name: sim::NAME.into(), ..target() };
+        let decoder = Arc::new(check::decoder(&config).expect("the dialects load"));
+        let (session, deliveries) = Session::open(client, target, handle.clock, decoder, &config, None);
+        let mut open = Open { session: Some(session), deliveries, snapshot: Snapshot::default(), order: Vec::new() };
+        let ready = |s: &Snapshot| s.cluster.as_ref().map_or(0, |(_, f)| f.pods.iter().filter(|p| p.ready).count());
+        open.until("two Ready pods", move |s| ready(s) == 2).await;
+        let (first, facts) = open.snapshot.cluster.clone().expect("facts");
+        assert_eq!(facts.workload.as_ref().and_then(|w| w.revision), Some(41));
+        assert!(facts.pods.iter().all(|p| p.revision == Some(41) && p.metrics_port == Some(8000)));
+        assert_eq!(facts.autoscaler.as_ref().map(|a| (a.min, a.max)), Some((2, 6)));
+        open.until("both nodes", |s| {
+            s.cluster.iter().any(|(_, f)| f.nodes.iter().flatten().filter(|n| n.gpus == 8).count() == 2)
+        })
+        .await;
+        // Two of its minutes are two seconds here, and nothing is older than its watch may be silent.
+        open.until("two minutes", |s| s.cluster.iter().any(|(at, _)| *at > first.plus(120.0))).await;
+        let now = warroom::domain::At(handle.clock.unix_ms());
+        for watch in &open.snapshot.watches {
+            let age = watch.heard.map(|heard| now.since(heard));
+            assert!(age.is_some_and(|age| (-1.0..300.0).contains(&age)), "{watch:?} is {age:?} s old");
+        }
+    });
+}
+
+#[cfg(feature = "sim")]
+#[test]
+fn check_on_the_simulated_cluster_names_what_it_may_not_read() {
+    use warroom::sim::serve::{Options, serve};
+    run(async {
+        let denied = vec![("list".to_owned(), "nodes".to_owned()), ("get".to_owned(), "pods/proxy".to_owned())];
+        let options = Options { opens_ms: Some(sim::OPENS), denied, ..Options::default() };
+        let handle = serve(sim::setup(), |_| sim::engines(0.0), options).await.expect("it opens");
+        let dir = tempfile::tempdir().expect("a directory");
+        let file = dir.path().join("config");
+        handle.write_kubeconfig(&file).expect("a file");
+        let file = file.to_str().expect("UTF-8");
+        let run = program::check(["--kubeconfig", file, "--for", "3s", "-o", "json", sim::NAME]);
+        let json: Value =
+            serde_json::from_str(&run.stdout).unwrap_or_else(|e| panic!("{e}: {} {}", run.stdout, run.stderr));
+        assert_eq!(run.code, Some(5), "nothing can be told without pages: {}", json["sentence"]);
+        assert_eq!(json["target"]["name"], sim::NAME);
+        let sources = json["sources"].to_string();
+        for words in ["allow 'get' on 'pods/proxy'", "allow 'list' and 'watch' on 'nodes'"] {
+            assert!(sources.contains(words), "no '{words}' in {sources}");
+        }
     });
 }

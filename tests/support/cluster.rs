@@ -81,9 +81,8 @@ impl Cluster {
                         let serving = serving.clone();
                         async move { serving.answer(&request).await }
                     });
-                    let _ = hyper::server::conn::http1::Builder::new()
-                        .serve_connection(TokioIo::new(stream), answer)
-                        .await;
+                    let _ =
+                        hyper::server::conn::http1::Builder::new().serve_connection(TokioIo::new(stream), answer).await;
                 });
             }
         });
@@ -187,7 +186,9 @@ impl Cluster {
             Some(Fault::Hang) => std::future::pending().await,
             Some(Fault::Reset) => return Err(std::io::Error::other("reset")),
             Some(Fault::Answer(code, body)) => return Ok(text(code, body)),
-            Some(Fault::Denied) => return Ok(status(403, "Forbidden", "it is forbidden: User \"test\" cannot do that")),
+            Some(Fault::Denied) => {
+                return Ok(status(403, "Forbidden", "it is forbidden: User \"test\" cannot do that"));
+            }
         }
         let path = request.uri().path();
         let query = request.uri().query().unwrap_or_default();
@@ -227,7 +228,10 @@ impl Cluster {
         if let Some(list) = state.list(path, query) {
             let items: Vec<&Value> = list.iter().collect();
             let version = state.version.to_string();
-            return text(200, json!({"kind": "List", "metadata": {"resourceVersion": version}, "items": items}).to_string());
+            return text(
+                200,
+                json!({"kind": "List", "metadata": {"resourceVersion": version}, "items": items}).to_string(),
+            );
         }
         let (list, name) = path.rsplit_once('/').unwrap_or_default();
         match state.objects.get(list).and_then(|l| l.get(name)) {
@@ -244,7 +248,8 @@ impl Cluster {
         let (sender, mut receiver) = mpsc::unbounded_channel();
         let mut state = self.state();
         if from < state.forgotten {
-            let gone = json!({"kind": "Status", "code": 410, "reason": "Expired", "message": "too old resource version"});
+            let gone =
+                json!({"kind": "Status", "code": 410, "reason": "Expired", "message": "too old resource version"});
             let _ = sender.send(json!({"type": "ERROR", "object": gone}));
         } else {
             for (list, version, event) in &state.history {
@@ -283,7 +288,9 @@ impl State {
     fn list(&self, path: &str, query: &str) -> Option<Vec<Value>> {
         let of_all = path.strip_prefix("/api/v1/").filter(|p| !p.contains('/'));
         let fits = |key: &str| match of_all {
-            Some(plural) => key == path || (key.starts_with("/api/v1/namespaces/") && key.ends_with(&format!("/{plural}"))),
+            Some(plural) => {
+                key == path || (key.starts_with("/api/v1/namespaces/") && key.ends_with(&format!("/{plural}")))
+            }
             None => key == path,
         };
         // What holds no object yet is a list all the same, as long as it is named like one.
@@ -302,7 +309,15 @@ impl State {
             }) && node.is_none_or(|n| object["spec"]["nodeName"] == n)
                 && named.is_none_or(|n| object["metadata"]["name"] == n)
         };
-        Some(self.objects.iter().filter(|(k, _)| fits(k)).flat_map(|(_, l)| l.values()).filter(wanted).cloned().collect())
+        Some(
+            self.objects
+                .iter()
+                .filter(|(k, _)| fits(k))
+                .flat_map(|(_, l)| l.values())
+                .filter(wanted)
+                .cloned()
+                .collect(),
+        )
     }
 }
 
@@ -312,7 +327,10 @@ struct SyncStream(std::pin::Pin<Box<dyn futures::Stream<Item = Result<Frame<Byte
 impl futures::Stream for SyncStream {
     type Item = Result<Frame<Bytes>, Infallible>;
 
-    fn poll_next(mut self: std::pin::Pin<&mut Self>, cx: &mut std::task::Context<'_>) -> std::task::Poll<Option<Self::Item>> {
+    fn poll_next(
+        mut self: std::pin::Pin<&mut Self>,
+        cx: &mut std::task::Context<'_>,
+    ) -> std::task::Poll<Option<Self::Item>> {
         self.0.as_mut().poll_next(cx)
     }
 }
