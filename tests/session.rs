@@ -197,6 +197,7 @@ fn the_past_comes_before_the_present_under_the_same_names_and_what_is_not_there_
             recorded::healthy(&history.path().join(name), "lab-model");
         }
         fs::create_dir(history.path().join("empty")).expect("a directory");
+        recorded::record(&history.path().join("dcgm"), [DCGM, DCGM, DCGM].map(str::to_owned));
         let mut open = Open::on(&cluster, Some(history.path()));
         let past =
             |s: &Snapshot| endpoint(s, "vllm-1-a").map_or(0, |e| e.tracks.iter().map(|t| t.points().len()).sum());
@@ -208,6 +209,8 @@ fn the_past_comes_before_the_present_under_the_same_names_and_what_is_not_there_
         .await;
         assert!(past(&open.snapshot) > recorded, "the present goes on from it");
         assert!(open.first("recorded vllm-1-a") < open.first("page vllm-1-a"));
+        assert_eq!(open.snapshot.gpus.iter().map(|g| g.points.len()).collect::<Vec<_>>(), [3], "GPUs have a past too");
+        assert_eq!(endpoint(&open.snapshot, "dcgm").map(|e| e.role), Some(Role::Gpus));
         open.until("that the old one is gone", |s| endpoint(s, "vllm-0-old").is_some_and(|e| e.gone)).await;
         assert!(pages(&open.snapshot, "vllm-0-old") > 0);
     });
@@ -335,7 +338,73 @@ fn a_cluster_that_cannot_be_asked_is_a_failure_and_no_usage_error() {
         cluster.fault("/", Fault::Denied);
         refused(&checked(&cluster, &["deploy/vllm"]), 1, &["not allowed"]);
         let free = std::net::TcpListener::bind("127.0.0.1:0").expect("a port").local_addr().expect("an address");
-        let gone = Cluster { url: format!("http://{free}"), ..cluster.clone() };
+        let mut gone = cluster.clone();
+        gone.url = format!("http://{free}");
         refused(&checked(&gone, &["deploy/vllm"]), 1, &["refuses connections"]);
+    });
+}
+
+// ---- against the simulated cluster ---------------------------------------------------------------------------------
+
+#[cfg(feature = "sim")]
+#[allow(dead_code, reason = "each test file uses a part of it")]
+#[path = "support/sim.rs"]
+mod sim;
+
+#[cfg(feature = "sim")]
+#[test]
+fn a_session_on_the_simulated_cluster_is_dated_by_its_clock_at_any_speed() {
+    use warroom::sim::serve::{Options, serve};
+    run(async {
+        let options = Options { opens_ms: Some(sim::OPENS), speed: 60.0, ..Options::default() };
+        let handle = serve(sim::setup(), |_| sim::engines(0.0), options).await.expect("it opens");
+        let config = Config::default();
+        let client = kube::Config::new(format!("{}/{}", handle.url, handle.token).parse().expect("a URL"));
+        let client = warroom::apiserver::connect::client(client).expect("a client");
+        let target = WorkloadRef { namespace: sim::NAMESPACE.into(), name: sim::NAME.into(), ..target() };
+        let decoder = Arc::new(check::decoder(&config).expect("the dialects load"));
+        let (session, deliveries) = Session::open(client, target, handle.clock, decoder, &config, None);
+        let mut open = Open { session: Some(session), deliveries, snapshot: Snapshot::default(), order: Vec::new() };
+        let ready = |s: &Snapshot| s.cluster.as_ref().map_or(0, |(_, f)| f.pods.iter().filter(|p| p.ready).count());
+        open.until("two Ready pods", move |s| ready(s) == 2).await;
+        let (first, facts) = open.snapshot.cluster.clone().expect("facts");
+        assert_eq!(facts.workload.as_ref().and_then(|w| w.revision), Some(41));
+        assert!(facts.pods.iter().all(|p| p.revision == Some(41) && p.metrics_port == Some(8000)));
+        assert_eq!(facts.autoscaler.as_ref().map(|a| (a.min, a.max)), Some((2, 6)));
+        open.until("both nodes", |s| {
+            s.cluster.iter().any(|(_, f)| f.nodes.iter().flatten().filter(|n| n.gpus == 8).count() == 2)
+        })
+        .await;
+        // Two of its minutes are two seconds here, and nothing is older than its watch may be silent.
+        open.until("two minutes", |s| s.cluster.iter().any(|(at, _)| *at > first.plus(120.0))).await;
+        let now = warroom::domain::At(handle.clock.unix_ms());
+        for watch in &open.snapshot.watches {
+            let age = watch.heard.map(|heard| now.since(heard));
+            assert!(age.is_some_and(|age| (-1.0..300.0).contains(&age)), "{watch:?} is {age:?} s old");
+        }
+    });
+}
+
+#[cfg(feature = "sim")]
+#[test]
+fn check_on_the_simulated_cluster_names_what_it_may_not_read() {
+    use warroom::sim::serve::{Options, serve};
+    run(async {
+        let denied = vec![("list".to_owned(), "nodes".to_owned()), ("get".to_owned(), "pods/proxy".to_owned())];
+        let options = Options { opens_ms: Some(sim::OPENS), denied, ..Options::default() };
+        let handle = serve(sim::setup(), |_| sim::engines(0.0), options).await.expect("it opens");
+        let dir = tempfile::tempdir().expect("a directory");
+        let file = dir.path().join("config");
+        handle.write_kubeconfig(&file).expect("a file");
+        let file = file.to_str().expect("UTF-8");
+        let run = program::check(["--kubeconfig", file, "--for", "3s", "-o", "json", sim::NAME]);
+        let json: Value =
+            serde_json::from_str(&run.stdout).unwrap_or_else(|e| panic!("{e}: {} {}", run.stdout, run.stderr));
+        assert_eq!(run.code, Some(5), "nothing can be told without pages: {}", json["sentence"]);
+        assert_eq!(json["target"]["name"], sim::NAME);
+        let sources = json["sources"].to_string();
+        for words in ["allow 'get' on 'pods/proxy'", "allow 'list' and 'watch' on 'nodes'"] {
+            assert!(sources.contains(words), "no '{words}' in {sources}");
+        }
     });
 }
