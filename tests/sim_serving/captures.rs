@@ -127,7 +127,6 @@ fn modelled(capture: &str, args: &[&str], from_ms: i64, to_ms: i64) -> Told {
 fn compare(capture: &str, args: &[&str]) {
     let (real, from, to) = real(capture);
     let model = modelled(capture, args, from, to);
-    println!("{capture}\n  real  {real:.4?}\n  model {model:.4?}");
     let close = |what: &str, real: f64, model: f64, floor: f64| {
         let allowed = (real * WITHIN).max(floor);
         assert!((real - model).abs() <= allowed, "{capture}: {what} is {model:.4} in the model and was {real:.4}");
