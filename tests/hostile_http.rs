@@ -690,6 +690,19 @@ fn a_dropped_poller_asks_nobody_any_more_and_one_without_a_receiver_ends() {
 }
 
 #[test]
+fn by_a_simulated_clock_five_seconds_pass_in_a_sixtieth_of_the_time_and_attempts_are_dated_by_it() {
+    let clock = Clock::simulated(1_000_000_000_000, 60.0);
+    let endpoints = vec![serve_bytes(ok("", PAGE.as_bytes()))];
+    let poller = Poller { clock, interval: Duration::from_secs(5), ..poller(endpoints, 1) };
+    let attempts = poll(poller, Duration::from_secs(2));
+    // 120 s of its time; a loaded machine may lose some places.
+    assert!((10..=26).contains(&attempts.len()), "{}", attempts.len());
+    let gaps: Vec<i64> = attempts.windows(2).map(|w| w[1].sent_ms - w[0].sent_ms).collect();
+    assert!(gaps.iter().all(|gap| *gap >= 2_400), "{gaps:?}");
+    assert!(attempts.iter().all(|a| (1_000_000_000_000..1_000_000_200_000).contains(&a.sent_ms)));
+}
+
+#[test]
 fn a_receiver_that_does_not_keep_up_holds_the_requests_back() {
     let (url, in_hand) = serve_slowly();
     let endpoints = (0..30).map(|n| url.join(&format!("/engine/{n}")).expect("a URL")).collect();

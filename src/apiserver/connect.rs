@@ -77,12 +77,11 @@ pub async fn connect(options: Options) -> Result<Connected, ConnectError> {
         Some(file) => read(file).map(Some),
         None => Kubeconfig::read().map(Some).or_else(in_a_pod).map_err(unusable),
     }?;
-    let (config, context) = match kubeconfig {
-        Some(kubeconfig) => from_kubeconfig(kubeconfig, &options).await?,
-        None => {
-            let config = Config::incluster().map_err(|e| ConnectError::Kubeconfig(clean(&e.to_string(), SHOWN)))?;
-            (config, "in-cluster".to_owned())
-        }
+    let (config, context) = if let Some(kubeconfig) = kubeconfig {
+        from_kubeconfig(kubeconfig, &options).await?
+    } else {
+        let config = Config::incluster().map_err(|e| ConnectError::Kubeconfig(clean(&e.to_string(), SHOWN)))?;
+        (config, "in-cluster".to_owned())
     };
     let namespace = options.namespace.unwrap_or_else(|| config.default_namespace.clone());
     let mut config = config;

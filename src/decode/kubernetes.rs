@@ -24,7 +24,7 @@ pub struct Objects<'a> {
     pub kind: Option<WorkloadKind>,
     /// The workload; `None` where it does not exist.
     pub workload: Option<&'a Value>,
-    /// ReplicaSets of a Deployment or ControllerRevisions of a StatefulSet; others among them are left out.
+    /// ReplicaSets of a Deployment or `ControllerRevision`s of a StatefulSet; others among them are left out.
     pub revisions: Vec<&'a Value>,
     /// Pods that its selector finds.
     pub pods: Vec<&'a Value>,

@@ -97,6 +97,13 @@ fn mechanism(mechanism: Mechanism) -> Vec<Row> {
             (RolloutRestart, Unknown, "replaces healthy replicas as well"),
             (Scale, No, "a new replica does not free the requests that hang"),
         ],
+        other => below_and_around(other),
+    }
+}
+
+/// Of mechanisms that are not the engine's own: capacity, GPUs, the gateway.
+fn below_and_around(mechanism: Mechanism) -> Vec<Row> {
+    match mechanism {
         Mechanism::ColdStart => vec![
             (Scale, No, "a further replica would load for as long"),
             (SetAutoscalerBounds, Unknown, "a higher minimum keeps replicas warm for the next time"),

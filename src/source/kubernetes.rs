@@ -59,11 +59,11 @@ impl Default for Pace {
     fn default() -> Self {
         Self {
             deadline: Duration::from_secs(10),
-            watch: Duration::from_secs(30),
+            watch: Duration::from_secs(10),
             grace: Duration::from_secs(5),
             pause: Duration::from_millis(500),
             longest_pause: Duration::from_secs(30),
-            census: Duration::from_secs(60),
+            census: Duration::from_mins(1),
         }
     }
 }

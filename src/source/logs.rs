@@ -123,13 +123,12 @@ fn shown((line, whole): &(Vec<u8>, bool)) -> String {
         plain.push_str(&rest[..at]);
         let after = &rest[at + 2..];
         let end = after.find(|c: char| !(c.is_ascii_digit() || c == ';')).unwrap_or(after.len());
-        rest = match after[end..].strip_prefix('m') {
-            Some(rest) => rest,
+        rest = if let Some(rest) = after[end..].strip_prefix('m') {
+            rest
+        } else {
             // Not a colour: its beginning is replaced below, and its rest shown.
-            None => {
-                plain.push('\u{1b}');
-                &rest[at + 1..]
-            }
+            plain.push('\u{1b}');
+            &rest[at + 1..]
         };
     }
     plain.push_str(rest);

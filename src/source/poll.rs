@@ -165,13 +165,11 @@ impl<W: Fetch> Poller<W> {
 /// The next change; where nobody can tell of one any more, never.
 async fn next_change<W>(changes: &mut Option<Receiver<Change<W>>>) -> Change<W> {
     let Some(receiver) = changes else { return pending().await };
-    match receiver.recv().await {
-        Some(change) => change,
-        None => {
-            *changes = None;
-            pending().await
-        }
+    if let Some(change) = receiver.recv().await {
+        return change;
     }
+    *changes = None;
+    pending().await
 }
 
 /// What every flight shares.
@@ -197,7 +195,7 @@ where
     async fn attempt(
         &self,
         endpoint: usize,
-        seat: usize,
+        place: usize,
         way: &impl Fetch,
         sent: Duration,
         mut buffer: Vec<u8>,
@@ -211,7 +209,7 @@ where
         buffer.shrink_to(KEPT_BUFFER);
         // Without a receiver there is nobody to tell, and `drive` ends by itself.
         let _ = self.sink.send(Attempt { endpoint, sent_ms, took_ms, body }).await;
-        Landed { seat, sent, burdened, buffer }
+        Landed { seat: place, sent, burdened, buffer }
     }
 }
 

@@ -12,7 +12,7 @@ use crate::domain::{Pod, Revision, Strategy, Workload, WorkloadKind};
 const REVISION: &str = "deployment.kubernetes.io/revision";
 const CHANGE_CAUSE: &str = "kubernetes.io/change-cause";
 
-/// A workload as its controller sees it. `revisions` are its ControllerRevisions where it is a StatefulSet.
+/// A workload as its controller sees it. `revisions` are its `ControllerRevision`s where it is a StatefulSet.
 pub(super) fn workload(kind: WorkloadKind, object: &Value, revisions: &[Revision]) -> Workload {
     let (spec, status) = (&object["spec"], &object["status"]);
     let revision = match kind {

@@ -85,7 +85,7 @@ pub(super) struct Endpoints {
     known: Known,
     quick: Changes,
     slow: Changes,
-    endpoints: BTreeMap<String, Endpoint>,
+    all: BTreeMap<String, Endpoint>,
     next: usize,
 }
 
@@ -98,13 +98,13 @@ impl Endpoints {
         quick: Changes,
         slow: Changes,
     ) -> Self {
-        Self { client, target, settings, known, quick, slow, endpoints: BTreeMap::new(), next: 0 }
+        Self { client, target, settings, known, quick, slow, all: BTreeMap::new(), next: 0 }
     }
 
     /// These were told of by a recording: whatever is not there any more will be said to be gone.
     pub(super) fn remember(&mut self, past: Vec<(String, Role)>) {
         for (name, role) in past {
-            self.endpoints.entry(name).or_insert(Endpoint { role, told: None, polled: None });
+            self.all.entry(name).or_insert(Endpoint { role, told: None, polled: None });
         }
     }
 
@@ -153,20 +153,20 @@ impl Endpoints {
     async fn follow(&mut self, at: At, roles: &[Role], wanted: Vec<Wanted<'_>>) -> Vec<Observation> {
         let mut said = Vec::new();
         let gone: Vec<String> = self
-            .endpoints
+            .all
             .iter()
             .filter(|(name, e)| roles.contains(&e.role) && !wanted.iter().any(|w| w.name == name.as_str()))
             .map(|(name, _)| name.clone())
             .collect();
         for name in gone {
-            if let Some(endpoint) = self.endpoints.remove(&name) {
+            if let Some(endpoint) = self.all.remove(&name) {
                 self.stop(&endpoint).await;
                 said.push(Observation { at, body: Body::EndpointGone { name: name.into() } });
             }
         }
         for one in wanted {
             // The name is the identity: what is one endpoint already is not made another one.
-            if self.endpoints.get(one.name).is_some_and(|e| e.role != one.role) {
+            if self.all.get(one.name).is_some_and(|e| e.role != one.role) {
                 continue;
             }
             said.extend(self.one(at, one).await);
@@ -177,7 +177,7 @@ impl Endpoints {
     async fn one(&mut self, at: At, wanted: Wanted<'_>) -> Option<Observation> {
         let Wanted { name, role, namespace, page, placement } = wanted;
         let path = page.map(|(port, page)| (proxy_path(namespace, name, port, page), port, page));
-        let mut endpoint = self.endpoints.remove(name).unwrap_or(Endpoint { role, told: None, polled: None });
+        let mut endpoint = self.all.remove(name).unwrap_or(Endpoint { role, told: None, polled: None });
         // Where there is no page yet, what is known of how it was read stays.
         let reproduce = match (&path, &endpoint.told) {
             (Some((path, ..)), _) => {
@@ -206,7 +206,7 @@ impl Endpoints {
                 endpoint.polled = Some((number, path));
             }
         }
-        self.endpoints.insert(name.to_owned(), endpoint);
+        self.all.insert(name.to_owned(), endpoint);
         news
     }
 

@@ -195,7 +195,7 @@ fn neighbour(pod: &Value, role: Role) -> Option<Neighbour> {
         let port = names.iter().find_map(|name| ports().find(|p| p["name"] == **name))?;
         u16::try_from(port["containerPort"].as_u64()?).ok()
     };
-    let (names, usual, path): (&[&str], u16, &str) = match role {
+    let (called, usual, path): (&[&str], u16, &str) = match role {
         Role::Gpus => (&["metrics"], 9400, "/metrics"),
         _ => (&["http-envoy-prom", "metrics", "admin"], 19_001, "/stats/prometheus"),
     };
@@ -206,7 +206,7 @@ fn neighbour(pod: &Value, role: Role) -> Option<Neighbour> {
         namespace: plain_name(&pod["metadata"]["namespace"])?,
         pod: plain_name(&pod["metadata"]["name"])?,
         node: pod["spec"]["nodeName"].as_str().map(|n| clean(n, 260)),
-        port: annotated.or_else(|| named(names)).unwrap_or(usual),
+        port: annotated.or_else(|| named(called)).unwrap_or(usual),
         path: path.to_owned(),
     })
 }

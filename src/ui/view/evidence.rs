@@ -49,12 +49,13 @@ fn fact(ctx: Ctx<'_>, e: &Evidence, width: usize, with_line: bool) -> Vec<Line> 
         .enumerate()
         .map(|(i, text)| pen.line(slot, if i == 0 { sign } else { "     " }).put(pen, slot, text))
         .collect();
-    let value = match e.threshold {
-        Some(t) => format!("{} {} {}", amount(e.value, e.unit), e.op.sign(), amount(t, e.unit)),
-        None => amount(e.value, e.unit),
+    let value = match (e.threshold, e.unit) {
+        (Some(t), "s" | "ratio") => format!("{} {} {}", amount(e.value, e.unit), e.op.sign(), amount(t, e.unit)),
+        (Some(t), unit) => format!("{} {} {}", number(e.value), e.op.sign(), amount(t, unit)),
+        (None, unit) => amount(e.value, unit),
     };
     let old = age(ctx.app.now().since(e.at));
-    let text = format!("{value}  [{}]  {old} old", e.source);
+    let text = format!("{value}, {old} old  [{}]", e.source);
     lines.push(pen.line(Slot::TextMuted, "       ").put(pen, Slot::TextMuted, &text).cut(pen, width));
     if let Some(line) = e.reproduce.as_ref().filter(|_| with_line) {
         for text in pen.fold(line, width.saturating_sub(9), 3) {
@@ -68,7 +69,7 @@ fn amount(value: f64, unit: &str) -> String {
     match unit {
         "s" => seconds(value),
         "ratio" => super::words::percent(value),
-        "" => number(value),
+        "" | "count" => number(value),
         unit => format!("{} {unit}", number(value)),
     }
 }
@@ -113,12 +114,13 @@ pub(super) fn levers(ctx: Ctx<'_>, d: &Diagnosis, width: usize) -> Vec<Line> {
             Helps::No => (pen.either("✗ no", "X no"), Slot::LeverNo),
             Helps::Unknown => ("? open", Slot::VerdictUnknown),
         };
-        let line =
-            pen.line(Slot::Text, " ").cell(pen, slot, sign, 7).cell(pen, Slot::Text, &code(lever.action.code()), 18);
-        let at = line.width();
-        let mut why = pen.fold(&lever.why, width.saturating_sub(at + 1), 2).into_iter();
-        lines.push(line.put(pen, Slot::TextMuted, &why.next().unwrap_or_default()));
-        lines.extend(why.map(|text| Line::default().to(pen, at).put(pen, Slot::TextMuted, &text)));
+        let at = 8;
+        let name = code(lever.action.code());
+        let text = format!("{name}: {}", lever.why);
+        for (i, part) in pen.fold(&text, width.saturating_sub(at + 1), 2).iter().enumerate() {
+            let line = if i == 0 { pen.line(Slot::Text, " ").cell(pen, slot, sign, 7) } else { Line::default() };
+            lines.push(line.to(pen, at).put(pen, Slot::Text, part));
+        }
     }
     lines
 }

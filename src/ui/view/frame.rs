@@ -26,14 +26,17 @@ pub(super) fn header(ctx: Ctx<'_>, width: usize) -> Vec<Line> {
     if let Some(d) = app.diagnosis().filter(|_| !app.connecting()) {
         let meant = d.sources.iter().filter(|s| s.state != SourceState::Absent);
         let down = meant.filter(|s| s.state != SourceState::Live).count();
-        if down > 0 && width >= 70 {
-            right = say(right, Slot::HeaderBadge, &format!("{down}/{} sources down", d.sources.len()));
+        if down > 0 && width >= 100 {
+            right = say(right, Slot::HeaderBadge, &format!("{down} of {} sources not read", d.sources.len()));
         }
     }
     let stale_from = STALE_S.max(3.0 * app.snapshot().interval_s);
     right = match app.oldest_age() {
         Some(s) if s > stale_from => say(right, Slot::HeaderBadge, &format!("stale {}", age(s))),
-        Some(s) => say(right, Slot::Header, &format!("oldest data {}", age(calm(app.presenting(), s)))),
+        Some(s) => {
+            let what = if width >= 100 { "oldest data" } else { "oldest" };
+            say(right, Slot::Header, &format!("{what} {}", age(calm(app.presenting(), s))))
+        }
         None => say(right, Slot::Header, "no data yet"),
     };
     let time = if app.presenting() { format!("{}Z", minute(now)) } else { format!("{}Z", clock(now)) };

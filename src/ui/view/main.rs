@@ -83,83 +83,64 @@ fn connecting(ctx: Ctx<'_>, width: usize) -> Vec<Line> {
     lines
 }
 
-/// Everything below each other. What does not fit gives way in the order of [`GIVE_WAY`].
+/// Everything below each other. Where rows are few, changes are named beside the verdict and have no section.
 fn narrow(ctx: Ctx<'_>, d: &Diagnosis, width: usize, height: usize) -> Vec<Line> {
-    let large = large(ctx, d, width, height);
-    let mut parts = [
-        large,
-        verdict::lines(ctx, d, width, 1),
-        slo::lines(ctx, d, width),
-        phases::lines(ctx, d, width),
-        changes::lines(ctx, d, width, 6),
-        runbook::panel(ctx, width),
-    ];
-    let total = |parts: &[Vec<Line>]| parts.iter().map(Vec::len).sum::<usize>();
-    // Words before rows: sentences are folded where that leaves everything else its least.
-    for most in [3, 2] {
-        let folded = verdict::lines(ctx, d, width, most);
-        let least = total(&parts) - parts[VERDICT].len() - parts[CHANGES].len().saturating_sub(2);
-        if least + folded.len() <= height {
-            parts[VERDICT] = folded;
+    let (slo, phases) = (slo::lines(ctx, d, width), phases::lines(ctx, d, width));
+    let mut runbook = runbook::panel(ctx, width);
+    let mut large = large(ctx, d, width, height);
+    let fixed = slo.len() + phases.len() + runbook.len() + large.len();
+    let section = height >= fixed + 16;
+    // Sentences in full, then shorter, then one line each; named changes two, one, none.
+    let told = |most, named| verdict::lines(ctx, d, width, most, if section { 0 } else { named });
+    let mut verdict = told(1, 0);
+    for (most, named) in [(3, 3), (2, 3), (2, 2), (1, 2), (1, 1)] {
+        let longer = told(most, named);
+        if longer.len() + fixed <= height {
+            verdict = longer;
             break;
         }
     }
-    for (part, keep) in GIVE_WAY {
-        while total(&parts) > height && parts[*part].len() > *keep {
-            parts[*part].pop();
+    let mut changes = if section { changes::lines(ctx, d, width, 6) } else { Vec::new() };
+    let total = |parts: &[&Vec<Line>]| parts.iter().map(|p| p.len()).sum::<usize>();
+    let mut rows = [slo, phases];
+    // What gives way where even that is too much: the runbook, and titles before rows.
+    if total(&[&large, &verdict, &rows[0], &rows[1], &changes, &runbook]) > height {
+        large.clear();
+        runbook.truncate(1);
+    }
+    for part in [0, 1] {
+        if total(&[&verdict, &rows[0], &rows[1], &runbook]) > height {
+            rows[part].remove(0);
         }
     }
-    // Last of all the rules: titles are worth less than rows.
-    for part in [CHANGES, RUNBOOK, SLO, PHASES] {
-        if total(&parts) > height && parts[part].len() > 1 {
-            parts[part].remove(0);
-        }
+    if total(&[&verdict, &rows[0], &rows[1], &runbook]) > height {
+        runbook.clear();
     }
-    for part in [RUNBOOK, CHANGES, LARGE, PHASES] {
-        while total(&parts) > height && parts[part].len() > usize::from(part == PHASES) {
-            parts[part].pop();
-        }
-    }
-    let room = height.saturating_sub(total(&parts));
+    let room = height.saturating_sub(total(&[&large, &verdict, &rows[0], &rows[1], &changes, &runbook]));
     let mut charts = charts(ctx, d, width, room);
-    let left = room - charts.len();
-    let mut rest = evidence::top(ctx, d, width, left);
+    let mut rest = evidence::top(ctx, d, width, room - charts.len());
     if rest.len() < 3 {
         rest.clear();
     }
-    let [large, verdict, slo, phases, changes, runbook] = parts;
+    let [mut slo, mut phases] = rows;
     let mut lines = large;
-    for part in [verdict, slo, phases] {
-        lines.extend(part);
-    }
-    lines.append(&mut charts);
-    for part in [changes, rest, runbook] {
-        lines.extend(part);
+    for part in [&mut verdict, &mut slo, &mut phases, &mut charts, &mut changes, &mut rest, &mut runbook] {
+        lines.append(part);
     }
     lines
 }
-
-const LARGE: usize = 0;
-const VERDICT: usize = 1;
-const SLO: usize = 2;
-const PHASES: usize = 3;
-const CHANGES: usize = 4;
-const RUNBOOK: usize = 5;
-
-/// Which part gives lines up first, and how many it keeps.
-const GIVE_WAY: &[(usize, usize)] = &[(CHANGES, 3), (RUNBOOK, 3), (CHANGES, 2), (RUNBOOK, 2)];
 
 /// In two columns.
 fn wide(ctx: Ctx<'_>, d: &Diagnosis, buffer: &mut Buffer, area: Rect) {
     let pen = ctx.pen;
     let whole = usize::from(area.width);
     let mut top = large(ctx, d, whole, usize::from(area.height));
-    top.extend(verdict::lines(ctx, d, whole, 2));
+    top.extend(verdict::lines(ctx, d, whole, 2, 0));
     top.push(Line::default());
     super::paint(pen, buffer, area, &top);
     let used = u16::try_from(top.len()).unwrap_or(u16::MAX).min(area.height);
     let below = Rect { y: area.y + used, height: area.height - used, ..area };
-    let left = Rect { width: if area.width >= 150 { area.width / 2 + 8 } else { 78.max(area.width * 3 / 5) }, ..below };
+    let left = Rect { width: if area.width >= 150 { area.width / 2 + 6 } else { 74 }, ..below };
     let right = Rect { x: left.x + left.width + 2, width: below.width.saturating_sub(left.width + 2), ..below };
     let (width, height) = (usize::from(left.width), usize::from(left.height));
     let mut lines = slo::lines(ctx, d, width);
@@ -172,14 +153,19 @@ fn wide(ctx: Ctx<'_>, d: &Diagnosis, buffer: &mut Buffer, area: Rect) {
 
     let (width, height) = (usize::from(right.width), usize::from(right.height));
     let map = runbook::map(ctx, width);
-    let changed = changes::lines(ctx, d, width, 8);
-    let levers = evidence::levers(ctx, d, width);
+    let changed = changes::lines(ctx, d, width, if area.width >= 150 { 8 } else { 4 });
+    // In a narrow column the line HELPS must do.
+    let levers = if area.width >= 150 { evidence::levers(ctx, d, width) } else { Vec::new() };
     // Evidence takes what the others leave, and at least a third.
     let others = map.len() + changed.len() + levers.len() + 3;
     let found = evidence::top(ctx, d, width, height.saturating_sub(others).max(height / 3));
     let mut lines: Vec<Line> = Vec::new();
     for part in [found, levers, changed, map] {
         if !part.is_empty() && lines.len() + part.len().min(4) <= height {
+            if lines.len() + part.len() > height {
+                // Better close to its neighbour than cut.
+                lines.pop_if(|last| last.width() == 0);
+            }
             lines.extend(part);
             lines.push(Line::default());
         }

@@ -8,8 +8,8 @@ use crate::domain::{Phase, RowStatus};
 use crate::ui::pen::{Line, status_slot};
 
 const NAME: usize = 3;
-const MEAN: usize = 22;
-const STATUS: usize = 7;
+const MEAN: usize = 21;
+const STATUS: usize = 8;
 const DELTA: usize = 10;
 const AGE: usize = 5;
 
@@ -65,7 +65,7 @@ fn bar_width(width: usize) -> usize {
     match width {
         0..66 => 6,
         66..78 => 10,
-        78..100 => 12,
+        78..100 => 11,
         _ => 20,
     }
 }
@@ -84,14 +84,15 @@ fn bars(ctx: Ctx<'_>, row: &PhaseRow, whole: f64, width: usize) -> Line {
         .put(pen, Slot::Rule, &pen.either("·", ".").repeat(width - all.max(old)))
 }
 
-/// What else there is to know; first what makes the numbers another cohort's.
+/// What else there is to know.
 fn note(row: &PhaseRow) -> String {
     let mut parts = Vec::new();
-    if let (Phase::Queue, Some(wait)) = (row.phase, row.estimate) {
-        parts.push(format!("a newcomer waits ~{}", super::words::brief(wait)));
-    }
     if !row.note.is_empty() {
         parts.push(row.note.clone());
+    }
+    // What nobody feels needs no words.
+    if let (Phase::Queue, Some(wait)) = (row.phase, row.estimate.filter(|s| *s >= 0.1)) {
+        parts.push(format!("a newcomer waits ~{}", super::words::brief(wait)));
     }
     parts.join(", ")
 }

@@ -15,14 +15,14 @@ fn outcome(pen: Pen<'_>, outcome: Outcome) -> (&'static str, Slot, &'static str)
     }
 }
 
-/// The panel of the main screen: rule, the recommended way, the checks.
+/// The panel of the main screen: the recommended way in its rule, the checks in one line.
 pub(super) fn panel(ctx: Ctx<'_>, width: usize) -> Vec<Line> {
-    let (Some(runbook), Some(advice)) = (ctx.app.runbook(), ctx.app.advice()) else { return Vec::new() };
-    let decides = runbook.state(&advice.state).map_or("", |s| s.decides.as_str());
-    let mut lines = vec![ctx.rule(&format!("{} {}: {decides}", advice.id, advice.state), width)];
-    lines.push(next(ctx, advice, width));
-    lines.extend(checks(ctx, advice, width));
-    lines
+    let Some(advice) = ctx.app.advice() else { return Vec::new() };
+    let next = match &advice.recommended {
+        Some(to) => format!("next {}, because {}", code(to), advice.because.join("; ")),
+        None => "no way is recommended".to_owned(),
+    };
+    vec![ctx.rule(&format!("{} {}: {next}", advice.id, advice.state), width), checks(ctx, advice, width)]
 }
 
 fn next(ctx: Ctx<'_>, advice: &Advice, width: usize) -> Line {
@@ -36,22 +36,25 @@ fn next(ctx: Ctx<'_>, advice: &Advice, width: usize) -> Line {
         .cut(pen, width)
 }
 
-/// The checks, as many in a line as fit.
-fn checks(ctx: Ctx<'_>, advice: &Advice, width: usize) -> Vec<Line> {
+/// The checks in one line: those that fail by name, those that cannot be told, and how many pass.
+fn checks(ctx: Ctx<'_>, advice: &Advice, width: usize) -> Line {
     let pen = ctx.pen;
-    let mut lines = Vec::new();
     let mut line = pen.line(Slot::Text, " ");
-    for (check, result) in &advice.checks {
-        let (shape, slot, word) = outcome(pen, *result);
-        let one =
-            pen.line(slot, &format!("{shape} {word} ")).put(pen, Slot::Text, &format!("{}  ", code(check.code())));
-        if line.width() + one.width() > width && line.width() > 1 {
-            lines.push(std::mem::replace(&mut line, pen.line(Slot::Text, " ")));
+    for wanted in [Outcome::Fail, Outcome::CannotTell, Outcome::Pass] {
+        let names: Vec<String> =
+            advice.checks.iter().filter(|(_, o)| *o == wanted).map(|(check, _)| code(check.code())).collect();
+        if names.is_empty() {
+            continue;
         }
-        line = line.then(one);
+        let (shape, slot, word) = outcome(pen, wanted);
+        if wanted == Outcome::Pass && line.width() + names.join(", ").len() + 8 > width {
+            line = line.put(pen, slot, &format!("{shape} {} {word}", names.len()));
+            continue;
+        }
+        line =
+            line.put(pen, slot, &format!("{shape} {word} ")).put(pen, Slot::Text, &format!("{}  ", names.join(", ")));
     }
-    lines.push(line);
-    lines
+    line.cut(pen, width)
 }
 
 /// The map: the state in which one stands, every way out of it, and what comes after.

@@ -9,11 +9,11 @@ use crate::domain::RowStatus;
 use crate::ui::pen::{Line, status_slot};
 
 /// Last columns of the table.
-const LATE: usize = 30;
-const P95: usize = 43;
-const N: usize = 51;
-const SHORT: usize = 62;
-const LONG: usize = 73;
+const LATE: usize = 29;
+const P95: usize = 40;
+const N: usize = 47;
+const SHORT: usize = 58;
+const LONG: usize = 68;
 
 /// Rows before the rest is only counted.
 const MOST: usize = 4;
@@ -23,7 +23,7 @@ pub(super) fn lines(ctx: Ctx<'_>, d: &Diagnosis, width: usize) -> Vec<Line> {
     let (short, long, factor) = ctx.app.policy().default.burn.paging_tiers()[0];
     let (short_name, long_name) = (format!("burn {}", window_name(short)), format!("burn {}", window_name(long)));
     let columns =
-        [(LATE, "late"), (P95, "p95"), (N, "n"), (SHORT, &short_name), (LONG, &long_name), (LONG + 6, "trend")];
+        [(LATE, "late"), (P95, "p95"), (N, "n"), (SHORT, &short_name), (LONG, &long_name), (LONG + 12, "trend")];
     let mut lines = vec![ctx.rule_with("SLO", &columns, width)];
     for row in d.slo.iter().take(MOST) {
         lines.push(line(ctx, d, row, width, (short, long, factor)));
@@ -70,7 +70,8 @@ fn line(ctx: Ctx<'_>, d: &Diagnosis, row: &SloRow, width: usize, (short, long, f
             "PAGE",
         ),
         Some(false) => line,
-        None => line.put(pen, Slot::TextMuted, " page?"),
+        None if row.status == RowStatus::Breach => line.put(pen, Slot::TextMuted, " page?"),
+        None => line,
     };
     let at = LONG + 7;
     if width >= at + 8 {

@@ -4,12 +4,12 @@ use ratatui::style::{Modifier, Style};
 
 use super::words::{self, baseline_words, bound, bucket, clock, length, percent, signed};
 use super::{Ctx, Slot};
-use crate::diagnosis::{Diagnosis, Finding, SloRow, number, seconds};
+use crate::diagnosis::{Diagnosis, Finding, Metric, SloRow, number, seconds};
 use crate::domain::{BaselineKind, Cause, Code, Helps, RowStatus, Verdict};
 use crate::ui::pen::{Line, Pen};
 
-/// Columns of the words WHERE, WHY and HELPS.
-const LABEL: usize = 7;
+/// Columns of the words WHERE, WHY, CHANGED and HELPS.
+const LABEL: usize = 8;
 
 /// The style of a verdict's word.
 pub(super) const fn slot(verdict: Verdict) -> Slot {
@@ -45,8 +45,8 @@ pub(super) fn badge(pen: Pen<'_>, verdict: Verdict) -> Style {
 }
 
 /// The verdict: its word, since when, how many serve; then in sentences, each folded into at most `most` lines. Also how
-/// many lines it takes at the least.
-pub(super) fn lines(ctx: Ctx<'_>, d: &Diagnosis, width: usize, most: usize) -> Vec<Line> {
+/// many changes are named, for where they have no section of their own.
+pub(super) fn lines(ctx: Ctx<'_>, d: &Diagnosis, width: usize, most: usize, changes: usize) -> Vec<Line> {
     let pen = ctx.pen;
     let mut lines = vec![first(ctx, d, width)];
     for text in pen.fold(&judged(d), width.saturating_sub(2), most) {
@@ -56,6 +56,15 @@ pub(super) fn lines(ctx: Ctx<'_>, d: &Diagnosis, width: usize, most: usize) -> V
         if let Some(text) = text {
             lines.extend(labelled(pen, label, &text, width, most));
         }
+    }
+    for (i, change) in super::changes::telling(d, changes).iter().enumerate() {
+        let label = pen.line(Slot::Text, " ").put(pen, Slot::Heading, if i == 0 { "CHANGED" } else { "" });
+        lines.push(label.to(pen, LABEL + 1).then(super::changes::brief(
+            ctx,
+            d,
+            change,
+            width.saturating_sub(LABEL + 1),
+        )));
     }
     lines.extend(helps(ctx, d, width));
     lines
@@ -114,11 +123,15 @@ pub(super) fn scope(d: &Diagnosis) -> String {
 
 /// What was judged: the objectives that are broken, else the diagnosis' own sentence.
 fn judged(d: &Diagnosis) -> String {
-    let broken: Vec<String> = d.slo.iter().filter(|s| s.status == RowStatus::Breach).filter_map(objective).collect();
-    if d.verdict == Verdict::Breach && !broken.is_empty() { broken.join("; ") } else { d.sentence.clone() }
+    let mut broken = d.slo.iter().filter(|s| s.status == RowStatus::Breach);
+    let Some(first) = broken.next().and_then(objective).filter(|_| d.verdict == Verdict::Breach) else {
+        return d.sentence.clone();
+    };
+    let others = broken.map(|s| format!("; {} {} over {}", s.metric.title(), words::late(s), bound(s.target.seconds)));
+    first + &others.collect::<String>()
 }
 
-/// An objective in words: `TTFT p95 10-20 s, target 2.5 s, 94% late, n 1841`.
+/// An objective in words: `TTFT p95 10-20 s, target 2.5 s, 94% of 1841 late`.
 fn objective(row: &SloRow) -> Option<String> {
     let n = row.count?;
     let what = match (row.p95, row.mean_s) {
@@ -126,15 +139,9 @@ fn objective(row: &SloRow) -> Option<String> {
         (None, Some(mean)) => format!("mean {}", seconds(mean)),
         (None, None) => return row.note.clone(),
     };
-    let unit = if row.metric == crate::diagnosis::Metric::Ttft { "requests" } else { "tokens" };
-    let bad = row.bad.map_or_else(|| "?".to_owned(), number);
-    let target = bound(row.target.seconds);
-    Some(format!(
-        "{} {what} against {target}: {bad} of {} {unit} late ({})",
-        row.metric.title(),
-        number(n),
-        words::late(row)
-    ))
+    let (target, late) = (bound(row.target.seconds), words::late(row));
+    let unit = if row.metric == Metric::Ttft { "" } else { " tokens" };
+    Some(format!("{} {what}, target {target}, {late} of {}{unit} late", row.metric.title(), number(n)))
 }
 
 /// Where the seconds sit: the suspect's phase, how much it added, and what its mechanism says.
@@ -167,7 +174,7 @@ pub(super) fn why(d: &Diagnosis) -> Option<String> {
             let found = finding(d, Code::Cause(cause));
             let sure = found.map_or(suspect.confidence, |f| f.confidence);
             let said = found.map_or(String::new(), |f| format!(": {}", f.summary));
-            Some(format!("{} ({sure} confidence){said}", words::cause(cause)))
+            Some(format!("{}, {sure} confidence{said}", words::cause(cause)))
         }
     }
 }
@@ -188,7 +195,7 @@ fn helps(ctx: Ctx<'_>, d: &Diagnosis, width: usize) -> Option<Line> {
     if first {
         line = line.put(pen, Slot::TextMuted, "nothing that is known");
     }
-    for (helps, label) in [(Helps::No, "does not"), (Helps::Unknown, "not known")] {
+    for (helps, label) in [(Helps::No, "not"), (Helps::Unknown, "unsure")] {
         let names: Vec<String> =
             d.levers.iter().filter(|l| l.helps == helps).map(|l| words::code(l.action.code())).collect();
         if !names.is_empty() {
