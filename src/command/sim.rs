@@ -1,5 +1,6 @@
 //! `warroom sim`: a simulated cluster for other programs, until it is told to end.
 
+use std::fmt::Write as _;
 use std::path::PathBuf;
 
 use crate::sim::scenario::{Scenario, ScenarioError};
@@ -98,18 +99,20 @@ fn said(handle: &Handle, scenario: &Scenario, wanted: &Wanted) -> String {
     );
     if let Some(path) = &wanted.kubeconfig_out {
         let path = crate::text::clean(&path.display().to_string(), 400);
-        said.push_str(&format!(
+        let _ = write!(
+            said,
             "\n  kubectl --kubeconfig {path} get pods,deploy,rs,hpa,events -o wide\n  \
              kubectl --kubeconfig {path} rollout history deploy/{name}\n  \
              warroom check --kubeconfig {path} deploy/{name}\n",
             name = handle.workload
-        ));
+        );
     } else {
-        said.push_str(&format!(
+        let _ = write!(
+            said,
             "\n  curl {}/{}/apis/apps/v1/namespaces/{}/deployments/{}\n\n\
              --kubeconfig-out FILE writes a kubeconfig for kubectl.\n",
             handle.url, handle.token, handle.namespace, handle.workload
-        ));
+        );
     }
     said.push_str("\nCtrl-C ends it.\n");
     said

@@ -69,7 +69,7 @@ impl Shared {
         world: World,
         clock: Clock,
         token: String,
-        (scenario, seed, speed): (String, u64, f64),
+        (scenario, seed, factor): (String, u64, f64),
         denied: Vec<(String, String)>,
     ) -> Self {
         let changed = tokio::sync::watch::Sender::new(world.cluster.version());
@@ -81,7 +81,7 @@ impl Shared {
             token,
             scenario,
             seed,
-            speed,
+            speed: factor,
             denied,
         }
     }

@@ -87,16 +87,15 @@ impl Ring {
             };
             known.seen = true;
             known.place(now, endpoint);
-            match page {
-                Some(page) => write_page(&directory.join(format!("{}.prom.gz", now.0)), &page)?,
-                None => {
-                    let failures = match &mut known.failures {
-                        Some(failures) => failures,
-                        none => none.insert(BufWriter::new(File::create(directory.join("scrapes.jsonl"))?)),
-                    };
-                    writeln!(failures, "{}", json!({"t_ms": now.0, "dur_ms": 1, "error": "connection refused"}))?;
-                }
+            if let Some(page) = page {
+                write_page(&directory.join(format!("{}.prom.gz", now.0)), &page)?;
+                continue;
             }
+            let failures = match &mut known.failures {
+                Some(failures) => failures,
+                none => none.insert(BufWriter::new(File::create(directory.join("scrapes.jsonl"))?)),
+            };
+            writeln!(failures, "{}", json!({"t_ms": now.0, "dur_ms": 1, "error": "connection refused"}))?;
         }
         for (pod, known) in &mut self.known {
             if !there.contains(pod) && known.seen {

@@ -22,7 +22,7 @@ pub struct Setup {
     pub name: String,
     /// Namespace and name of the Deployment that changes are about.
     pub workload: (String, String),
-    /// Nodes, Deployment, Service, HorizontalPodAutoscaler, as somebody would have applied them.
+    /// Nodes, Deployment, Service and autoscaler, as somebody would have applied them.
     pub manifests: Vec<Value>,
     /// Revisions that came and went before.
     pub earlier: Vec<Past>,

@@ -67,7 +67,7 @@ fn all_at_once(ask: &Ask) -> Option<&'static str> {
 
 pub(super) fn core_versions(ask: &Ask) -> Reply {
     if let Some(form) = all_at_once(ask) {
-        return aggregated(form, |group| group.is_empty());
+        return aggregated(form, str::is_empty);
     }
     Reply::json(200, &json!({"kind": "APIVersions", "versions": ["v1"], "serverAddressByClientCIDRs": []}))
 }
@@ -108,9 +108,12 @@ fn reviews(group: &str) -> &'static [(&'static str, &'static str, bool)] {
     }
 }
 
-/// The parts of a resource: name, kind, its group and version, verbs.
-fn parts(names: &Names) -> Vec<(&'static str, &'static str, (&'static str, &'static str), &'static [&'static str])> {
-    let mut parts: Vec<(_, _, _, &'static [&'static str])> = Vec::new();
+/// A part of a resource: name, kind, its group and version, verbs.
+type Part = (&'static str, &'static str, (&'static str, &'static str), &'static [&'static str]);
+
+/// The parts of a resource.
+fn parts(names: &Names) -> Vec<Part> {
+    let mut parts: Vec<Part> = Vec::new();
     if names.scale {
         parts.push(("scale", "Scale", ("autoscaling", "v1"), &["get", "patch", "update"]));
     }

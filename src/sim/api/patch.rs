@@ -62,10 +62,9 @@ fn key_of(field: &str, elements: &[Value]) -> Option<&'static str> {
             Some("name")
         }
         "volumeMounts" => Some("mountPath"),
-        "conditions" => Some("type"),
+        "conditions" | "addresses" => Some("type"),
         "ownerReferences" => Some("uid"),
         "hostAliases" | "podIPs" => Some("ip"),
-        "addresses" => Some("type"),
         "taints" => Some("key"),
         "ports" if has("containerPort") => Some("containerPort"),
         "ports" if has("port") => Some("port"),

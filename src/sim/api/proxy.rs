@@ -30,17 +30,17 @@ pub(super) fn answer(shared: &Shared, target: &Target<'_>) -> Result<Reply, Refu
     if ip.is_empty() {
         return Err(Refusal::bad("address not allowed"));
     }
-    let ports: Vec<(&str, u64)> = list(pod, "/spec/containers")
+    let open: Vec<(&str, u64)> = list(pod, "/spec/containers")
         .iter()
         .flat_map(|c| list(c, "/ports"))
         .map(|p| (text(p, "/name"), p["containerPort"].as_u64().unwrap_or(0)))
         .collect();
     let number = match port {
-        "" => ports.first().map_or(80, |(_, number)| *number),
+        "" => open.first().map_or(80, |(_, number)| *number),
         named => named
             .parse()
             .ok()
-            .or_else(|| ports.iter().find(|(n, _)| *n == named).map(|(_, number)| *number))
+            .or_else(|| open.iter().find(|(n, _)| *n == named).map(|(_, number)| *number))
             .ok_or_else(|| Refusal::bad(format!("unknown port \"{}\"", crate::text::clean(named, 40))))?,
     };
     let refused = || {
@@ -53,7 +53,7 @@ pub(super) fn answer(shared: &Shared, target: &Target<'_>) -> Result<Reply, Refu
     }
     let role = furniture::role(pod);
     let own_port = match role {
-        Some(Role::Engine) => ports.first().map_or(8000, |(_, number)| *number),
+        Some(Role::Engine) => open.first().map_or(8000, |(_, number)| *number),
         Some(Role::Gateway) => GATEWAY_PORT.into(),
         Some(Role::Gpus) => GPU_EXPORTER_PORT.into(),
         None => 0,
@@ -65,17 +65,15 @@ pub(super) fn answer(shared: &Shared, target: &Target<'_>) -> Result<Reply, Refu
     let page = || held.world.page(pod).map(|page| Reply::text(200, page).typed(PAGE)).ok_or_else(refused);
     let not_found = || Ok(Reply::json(404, &json!({"detail": "Not Found"})));
     match (role, path.as_str()) {
-        (Some(Role::Gateway), "stats/prometheus") | (Some(Role::Gpus), "metrics") => page(),
+        (Some(Role::Gateway), "stats/prometheus") | (Some(Role::Gpus | Role::Engine), "metrics") => page(),
         (Some(Role::Gateway), "ready") => Ok(Reply::text(200, "LIVE\n")),
         (Some(Role::Gpus), "health") => Ok(Reply::text(200, "OK")),
-        (Some(Role::Engine), "metrics") => page(),
         (Some(Role::Engine), path) => {
             let health = held.world.serving().health(name(pod)).ok_or_else(refused)?;
             match path {
-                "health" => Ok(Reply::text(health, "")),
                 "v1/models" if health == 200 => Ok(Reply::json(200, &models(pod))),
                 "version" if health == 200 => Ok(Reply::json(200, &json!({"version": version(pod)}))),
-                "v1/models" | "version" => Ok(Reply::text(health, "")),
+                "health" | "v1/models" | "version" => Ok(Reply::text(health, "")),
                 _ => not_found(),
             }
         }

@@ -21,7 +21,7 @@ use crate::sim::cluster::store::{Change, Entry, Object};
 /// How long a watch lasts where nothing is said (s): kube-apiserver takes 30 to 60 minutes.
 const LASTS_S: u64 = 30 * 60;
 /// How often a bookmark says how far the log has come.
-const BOOKMARK: Duration = Duration::from_secs(60);
+const BOOKMARK: Duration = Duration::from_mins(1);
 
 struct Watch {
     shared: Arc<Shared>,

@@ -1,8 +1,9 @@
-//! The HorizontalPodAutoscaler controller: every 15 s, from what pods say of themselves, within its bounds.
+//! The autoscaler's controller: every 15 s, from what pods say of themselves, within its bounds.
 //!
 //! Follows `pkg/controller/podautoscaler`: a tolerance of a tenth, pods without a metric counted so that they slow it
 //! down, scale-downs held back for five minutes, at most doubling (or four pods) in 15 s.
 
+use std::cmp::Ordering;
 use std::collections::{BTreeMap, VecDeque};
 
 use serde_json::{Value, json};
@@ -173,15 +174,18 @@ fn steady(
     let stable = bounds.current.max(lowest).min(highest);
     memory.wanted.push_back((now, wanted));
     memory.wanted.retain(|(at, _)| now.since(*at) < up_s.max(down_s).max(1.0));
-    if stable == wanted {
-        conditions.put("AbleToScale", true, "ReadyForNewScale", "recommended size matches current size");
-    } else if stable > wanted {
-        let message = "recent recommendations were higher than current one, applying the highest recent recommendation";
-        conditions.put("AbleToScale", true, "ScaleDownStabilized", message);
-    } else {
-        let message = "recent recommendations were lower than current one, applying the lowest recent recommendation";
-        conditions.put("AbleToScale", true, "ScaleUpStabilized", message);
-    }
+    let (reason, message) = match stable.cmp(&wanted) {
+        Ordering::Equal => ("ReadyForNewScale", "recommended size matches current size"),
+        Ordering::Greater => (
+            "ScaleDownStabilized",
+            "recent recommendations were higher than current one, applying the highest recent recommendation",
+        ),
+        Ordering::Less => (
+            "ScaleUpStabilized",
+            "recent recommendations were lower than current one, applying the lowest recent recommendation",
+        ),
+    };
+    conditions.put("AbleToScale", true, reason, message);
     memory.scaled.retain(|(at, _)| now.since(*at) < 3600.0);
     let up = limit(now, autoscaler, memory, "scaleUp", bounds.current).min(bounds.most);
     let down = limit(now, autoscaler, memory, "scaleDown", bounds.current).max(bounds.least);

@@ -66,7 +66,7 @@ fn one(desk: &mut Desk, deployment: &Object) {
 fn sets_of(desk: &Desk, deployment: &Value) -> Vec<Object> {
     let mut sets: Vec<Object> =
         desk.store.all(Kind::ReplicaSet).filter(|s| controller_uid(s) == uid(deployment)).cloned().collect();
-    sets.sort_by(|a, b| created(a).cmp(&created(b)));
+    sets.sort_by_key(|s| created(s));
     sets
 }
 
@@ -117,9 +117,9 @@ fn sync(desk: &mut Desk, deployment: &Object, sets: &[Object], make: bool) -> Op
             changed
         }
         None if make => {
-            let made = create_set(desk, deployment, sets, wanted);
-            status::created(desk, deployment, &made);
-            made
+            let new = create_set(desk, deployment, sets, wanted);
+            status::created(desk, deployment, &new);
+            new
         }
         None => return None,
     };

@@ -86,7 +86,7 @@ impl Desk {
         let source = if host.is_empty() { json!({"component": by}) } else { json!({"component": by, "host": host}) };
         let uid = self.uuid();
         let now = self.now;
-        Events::record(self, now, uid, about, field, &source, (kind, reason, message));
+        Events::record(self, now, &uid, about, field, &source, (kind, reason, message));
     }
 }
 

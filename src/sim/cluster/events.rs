@@ -38,7 +38,7 @@ impl Events {
     pub(super) fn record(
         desk: &mut Desk,
         at: At,
-        id: String,
+        id: &str,
         about: &Value,
         field: &str,
         source: &Value,

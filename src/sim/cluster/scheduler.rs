@@ -1,6 +1,7 @@
 //! The scheduler: a node for every pod that has room for it, or a sentence on why there is none.
 
 use std::collections::BTreeMap;
+use std::fmt::Write as _;
 
 use serde_json::{Value, json};
 
@@ -163,7 +164,7 @@ fn refuse(desk: &mut Desk, pod: &Object, nodes: usize, reasons: &BTreeMap<String
         preemption.push(format!("{} Preemption is not helpful for scheduling", nodes - room));
     }
     preemption.sort();
-    message.push_str(&format!(" preemption: 0/{nodes} nodes are available: {}.", preemption.join(", ")));
+    let _ = write!(message, " preemption: 0/{nodes} nodes are available: {}.", preemption.join(", "));
     let known = list(pod, "/status/conditions").iter().find(|c| text(c, "/type") == "PodScheduled");
     let same = known.is_some_and(|c| text(c, "/message") == message);
     // The real scheduler tries again when something changed, and every five minutes.

@@ -1,6 +1,7 @@
 //! A container's life, second by second: pulled, started, probed, ended, started again.
 
 use std::collections::BTreeSet;
+use std::fmt::Write as _;
 
 use serde_json::Value;
 
@@ -227,7 +228,7 @@ pub(super) fn container_id(container: &Container, uid: &str, starts: u32) -> Str
         for byte in seed.bytes().chain([round]) {
             hash = (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3);
         }
-        id.push_str(&format!("{hash:016x}"));
+        let _ = write!(id, "{hash:016x}");
     }
     id
 }

@@ -14,19 +14,19 @@ use crate::sim::cluster::kinds::Kind;
 #[derive(Debug)]
 pub(super) struct Since {
     pub(super) network: bool,
-    network_since: At,
+    network_from: At,
     admitted: At,
     ready: bool,
-    ready_since: At,
+    ready_from: At,
 }
 
 impl Since {
     pub(super) fn new(now: At) -> Self {
-        Self { network: false, network_since: now, admitted: now, ready: false, ready_since: now }
+        Self { network: false, network_from: now, admitted: now, ready: false, ready_from: now }
     }
 
     pub(super) fn network(&mut self, now: At) {
-        (self.network, self.network_since) = (true, now);
+        (self.network, self.network_from) = (true, now);
     }
 }
 
@@ -34,7 +34,7 @@ impl Since {
 pub(super) fn write(desk: &mut Desk, sandbox: &mut Sandbox) {
     let ready = sandbox.containers.iter().all(|c| c.ready);
     if ready != sandbox.facts.ready {
-        (sandbox.facts.ready, sandbox.facts.ready_since) = (ready, desk.now);
+        (sandbox.facts.ready, sandbox.facts.ready_from) = (ready, desk.now);
     }
     let Some(pod) = desk.store.get(Kind::Pod, &sandbox.namespace, &sandbox.name) else { return };
     let scheduled =
@@ -44,7 +44,7 @@ pub(super) fn write(desk: &mut Desk, sandbox: &mut Sandbox) {
     let facts = &sandbox.facts;
     let condition = |kind: &str, is: bool, since: At| json!({"type": kind, "status": if is { "True" } else { "False" }, "lastProbeTime": null, "lastTransitionTime": time(since)});
     let mut unready: Vec<Value> =
-        ["Ready", "ContainersReady"].map(|kind| condition(kind, ready, facts.ready_since)).to_vec();
+        ["Ready", "ContainersReady"].map(|kind| condition(kind, ready, facts.ready_from)).to_vec();
     if !ready {
         let names: Vec<&str> = sandbox.containers.iter().filter(|c| !c.ready).map(|c| c.name.as_str()).collect();
         for condition in &mut unready {
@@ -53,7 +53,7 @@ pub(super) fn write(desk: &mut Desk, sandbox: &mut Sandbox) {
         }
     }
     let mut conditions = vec![
-        condition("PodReadyToStartContainers", facts.network, facts.network_since),
+        condition("PodReadyToStartContainers", facts.network, facts.network_from),
         condition("Initialized", true, facts.admitted),
     ];
     conditions.append(&mut unready);
