@@ -7,15 +7,15 @@
 #![allow(clippy::print_stdout, reason = "a bench prints its figures")]
 
 use std::path::Path;
-use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use ratatui::Frame;
 use warroom::app::{App, Event, Settings};
 use warroom::command::check;
 use warroom::config::Config;
-use warroom::domain::Snapshot;
+use warroom::domain::{At, Snapshot};
 use warroom::runtime::Painter;
+use warroom::source::pages::Recording;
 use warroom::ui::keymap::Keymap;
 use warroom::ui::theme::Theme;
 use warroom::ui::{Colours, Look, view};
@@ -96,4 +96,15 @@ fn incident((columns, rows): (u16, u16)) -> App {
     app.update(Event::Tick(now));
     assert!(app.diagnosis().is_some(), "there is an incident to show");
     app
+}
+
+/// A queue at its highest, a minute into its recording.
+fn recorded(config: &Config) -> Snapshot {
+    let recording =
+        Recording::open(Path::new("tests/fixtures/captures/c_queue_saturation")).expect("the recorded incident");
+    let decoder = check::decoder(config).expect("the embedded dialects");
+    let now = recording.first().map_or(At(0), |first| first.plus(60.0));
+    let mut snapshot = Snapshot { now, interval_s: 1.0, ..Snapshot::default() };
+    recording.observations(now, &decoder).into_iter().for_each(|o| snapshot.observe(o));
+    snapshot
 }

@@ -72,7 +72,8 @@ fn patch(value: Value) -> Patch<Value> {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn without_the_token_nothing_is_answered() {
     let (handle, _client) = open(setup(), &[]).await;
-    for (path, token) in [("/version", ""), ("/api/v1/nodes", "wrong"), ("/wrong/api/v1/nodes", ""), ("/sim/clock", "")] {
+    for (path, token) in [("/version", ""), ("/api/v1/nodes", "wrong"), ("/wrong/api/v1/nodes", ""), ("/sim/clock", "")]
+    {
         let (code, body) = get(&handle, path, "application/json", token).await;
         assert_eq!(code, 401, "{path}");
         assert!(!body.contains(&handle.token));
@@ -98,11 +99,14 @@ async fn everything_is_found_by_discovery_in_both_its_forms() {
         all
     };
     assert_eq!(found(&legacy), found(&aggregated));
-    for wanted in ["/v1/Pod", "apps/v1/Deployment", "autoscaling/v2/HorizontalPodAutoscaler", "discovery.k8s.io/v1/EndpointSlice"] {
+    for wanted in
+        ["/v1/Pod", "apps/v1/Deployment", "autoscaling/v2/HorizontalPodAutoscaler", "discovery.k8s.io/v1/EndpointSlice"]
+    {
         assert!(found(&legacy).iter().any(|f| f == wanted), "{wanted}");
     }
     let deployments = kube::discovery::ApiResource::erase::<Deployment>(&());
-    let (_, has) = aggregated.resolve_gvk(&kube::core::GroupVersionKind::gvk("apps", "v1", &deployments.kind)).expect("it");
+    let (_, has) =
+        aggregated.resolve_gvk(&kube::core::GroupVersionKind::gvk("apps", "v1", &deployments.kind)).expect("it");
     assert!(has.subresources.iter().any(|(resource, _)| resource.plural.contains("scale")), "{has:?}");
 }
 
@@ -110,12 +114,16 @@ async fn everything_is_found_by_discovery_in_both_its_forms() {
 async fn a_list_in_pieces_is_the_list_as_it_was_at_its_first_piece() {
     let (_handle, client) = open(setup(), &[]).await;
     let pods: Api<Pod> = Api::all(client.clone());
-    let names = |list: &kube::core::ObjectList<Pod>| list.items.iter().map(kube::ResourceExt::name_any).collect::<Vec<_>>();
+    let names =
+        |list: &kube::core::ObjectList<Pod>| list.items.iter().map(kube::ResourceExt::name_any).collect::<Vec<_>>();
     let engines: Api<Pod> = namespaced(&client);
     let ours = engines.list(&ListParams::default().labels("app=vllm-runtime").fields("status.phase=Running")).await;
     assert_eq!(ours.expect("a list").items.len(), 2);
     let (code, reason, message) = refused(engines.list(&ListParams::default().fields("spec.colour=red")).await);
-    assert_eq!((code, reason.as_str(), message.as_str()), (400, "BadRequest", "field label not supported: spec.colour"));
+    assert_eq!(
+        (code, reason.as_str(), message.as_str()),
+        (400, "BadRequest", "field label not supported: spec.colour")
+    );
     let whole = pods.list(&ListParams::default()).await.expect("a list");
     let mut parts = ListParams::default().limit(2);
     let mut seen = Vec::new();
@@ -197,9 +205,22 @@ async fn a_failed_test_is_invalid_and_a_dry_run_keeps_nothing() {
     assert_eq!(kept.metadata.generation, Some(generation + 1));
     let (code, reason, message) = refused(deployments.replace(NAME, &PostParams::default(), &still).await);
     assert_eq!((code, reason.as_str()), (409, "Conflict"));
-    assert!(message.starts_with("Operation cannot be fulfilled on deployments.apps \"vllm-runtime\": the object has been modified"));
+    assert!(message.starts_with(
+        "Operation cannot be fulfilled on deployments.apps \"vllm-runtime\": the object has been modified"
+    ));
     let unknown = Patch::Merge(json!({"spec": {"replica": 3}}));
-    let (code, _, message) = refused(deployments.patch(NAME, &PatchParams { field_validation: Some(kube::api::ValidationDirective::Strict), ..PatchParams::default() }, &unknown).await);
+    let (code, _, message) = refused(
+        deployments
+            .patch(
+                NAME,
+                &PatchParams {
+                    field_validation: Some(kube::api::ValidationDirective::Strict),
+                    ..PatchParams::default()
+                },
+                &unknown,
+            )
+            .await,
+    );
     assert_eq!((code, message.as_str()), (400, "strict decoding error: unknown field \"spec.replica\""));
     let (code, reason, message) = refused(deployments.get("nobody").await);
     assert_eq!((code, reason.as_str(), message.as_str()), (404, "NotFound", "deployments.apps \"nobody\" not found"));
@@ -221,9 +242,13 @@ async fn scale_is_a_part_with_the_identity_of_the_whole() {
     assert_eq!((code, reason.as_str()), (422, "Invalid"), "it is three by now");
     handle.skip(3.0);
     let events: Api<Event> = namespaced(&client);
-    let told = events.list(&ListParams::default().fields("involvedObject.kind=Deployment,reason=ScalingReplicaSet")).await;
+    let told =
+        events.list(&ListParams::default().fields("involvedObject.kind=Deployment,reason=ScalingReplicaSet")).await;
     let messages: Vec<String> = told.expect("events").items.into_iter().filter_map(|e| e.message).collect();
-    assert!(messages.iter().any(|m| m.starts_with("Scaled up replica set vllm-runtime-") && m.ends_with(" from 2 to 3")), "{messages:?}");
+    assert!(
+        messages.iter().any(|m| m.starts_with("Scaled up replica set vllm-runtime-") && m.ends_with(" from 2 to 3")),
+        "{messages:?}"
+    );
     let pods: Api<Pod> = namespaced(&client);
     assert_eq!(pods.list(&ListParams::default()).await.expect("pods").items.len(), 3);
 }
@@ -270,7 +295,10 @@ async fn lists_come_as_tables_with_the_columns_of_kubectl() {
     };
     let (names, row) = columns("/api/v1/namespaces/llm-serving/pods").await;
     assert_eq!(names, "Name Ready Status Restarts Age");
-    assert_eq!((&row["cells"][1], &row["cells"][2], &row["cells"][4]), (&json!("1/1"), &json!("Running"), &json!("30m")));
+    assert_eq!(
+        (&row["cells"][1], &row["cells"][2], &row["cells"][4]),
+        (&json!("1/1"), &json!("Running"), &json!("30m"))
+    );
     assert_eq!(row["object"]["kind"], "PartialObjectMetadata");
     let (names, row) = columns("/apis/apps/v1/namespaces/llm-serving/deployments").await;
     assert_eq!((names.as_str(), &row["cells"][1]), ("Name Ready Up-to-date Available Age", &json!("2/2")));
@@ -285,10 +313,13 @@ async fn pages_are_behind_the_proxy_and_a_loading_pod_refuses() {
     let pods: Api<Pod> = Api::all(client.clone());
     let all = pods.list(&ListParams::default()).await.expect("pods").items;
     let proxied = async |pod: &Pod, port: u16, path: &str| {
-        let (space, name) = (pod.metadata.namespace.as_deref().expect("one"), pod.metadata.name.as_deref().expect("one"));
+        let (space, name) =
+            (pod.metadata.namespace.as_deref().expect("one"), pod.metadata.name.as_deref().expect("one"));
         get(&handle, &format!("/api/v1/namespaces/{space}/pods/{name}:{port}/proxy/{path}"), "*/*", &handle.token).await
     };
-    let named = |start: &str| all.iter().find(|p| p.metadata.name.as_deref().is_some_and(|n| n.starts_with(start))).expect("a pod");
+    let named = |start: &str| {
+        all.iter().find(|p| p.metadata.name.as_deref().is_some_and(|n| n.starts_with(start))).expect("a pod")
+    };
     let (code, page) = proxied(named("vllm-runtime"), 8000, "metrics").await;
     assert!(code == 200 && page.contains("vllm:num_requests_running"), "{page}");
     assert_eq!(proxied(named("vllm-runtime"), 8000, "health").await.0, 200);
@@ -299,14 +330,20 @@ async fn pages_are_behind_the_proxy_and_a_loading_pod_refuses() {
     let status: Value = serde_json::from_str(&refusal.1).expect("a Status");
     let ip = named("vllm-runtime").status.as_ref().and_then(|s| s.pod_ip.clone()).expect("an address");
     assert_eq!((refusal.0, &status["reason"]), (503, &json!("ServiceUnavailable")));
-    assert_eq!(status["message"], format!("error trying to reach service: dial tcp {ip}:9999: connect: connection refused"));
+    assert_eq!(
+        status["message"],
+        format!("error trying to reach service: dial tcp {ip}:9999: connect: connection refused")
+    );
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn logs_have_ends_times_and_a_before() {
     let mut setup = setup();
     let broken = ["llama", "--die-after=5"].map(str::to_owned).to_vec();
-    setup.acts = vec![(1700.0, Act::Template { args: broken, image: "vllm/vllm-openai:v0.32.0".into(), cause: "broken".into() })];
+    setup.acts = vec![(
+        1700.0,
+        Act::Template { args: broken, image: "vllm/vllm-openai:v0.32.0".into(), cause: "broken".into() },
+    )];
     let (_handle, client) = open(setup, &[]).await;
     let pods: Api<Pod> = namespaced(&client);
     let all = pods.list(&ListParams::default()).await.expect("pods").items;
@@ -324,7 +361,10 @@ async fn logs_have_ends_times_and_a_before() {
     let before = LogParams { previous: true, ..LogParams::default() };
     assert!(pods.logs(&name(false), &before).await.expect("logs").contains("--die-after=5"));
     let (code, _, message) = refused(pods.logs(&name(true), &before).await);
-    assert_eq!((code, message), (400, format!("previous terminated container \"vllm\" in pod \"{}\" not found", name(true))));
+    assert_eq!(
+        (code, message),
+        (400, format!("previous terminated container \"vllm\" in pod \"{}\" not found", name(true)))
+    );
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -332,7 +372,10 @@ async fn what_is_denied_is_forbidden_and_a_review_says_so_before() {
     let (_handle, client) = open(setup(), &[("list", "nodes"), ("get", "pods/proxy")]).await;
     let (code, reason, message) = refused(Api::<Node>::all(client.clone()).list(&ListParams::default()).await);
     assert_eq!((code, reason.as_str()), (403, "Forbidden"));
-    assert_eq!(message, "nodes is forbidden: User \"sim\" cannot list resource \"nodes\" in API group \"\" at the cluster scope");
+    assert_eq!(
+        message,
+        "nodes is forbidden: User \"sim\" cannot list resource \"nodes\" in API group \"\" at the cluster scope"
+    );
     let reviews: Api<SelfSubjectAccessReview> = Api::all(client);
     let mut answers = Vec::new();
     for (verb, resource, part) in [("list", "nodes", ""), ("get", "pods", "proxy"), ("get", "pods", "")] {
@@ -347,18 +390,17 @@ async fn what_is_denied_is_forbidden_and_a_review_says_so_before() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn the_past_is_left_as_recordings_that_the_pages_source_reads() {
     let directory = tempfile::tempdir().expect("a directory");
-    let options = Options {
-        opens_ms: Some(OPENS),
-        recordings: Some(directory.path().to_owned()),
-        ..Options::default()
-    };
+    let options =
+        Options { opens_ms: Some(OPENS), recordings: Some(directory.path().to_owned()), ..Options::default() };
     let mut setup = setup();
     let args = ["llama", "--max-num-seqs=512"].map(str::to_owned).to_vec();
     setup.acts = vec![(1000.0, Act::Template { args, image: "vllm/vllm-openai:v0.32.0".into(), cause: "more".into() })];
     let handle = serve(setup, |_| engines(0.0), options).await.expect("it opens");
     let names: Vec<PathBuf> =
         std::fs::read_dir(directory.path()).expect("recordings").map(|e| e.expect("an entry").path()).collect();
-    let count = |start: &str| names.iter().filter(|n| n.file_name().is_some_and(|f| f.to_string_lossy().starts_with(start))).count();
+    let count = |start: &str| {
+        names.iter().filter(|n| n.file_name().is_some_and(|f| f.to_string_lossy().starts_with(start))).count()
+    };
     assert_eq!((count("vllm-runtime-"), count("envoy-"), count("dcgm-exporter-")), (4, 1, 2));
     let ends = At(OPENS);
     let mut last_revisions = Vec::new();
@@ -369,7 +411,11 @@ async fn the_past_is_left_as_recordings_that_the_pages_source_reads() {
             serde_json::from_slice(&std::fs::read(path.join("target.json")).expect("a file")).expect("JSON");
         let last = placement.as_array().and_then(|p| p.last()).expect("a placement").clone();
         last_revisions.push((last["revision"].as_u64(), last.get("to_ms").is_some(), last["ready"].as_bool()));
-        assert!(std::fs::read_to_string(path.join("scrapes.jsonl")).expect("it refused while it loaded").contains("connection refused"));
+        assert!(
+            std::fs::read_to_string(path.join("scrapes.jsonl"))
+                .expect("it refused while it loaded")
+                .contains("connection refused")
+        );
         if last.get("to_ms").is_none() {
             assert!(recording.interval_s(ends).is_some_and(|s| (5.0..=5.001).contains(&s)));
         }
@@ -377,7 +423,12 @@ async fn the_past_is_left_as_recordings_that_the_pages_source_reads() {
     last_revisions.sort();
     assert_eq!(
         last_revisions,
-        [(Some(41), true, Some(true)), (Some(41), true, Some(true)), (Some(42), false, Some(true)), (Some(42), false, Some(true))]
+        [
+            (Some(41), true, Some(true)),
+            (Some(41), true, Some(true)),
+            (Some(42), false, Some(true)),
+            (Some(42), false, Some(true))
+        ]
     );
     drop(handle);
 }
@@ -394,7 +445,8 @@ async fn the_kubeconfig_is_readable_by_its_owner_alone_and_leads_to_the_cluster(
     assert_eq!(std::fs::metadata(&path).expect("a file").permissions().mode() & 0o777, 0o600);
     let config = kube::config::Kubeconfig::read_from(&path).expect("a kubeconfig");
     assert_eq!(config.current_context.as_deref(), Some("sim-trial"));
-    let config = Config::from_custom_kubeconfig(config, &kube::config::KubeConfigOptions::default()).await.expect("a config");
+    let config =
+        Config::from_custom_kubeconfig(config, &kube::config::KubeConfigOptions::default()).await.expect("a config");
     assert_eq!(config.default_namespace, NAMESPACE);
     let client = Client::try_from(config).expect("a client");
     assert!(client.apiserver_version().await.is_ok_and(|v| v.git_version.starts_with("v1.")));

@@ -32,7 +32,10 @@ fn deployment(world: &World) -> Value {
 }
 
 fn revision(set: &Value) -> u64 {
-    set["metadata"]["annotations"]["deployment.kubernetes.io/revision"].as_str().and_then(|r| r.parse().ok()).unwrap_or(0)
+    set["metadata"]["annotations"]["deployment.kubernetes.io/revision"]
+        .as_str()
+        .and_then(|r| r.parse().ok())
+        .unwrap_or(0)
 }
 
 /// Revision, wanted and ready replicas of each set, oldest revision first.
@@ -73,7 +76,8 @@ fn condition<'a>(object: &'a Value, kind: &str) -> (&'a str, &'a str) {
 fn the_same_seed_gives_the_same_run_in_whatever_steps_time_passes() {
     let mut setup = setup();
     setup.acts = vec![(200.0, template("more", &["llama", "--max-num-seqs=512"])), (400.0, Act::Scale(3))];
-    let (mut at_once, mut in_steps, mut other) = (world(&setup, 25.0), world(&setup, 25.0), World::new(&setup, engines(25.0), BEGINS, 8));
+    let (mut at_once, mut in_steps, mut other) =
+        (world(&setup, 25.0), world(&setup, 25.0), World::new(&setup, engines(25.0), BEGINS, 8));
     let ends = BEGINS.plus(900.0);
     at_once.advance(ends);
     other.advance(ends);
@@ -91,14 +95,21 @@ fn the_same_seed_gives_the_same_run_in_whatever_steps_time_passes() {
 fn pods_load_become_ready_and_are_routed_to() {
     let mut world = world(&setup(), 0.0);
     world.advance(BEGINS.plus(30.0));
-    assert!(ours(&world, Kind::Pod).iter().all(|p| text(p, "/status/phase") == "Running" && condition(p, "Ready").0 == "False"));
+    assert!(
+        ours(&world, Kind::Pod)
+            .iter()
+            .all(|p| text(p, "/status/phase") == "Running" && condition(p, "Ready").0 == "False")
+    );
     assert_eq!(condition(&deployment(&world), "Available"), ("False", "MinimumReplicasUnavailable"));
     world.advance(BEGINS.plus(LOAD_S + 30.0));
     let pods = ours(&world, Kind::Pod);
     assert!(pods.len() == 2 && pods.iter().all(|p| condition(p, "Ready").0 == "True"));
     let slice = ours(&world, Kind::EndpointSlice).pop().expect("a slice");
     assert_eq!(slice["endpoints"].as_array().map(Vec::len), Some(2));
-    assert_eq!((slice["ports"][0]["port"].as_u64(), slice["endpoints"][0]["conditions"]["ready"].as_bool()), (Some(8000), Some(true)));
+    assert_eq!(
+        (slice["ports"][0]["port"].as_u64(), slice["endpoints"][0]["conditions"]["ready"].as_bool()),
+        (Some(8000), Some(true))
+    );
     assert_eq!(condition(&deployment(&world), "Progressing"), ("True", "NewReplicaSetAvailable"));
     assert_eq!(sets(&world), [(40, 0, 0), (41, 2, 2)]);
     assert!(said(&world, "Unhealthy")[0].starts_with("Startup probe failed: Get \"http://10.244."));
@@ -119,7 +130,9 @@ fn a_rollout_keeps_old_pods_until_new_ones_are_ready_and_tells_what_it_does() {
     assert_eq!(int(&deployment, "/metadata/generation"), int(&deployment, "/status/observedGeneration"));
     let scaled: Vec<String> = said(&world, "ScalingReplicaSet")
         .iter()
-        .map(|m| m.split_whitespace().enumerate().filter(|(at, _)| *at != 4).map(|(_, w)| w).collect::<Vec<_>>().join(" "))
+        .map(|m| {
+            m.split_whitespace().enumerate().filter(|(at, _)| *at != 4).map(|(_, w)| w).collect::<Vec<_>>().join(" ")
+        })
         .collect();
     assert_eq!(
         scaled,
@@ -135,10 +148,8 @@ fn a_rollout_keeps_old_pods_until_new_ones_are_ready_and_tells_what_it_does() {
 #[test]
 fn a_template_that_was_there_before_comes_back_under_a_new_number_in_its_old_set() {
     let mut setup = setup();
-    setup.acts = vec![
-        (300.0, template("more sequences", &["llama", "--max-num-seqs=512"])),
-        (900.0, template("back", ARGS)),
-    ];
+    setup.acts =
+        vec![(300.0, template("more sequences", &["llama", "--max-num-seqs=512"])), (900.0, template("back", ARGS))];
     let mut world = world(&setup, 0.0);
     world.advance(BEGINS.plus(600.0));
     let old = ours(&world, Kind::ReplicaSet).into_iter().find(|s| revision(s) == 41).expect("41");
@@ -165,7 +176,8 @@ fn what_finds_no_gpu_stays_pending_and_the_deadline_says_so() {
     let message = "0/3 nodes are available: 3 Insufficient nvidia.com/gpu. preemption: 0/3 nodes are available: 3 No \
                    preemption victims found for incoming pod.";
     assert_eq!(said(&world, "FailedScheduling"), [message]);
-    let pending = ours(&world, Kind::Pod).into_iter().find(|p| text(p, "/spec/nodeName").is_empty()).expect("one waits");
+    let pending =
+        ours(&world, Kind::Pod).into_iter().find(|p| text(p, "/spec/nodeName").is_empty()).expect("one waits");
     assert_eq!(condition(&pending, "PodScheduled"), ("False", "Unschedulable"));
     assert_eq!(condition(&deployment(&world), "Progressing"), ("False", "ProgressDeadlineExceeded"));
 }
@@ -176,7 +188,10 @@ fn the_autoscaler_grows_with_waiting_requests_and_waits_for_pods_that_say_nothin
     world.advance(BEGINS.plus(150.0));
     let replicas = |world: &World| int(&deployment(world), "/spec/replicas");
     // 2.5 times the target: two pods ask for five, and at most doubling or four more are allowed at once.
-    assert_eq!(said(&world, "SuccessfulRescale")[0], "New size: 5; reason: pods metric vllm:num_requests_waiting above target");
+    assert_eq!(
+        said(&world, "SuccessfulRescale")[0],
+        "New size: 5; reason: pods metric vllm:num_requests_waiting above target"
+    );
     assert_eq!(replicas(&world), 5, "three that load hold it back");
     let pending = ours(&world, Kind::Pod).iter().filter(|p| text(p, "/spec/nodeName").is_empty()).count();
     assert_eq!(pending, 1, "16 GPUs are enough for four");
@@ -208,7 +223,10 @@ fn a_process_that_dies_is_started_again_after_longer_and_longer_pauses() {
         .expect("a pod of the new revision");
     let status = &pod["status"]["containerStatuses"][0];
     assert!(int(status, "/restartCount") >= 2, "{status}");
-    assert_eq!((text(status, "/lastState/terminated/reason"), int(status, "/lastState/terminated/exitCode")), ("Error", 1));
+    assert_eq!(
+        (text(status, "/lastState/terminated/reason"), int(status, "/lastState/terminated/exitCode")),
+        ("Error", 1)
+    );
     assert_eq!(sets(&world), [(40, 0, 0), (41, 2, 2), (42, 1, 0)], "the old ones go on serving");
     assert!(said(&world, "BackOff")[0].starts_with("Back-off restarting failed container vllm in pod vllm-runtime-"));
 }
@@ -223,7 +241,8 @@ fn a_deleted_pod_is_replaced_and_gone_after_its_processes_have_ended() {
     let ending: Vec<_> = pods.iter().filter(|p| !text(p, "/metadata/deletionTimestamp").is_empty()).collect();
     assert_eq!((pods.len(), ending.len()), (3, 1));
     let slice = ours(&world, Kind::EndpointSlice).pop().expect("a slice");
-    let ended = slice["endpoints"].as_array().expect("endpoints").iter().find(|e| e["conditions"]["terminating"] == true);
+    let ended =
+        slice["endpoints"].as_array().expect("endpoints").iter().find(|e| e["conditions"]["terminating"] == true);
     assert_eq!(ended.expect("it drains")["conditions"]["ready"], false);
     world.advance(BEGINS.plus(320.0));
     assert_eq!(ours(&world, Kind::Pod).len(), 2);

@@ -1,8 +1,10 @@
 //! The rows of what lies around the engines: the gateway before them, the GPUs below, the rollout behind.
 
+use super::cluster::pod_name;
 use super::facts::Facts;
 use super::format::{length, number, percent};
 use super::gateway::{errors, overhead};
+use super::gpus::Gpu;
 use super::outcome::Truth;
 use super::phases::PhaseRow;
 use super::rules;
@@ -54,22 +56,28 @@ pub(super) fn gateway(facts: &Facts<'_>, row: &mut PhaseRow) {
 
 /// Fills in the GPUs' row: the worst of them, and how much is known.
 pub(super) fn gpus(facts: &Facts<'_>, row: &mut PhaseRow) {
-    let Some(first) = facts.gpus.first() else { return };
-    let of = |truth| facts.gpus.iter().filter(|g| g.row.truth == truth).count();
-    let (all, confirmed) = (facts.gpus.len(), of(Truth::Confirmed));
-    row.at = facts.gpus.iter().map(|g| g.row.at).max();
+    // Where it is known which GPUs the engines hold, those speak; of the others a node may have many.
+    let held = |g: &&Gpu<'_>| g.row.pod.as_ref().is_some_and(|p| facts.engines().any(|r| pod_name(r.endpoint) == p));
+    let mut gpus: Vec<&Gpu<'_>> = facts.gpus.iter().filter(held).collect();
+    if gpus.is_empty() {
+        gpus = facts.gpus.iter().collect();
+    }
+    let Some(first) = gpus.first() else { return };
+    let confirmed = gpus.iter().filter(|g| g.row.truth == Truth::Confirmed).count();
+    let all = gpus.len();
+    row.at = gpus.iter().map(|g| g.row.at).max();
     row.count = Some(all as f64);
-    let troubled = facts.gpus.iter().find(|g| g.row.troubled);
+    let troubled = gpus.iter().find(|g| g.row.troubled);
     (row.status, row.note) = match troubled {
         Some(gpu) => (RowStatus::Warning, format!("{} ({}): {}", gpu.name(), gpu.row.truth, gpu.row.note)),
         None if confirmed == all => (RowStatus::Ok, format!("{all} GPUs: {}", first.row.note)),
         // What does not show what it would show is not fine.
-        None => (RowStatus::Unknown, format!("not proven: {}", unproven(facts))),
+        None => (RowStatus::Unknown, format!("not proven: {}", unproven(&gpus))),
     };
 }
 
-fn unproven(facts: &Facts<'_>) -> String {
-    facts.gpus.iter().find(|g| g.row.truth != Truth::Confirmed).map_or(String::new(), |g| g.row.note.clone())
+fn unproven(gpus: &[&Gpu<'_>]) -> String {
+    gpus.iter().find(|g| g.row.truth != Truth::Confirmed).map_or(String::new(), |g| g.row.note.clone())
 }
 
 /// Fills in the rollout's row: the revision, how many are Ready, and how far the others have come.

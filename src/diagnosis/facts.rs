@@ -110,8 +110,10 @@ impl<'a> Facts<'a> {
         let gateway = Gateway::of(snapshot, from, targets, onset);
         let gpus = gpus::judge(snapshot, from.min(incident.0));
         let contrast = Contrast::of(&replicas, cluster.as_ref(), incident, targets);
-        let serving =
-            (baseline.as_ref().and_then(|b| b.stretch).map(|s| serving(&replicas, s)), serving(&replicas, incident));
+        let serving = (
+            baseline.as_ref().and_then(|b| b.stretch).map(|s| serving(&replicas, s)),
+            serving(&replicas, recent(incident, now)),
+        );
         Self {
             now,
             model,
@@ -149,6 +151,17 @@ impl<'a> Facts<'a> {
             Some(contrast) if contrast.worse => Some((BaselineKind::OldRevision, &contrast.old.span)),
             _ => self.baseline.as_ref().map(|b| (b.kind, &b.span)),
         }
+    }
+
+    /// When the objective broke for certain: the first slice of the episode that is over the budget by more than chance.
+    /// A late event here and there before it belongs to the episode, and proves nothing.
+    pub(super) fn broke(&self) -> At {
+        let (ttft, tpot) = (self.targets.ttft.budget(), self.targets.tpot.budget());
+        let broken = |s: &&Slice| {
+            slo::over_budget(s.ttft.bad, s.ttft.count, ttft) || slo::over_budget(s.itl.bad, s.itl.count, tpot)
+        };
+        let mut inside = self.slices.iter().filter(|s| s.from >= self.incident.0);
+        inside.find(broken).map_or(self.incident.0, |s| s.from)
     }
 
     /// The revision that a replica serves.
@@ -235,7 +248,8 @@ impl<'a> Facts<'a> {
         let (mut count, mut rate, mut longest) = (0.0, 0.0, None::<f64>);
         for group in self.replicas.chunk_by(|a, b| std::ptr::eq(a.endpoint, b.endpoint)) {
             let known = |other: (At, At)| {
-                Span::between(group, other.0, other.1).is_some() || group.iter().all(|r| r.born_after(other.0))
+                Span::between(group, other.0, other.1).is_some()
+                    || group.iter().all(|r| r.born_after(other.0) || r.started_after(other.1))
             };
             if !peers.is_none_or(known) {
                 continue;
@@ -314,6 +328,13 @@ fn watched(endpoint: &Endpoint, tracks: &[Replica<'_>], (from, to): (At, At)) ->
     let start = first.filter(|_| !came).map_or(from, |f| f.max(from));
     let end = last.filter(|_| !endpoint.gone).map_or(to, |l| l.min(to));
     end.since(start)
+}
+
+/// The part of an incident that tells who serves in it: of one that is on, its last minute. Its onset reaches back to the
+/// first that waited, which may be before anybody was lost.
+fn recent((from, to): (At, At), now: At) -> (At, At) {
+    const RECENT_S: f64 = 60.0;
+    if to < now { (from, to) } else { (from.max(to.plus(-RECENT_S)), to) }
 }
 
 /// Engines that answered in a stretch: at the middle reading of its time, so that who came or went in it counts by how

@@ -3,6 +3,7 @@
 //! Bits, classes and thresholds are NVML's (nvml.h 13) and NVIDIA's XID catalogue: idle, power capping near the limit and
 //! a pending row remap are benign; what counts must last, because single bits flash when a clock changes.
 
+use super::cluster::pod_name;
 use super::format::{number, percent, seconds};
 use super::outcome::{GpuRow, Truth};
 use crate::domain::{At, Cause, GpuSample, GpuTrack, Mechanism, Snapshot};
@@ -17,6 +18,11 @@ const HARMFUL: u64 = HW_SLOWDOWN | SW_THERMAL | HW_THERMAL | POWER_BRAKE;
 
 /// Readings in which a bit must stand, or a clock be low, to count.
 const SUSTAINED: usize = 5;
+/// A clock that is let go for less than this was held all the same: heat comes and goes with the load, and in a group of
+/// GPUs that wait for each other it goes around (s).
+const QUIET_S: f64 = 300.0;
+/// It is still so if it was so this long ago (s).
+const STILL_S: f64 = 90.0;
 /// The share of the time by cumulative counters that counts as lasting.
 const THROTTLED_SHARE: f64 = 0.05;
 /// Under load is more than this much of the time with a kernel.
@@ -76,13 +82,15 @@ pub(super) fn judge(snapshot: &Snapshot, from: At) -> Vec<Gpu<'_>> {
         let like = snapshot.gpus.iter().filter(|t| t.product.is_some() && t.product == track.product).map(own);
         stated.unwrap_or_else(|| like.fold(own(track), f64::max))
     };
+    // An exporter that names nobody any more has let the GPU go.
+    let gone = |pod: &str| snapshot.endpoints.iter().any(|e| e.gone && pod_name(e) == pod);
     let mut gpus: Vec<Gpu<'_>> =
-        snapshot.gpus.iter().filter_map(|track| one(track, from, now, highest(track))).collect();
+        snapshot.gpus.iter().filter_map(|track| one(track, (from, now), highest(track), gone)).collect();
     gpus.sort_by(|a, b| (&a.track.id.node, a.track.id.index).cmp(&(&b.track.id.node, b.track.id.index)));
     gpus
 }
 
-fn one(track: &GpuTrack, from: At, now: At, highest: f64) -> Option<Gpu<'_>> {
+fn one(track: &GpuTrack, (from, now): (At, At), highest: f64, gone: impl Fn(&str) -> bool) -> Option<Gpu<'_>> {
     let (at, last) = track.at_or_before(now)?;
     let points: Vec<&(At, GpuSample)> = track.points.iter().filter(|p| p.0 >= from && p.0 <= now).collect();
     let old = now.since(*at) > OLD_S;
@@ -103,7 +111,7 @@ fn one(track: &GpuTrack, from: At, now: At, highest: f64) -> Option<Gpu<'_>> {
     };
     let row = GpuRow {
         id: track.id.clone(),
-        pod: track.pod.clone(),
+        pod: track.pod.clone().filter(|pod| !gone(pod)),
         product: track.product.clone(),
         sample: last.clone(),
         at: *at,
@@ -120,7 +128,7 @@ fn trouble(track: &GpuTrack, points: &[&(At, GpuSample)], now: At, highest: f64)
     xid(track, points)
         .or_else(|| memory(track, points, last))
         .or_else(|| held_down(track, points, now))
-        .or_else(|| low_under_load(track, points, highest))
+        .or_else(|| low_under_load(track, points, now, highest))
 }
 
 /// XIDs after which a GPU or its memory is not to be relied on (NVIDIA's catalogue: reset, drain or restart the node).
@@ -186,20 +194,17 @@ fn memory(track: &GpuTrack, points: &[&(At, GpuSample)], last: &GpuSample) -> Op
 fn held_down(track: &GpuTrack, points: &[&(At, GpuSample)], now: At) -> Option<Trouble> {
     let with = |mask: u64| {
         let set = |s: &GpuSample| s.event_reasons.is_some_and(|r| r & mask != 0);
-        let recent = points.iter().rev().take(SUSTAINED).filter(|(_, s)| set(s)).count();
         let count = points.iter().filter(|(_, s)| set(s)).count();
-        // It must have lasted, and still be so.
-        (count >= SUSTAINED && 2 * recent > SUSTAINED).then(|| {
+        // It must have lasted, and still be so, or have been so a moment ago.
+        let last = points.iter().rev().find(|(_, s)| set(s)).map(|p| p.0);
+        let still = last.is_some_and(|at| now.since(at) <= STILL_S);
+        (count >= SUSTAINED && still).then(|| {
             let mut since = now;
-            let mut quiet = 0;
             for (at, sample) in track.points.iter().rev() {
                 if set(sample) {
-                    (since, quiet) = (*at, 0);
-                } else {
-                    quiet += 1;
-                    if quiet >= SUSTAINED {
-                        break;
-                    }
+                    since = *at;
+                } else if since.since(*at) > QUIET_S {
+                    break;
                 }
             }
             (since, count)
@@ -254,23 +259,19 @@ fn held_down(track: &GpuTrack, points: &[&(At, GpuSample)], now: At) -> Option<T
 /// When a counter of throttled time began to rise for the last time.
 fn rise(track: &GpuTrack, time: impl Fn(&GpuSample) -> Option<f64>) -> Option<At> {
     let mut since = None;
-    let mut quiet = 0;
     let points: Vec<_> = track.points.iter().collect();
     for pair in points.windows(2).rev() {
         if time(&pair[1].1) > time(&pair[0].1) {
-            (since, quiet) = (Some(pair[0].0), 0);
-        } else {
-            quiet += 1;
-            if quiet >= SUSTAINED {
-                break;
-            }
+            since = Some(pair[0].0);
+        } else if since.is_some_and(|s| s.since(pair[0].0) > QUIET_S) {
+            break;
         }
     }
     since
 }
 
 /// A clock that is low while kernels run, where nobody says why: heat or power at the limit is the likely reason.
-fn low_under_load(track: &GpuTrack, points: &[&(At, GpuSample)], highest: f64) -> Option<Trouble> {
+fn low_under_load(track: &GpuTrack, points: &[&(At, GpuSample)], now: At, highest: f64) -> Option<Trouble> {
     // Where reasons are read, they say it, and a capped clock near the power limit is normal.
     let capped = |s: &GpuSample| s.event_reasons.is_some_and(|r| r & POWER_CAP != 0);
     let known_fine = |s: &GpuSample| s.event_reasons.is_some_and(|r| r & (HARMFUL | POWER_CAP) == 0);
@@ -279,9 +280,9 @@ fn low_under_load(track: &GpuTrack, points: &[&(At, GpuSample)], highest: f64) -
             && s.sm_clock_hz.is_some_and(|c| highest > 0.0 && c < LOW * highest)
             && !known_fine(s)
     };
-    let recent: Vec<_> = points.iter().rev().take(SUSTAINED).collect();
+    let still = points.iter().rev().find(|(_, s)| low(s)).is_some_and(|p| now.since(p.0) <= STILL_S);
     let count = points.iter().filter(|(_, s)| low(s)).count();
-    if count < SUSTAINED || recent.iter().filter(|(_, s)| low(s)).count() * 2 <= SUSTAINED {
+    if count < SUSTAINED || !still {
         return None;
     }
     let last = &points.last()?.1;
@@ -296,12 +297,13 @@ fn low_under_load(track: &GpuTrack, points: &[&(At, GpuSample)], highest: f64) -
         (false, true) => (Some(Cause::GpuPowerCap), ", at its power limit".to_owned()),
         (false, false) => (None, ", and nothing says why".to_owned()),
     };
-    let mut since = points[0].0;
+    let mut since = now;
     for (at, sample) in track.points.iter().rev() {
-        if sample.utilisation.is_some_and(|u| u > LOADED) && !low(sample) {
+        if low(sample) {
+            since = *at;
+        } else if since.since(*at) > QUIET_S {
             break;
         }
-        since = *at;
     }
     let clock = last.sm_clock_hz.unwrap_or(0.0);
     let field = if capped(last) && !hot { "power" } else { "sm_clock" };

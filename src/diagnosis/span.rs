@@ -25,11 +25,22 @@ impl<'a> Replica<'a> {
         let started = first.values.gauge(Gauge::ProcessStart).map(|s| At::plus(At(0), s));
         let watched_since = self.endpoint.attempts.front().map(|a| a.at);
         let born = match (started, watched_since) {
-            (Some(started), Some(watched)) => started > watched,
-            (None, Some(watched)) => watched < first.at && self.endpoint.attempts[0].outcome.is_absence(),
+            (Some(started), Some(watched)) => started > watched || self.refused_first(first.at),
+            (None, Some(_)) => self.refused_first(first.at),
             _ => false,
         };
         Some((if born { from } else { first.at }, (!born).then_some(&first.values)))
+    }
+
+    /// Whether nobody listened when it was first asked, and its first page came later.
+    fn refused_first(self, first_page: At) -> bool {
+        self.endpoint.attempts.front().is_some_and(|a| a.at < first_page && a.outcome.is_absence())
+    }
+
+    /// Whether its process is known to have started at `at` or later: it did nothing before.
+    pub(super) fn started_after(self, at: At) -> bool {
+        let start = self.track.points().front().and_then(|p| p.values.gauge(Gauge::ProcessStart));
+        start.is_some_and(|s| At::plus(At(0), s) >= at)
     }
 
     /// Whether its process started under our eyes, after `from`: all that it counts happened since.

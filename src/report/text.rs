@@ -57,6 +57,7 @@ fn ascii(text: &str) -> String {
             'µ' => spelled.push('u'),
             '…' => spelled.push_str("..."),
             '·' => spelled.push('.'),
+            '°' => {}
             _ => spelled.push('?'),
         }
     }
@@ -438,7 +439,10 @@ impl Page<'_> {
             let more = self.styled(Slot::TextMuted, &format!("  and {} more, all live", rows.len() - shown));
             self.line(&more);
         }
-        if let Some(source) = d.sources.iter().find(|s| !s.families.is_empty()) {
+        let of_engine = |s: &&crate::diagnosis::SourceRow| {
+            s.families.iter().any(|(q, _)| ["running", "ttft", "generation_tokens"].contains(q))
+        };
+        if let Some(source) = d.sources.iter().find(of_engine) {
             let used: Vec<String> = source
                 .families
                 .iter()

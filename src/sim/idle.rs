@@ -43,8 +43,14 @@ impl Idle {
 impl Serving for Idle {
     fn launch(&mut self, at: At, launch: Launch) {
         let dies = launch.args.iter().find_map(|a| a.strip_prefix(DIES)).and_then(|s| s.parse::<f64>().ok());
-        let engine =
-            Engine { started: at, serves: at.plus(self.load_s), told: false, dies: dies.map(|s| at.plus(s)), dead: false, launch };
+        let engine = Engine {
+            started: at,
+            serves: at.plus(self.load_s),
+            told: false,
+            dies: dies.map(|s| at.plus(s)),
+            dead: false,
+            launch,
+        };
         self.engines.insert(engine.launch.pod.clone(), engine);
     }
 
@@ -57,7 +63,12 @@ impl Serving for Idle {
     }
 
     fn next(&self) -> Option<At> {
-        self.engines.values().filter(|e| !e.dead).flat_map(|e| [Some(e.serves).filter(|_| !e.told), e.dies]).flatten().min()
+        self.engines
+            .values()
+            .filter(|e| !e.dead)
+            .flat_map(|e| [Some(e.serves).filter(|_| !e.told), e.dies])
+            .flatten()
+            .min()
     }
 
     fn advance(&mut self, to: At) -> Vec<Happened> {

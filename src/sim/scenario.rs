@@ -25,6 +25,15 @@ pub use timeline::{
 /// The scenarios that are built in, in the order in which they are offered.
 const EMBEDDED: &[(&str, &str)] = &[
     ("bad-rollout.toml", include_str!("../../assets/scenarios/bad-rollout.toml")),
+    ("kv-thrash.toml", include_str!("../../assets/scenarios/kv-thrash.toml")),
+    ("long-prompts.toml", include_str!("../../assets/scenarios/long-prompts.toml")),
+    ("traffic-surge.toml", include_str!("../../assets/scenarios/traffic-surge.toml")),
+    ("thermal.toml", include_str!("../../assets/scenarios/thermal.toml")),
+    ("gateway.toml", include_str!("../../assets/scenarios/gateway.toml")),
+    ("cold-start.toml", include_str!("../../assets/scenarios/cold-start.toml")),
+    ("stalled.toml", include_str!("../../assets/scenarios/stalled.toml")),
+    ("innocent-deploy.toml", include_str!("../../assets/scenarios/innocent-deploy.toml")),
+    ("one-slow-replica.toml", include_str!("../../assets/scenarios/one-slow-replica.toml")),
     ("healthy.toml", include_str!("../../assets/scenarios/healthy.toml")),
 ];
 
@@ -148,7 +157,7 @@ pub enum Signal {
     Cpu,
 }
 
-/// The HorizontalPodAutoscaler.
+/// The horizontal autoscaler of pods.
 #[derive(Debug, Clone, PartialEq, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Autoscaler {

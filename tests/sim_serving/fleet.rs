@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use warroom::dialect::{Catalogue, Memory};
-use warroom::domain::{At, Dist, EnginePage, Gauge, Histogram, Total};
+use warroom::domain::{At, Dist, EnginePage, Gauge, Histogram, Page, Total};
 use warroom::sim::scenario::{ClusterChange, Scenario};
 use warroom::sim::serving::{Happened, Launch, Model, Serving};
 use warroom::source::engine::Decoder;
@@ -230,13 +230,33 @@ impl Fleet {
         self
     }
 
+    /// Containers that are there and do not serve, or are on their way.
+    pub(crate) fn starting(&self) -> usize {
+        self.pulling.len() + self.pods.iter().filter(|p| !p.serving && p.dies.is_none()).count()
+    }
+
+    /// A page, read as the product reads it.
+    pub(crate) fn read(&self, page: &str) -> Page {
+        self.decoder.decode(page.as_bytes(), &mut Memory::default()).expect("a page")
+    }
+
+    /// Each serving engine's mean over the next seconds.
+    pub(crate) fn recent(&mut self, dist: Dist, seconds: f64) -> Vec<f64> {
+        let now = self.now.since(START);
+        let window = self.between(now, now + seconds);
+        window.dists[dist.name()].iter().map(|h| h.mean().expect("observations")).collect()
+    }
+
     /// What the engines' pages say now, by pod.
     pub(crate) fn pages(&mut self) -> Vec<(String, EnginePage)> {
         let mut pages = Vec::new();
         for pod in self.serving() {
             let Some(page) = self.model.page(&pod) else { continue };
             let memory = self.memories.entry(pod.clone()).or_default();
-            pages.push((pod, self.decoder.decode(page.as_bytes(), memory).expect("a page of vLLM")));
+            let Page::Engine(page) = self.decoder.decode(page.as_bytes(), memory).expect("a page") else {
+                panic!("not recognised as an engine's page")
+            };
+            pages.push((pod, page));
         }
         pages
     }
@@ -298,7 +318,12 @@ impl Window {
 
     /// The share of requests whose first token came later than this bound.
     pub(crate) fn late(&self, bound: f64) -> f64 {
-        let all = &self.dists[Dist::Ttft.name()];
+        self.dist_share_above(Dist::Ttft, bound)
+    }
+
+    /// The share of observations above a bound.
+    pub(crate) fn dist_share_above(&self, dist: Dist, bound: f64) -> f64 {
+        let all = &self.dists[dist.name()];
         let at = all[0].bounds.iter().position(|b| *b >= bound).expect("a bound");
         1.0 - all.iter().map(|h| h.counts[at]).sum::<f64>() / all.iter().map(|h| h.count).sum::<f64>()
     }

@@ -10,8 +10,12 @@ use crate::diagnosis::stall::Witness;
 use crate::diagnosis::{Finding, Metric, Op, Subject};
 use crate::domain::{Cause, Code, Confidence, Dist, Phase, Total};
 
-/// A change by this factor is a change of traffic, and less is weather.
+/// A change by this factor is a change of traffic.
 const CHANGED: f64 = 1.5;
+/// Less than this is weather. Between the two it counts where many events tell it, and less surely: near its limit a
+/// service breaks under a quarter more, and users who wait for answers send fewer than they would.
+const SLIGHT: f64 = 1.25;
+const MANY: f64 = 100.0;
 /// Requests from which on their mean length says something.
 const ENOUGH: f64 = 10.0;
 
@@ -34,7 +38,8 @@ pub(super) fn traffic_surge(facts: &Facts<'_>, _: &Split) -> Option<Finding> {
         return None;
     }
     let (rate, rate_before) = (now / now_s, before / before_s);
-    if rate < CHANGED * rate_before || !rate_rose(now, now_s, before, before_s) {
+    let least = if now.min(before) >= MANY && baseline.stretch.is_some() { SLIGHT } else { CHANGED };
+    if rate < least * rate_before || !rate_rose(now, now_s, before, before_s) {
         return None;
     }
     let summary = format!("{} requests/s arrived, {} before", number(rate), number(rate_before));
@@ -42,6 +47,7 @@ pub(super) fn traffic_surge(facts: &Facts<'_>, _: &Split) -> Option<Finding> {
     // A lifetime has nights in it: its mean rate says little about the hour before.
     found.confidence = match baseline.stretch {
         None => Confidence::Low,
+        Some(_) if rate < CHANGED * rate_before => Confidence::Low,
         Some(_) if rate >= 2.0 * rate_before && before >= 10.0 => Confidence::High,
         Some(_) => Confidence::Medium,
     };
@@ -50,7 +56,7 @@ pub(super) fn traffic_surge(facts: &Facts<'_>, _: &Split) -> Option<Finding> {
         format!("arrivals {} times those before", number(rate / rate_before)),
         rate,
         Op::Over,
-        Some(CHANGED * rate_before),
+        Some(least * rate_before),
         "requests/s",
     ));
     found.surer = Some("arrivals by tenant and route, from the gateway".to_owned());
@@ -73,7 +79,9 @@ pub(super) fn prompt_length_shift(facts: &Facts<'_>, _: &Split) -> Option<Findin
         }
     };
     let ((now, what), (before, _)) = (per_request(&facts.during)?, per_request(&baseline.span)?);
-    if before <= 0.0 || now < CHANGED * before {
+    let many = facts.during.count(Dist::Ttft).min(baseline.span.count(Dist::Ttft)) >= MANY;
+    let least = if many && baseline.stretch.is_some() { SLIGHT } else { CHANGED };
+    if before <= 0.0 || now < least * before {
         return None;
     }
     // Longer prompts are to blame only where prompts are most of the tokens that the engine works on.
@@ -87,7 +95,7 @@ pub(super) fn prompt_length_shift(facts: &Facts<'_>, _: &Split) -> Option<Findin
     // A few prompts are no shift of their length.
     let few = facts.during.dist(Dist::Ttft).is_some() && facts.during.count(Dist::Ttft) < ENOUGH;
     found.confidence = match now >= 2.0 * before {
-        _ if few => Confidence::Low,
+        _ if few || now < CHANGED * before => Confidence::Low,
         true => Confidence::High,
         false => Confidence::Medium,
     };
@@ -96,7 +104,7 @@ pub(super) fn prompt_length_shift(facts: &Facts<'_>, _: &Split) -> Option<Findin
         format!("{what}: {} times those before", number(now / before)),
         now,
         Op::Over,
-        Some(CHANGED * before),
+        Some(least * before),
         "tokens",
     ));
     Some(found)

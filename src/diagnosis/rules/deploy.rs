@@ -8,11 +8,17 @@ use crate::diagnosis::cluster::{Rollout, in_words};
 use crate::diagnosis::contrast::Contrast;
 use crate::diagnosis::facts::Facts;
 use crate::diagnosis::format::{length, number, percent, seconds};
+use crate::diagnosis::slo::over_budget;
+use crate::diagnosis::span::Span;
 use crate::diagnosis::{Evidence, Finding, Metric, Op, Subject};
 use crate::domain::{At, Cause, Code, Confidence, Dist, Mechanism, Phase, TemplateChange, Total};
 
 /// How long after the last replica of a rollout serves a break still lies at it (s): a cache fills, a queue builds up.
+/// Unless the new revision served as well as the old one for a while: then something else came.
 const FOLLOWS_S: f64 = 600.0;
+/// Serving well for this long, and so many first tokens, acquits (s).
+const WELL_S: f64 = 120.0;
+const WELL_EVENTS: f64 = 30.0;
 /// How exactly an onset is known (s): a slice, and a scrape.
 const SLACK_S: f64 = 30.0;
 
@@ -164,9 +170,11 @@ pub(super) fn regression(facts: &Facts<'_>, split: &Split) -> Option<Finding> {
     let mechanisms = broken(facts, split);
     let (touched, by) =
         rollout.as_ref().map_or((Touches::Nothing, None), |(r, ..)| most_touching(&r.changes, &mechanisms));
-    let onset = facts.incident.0;
-    let at_rollout =
-        rollout.as_ref().is_some_and(|(_, first, last)| onset >= first.plus(-SLACK_S) && onset <= last.plus(FOLLOWS_S));
+    let onset = facts.broke();
+    let well = rollout.as_ref().and_then(|(r, _, last)| served_well(facts, r, *last));
+    let at_rollout = rollout.as_ref().is_some_and(|(_, first, last)| {
+        onset >= first.plus(-SLACK_S) && onset <= last.plus(FOLLOWS_S) && well.is_none()
+    });
     let worse = contrast.is_some_and(|c| c.worse);
     let other = other_change(facts);
     let confidence = match (worse, at_rollout, touched) {
@@ -180,7 +188,7 @@ pub(super) fn regression(facts: &Facts<'_>, split: &Split) -> Option<Finding> {
     let number = rollout.as_ref().map_or_else(|| contrast.map_or(0, |c| c.new.revision), |(r, ..)| r.revision.number);
     let what = rollout.as_ref().map_or(String::new(), |(r, ..)| format!(" ({})", in_words(&r.changes)));
     let when = rollout.as_ref().map_or(String::new(), |(r, ..)| {
-        let lead = onset.since(r.at);
+        let lead = facts.incident.0.since(r.at);
         if lead >= 0.0 { format!(" started {} before", length(lead)) } else { String::new() }
     });
     let side = contrast.filter(|c| c.worse).map_or(String::new(), |c| {
@@ -224,16 +232,40 @@ pub(super) fn regression(facts: &Facts<'_>, split: &Split) -> Option<Finding> {
 
 /// Why the last rollout is not to blame, in a few words; `None` where it is not known, or where it may be.
 pub(in crate::diagnosis) fn acquitted(facts: &Facts<'_>) -> Option<String> {
-    let (rollout, first, _) = last_rollout(facts)?;
+    let (rollout, first, last) = last_rollout(facts)?;
     let number = rollout.revision.number;
     if let Some(contrast) = facts.contrast.as_ref().filter(|c| c.alike && c.new.revision == number) {
         return Some(format!("rev {number} is not why: rev {}'s replicas are as slow", contrast.old.revision));
     }
-    let onset = facts.episode?.since;
+    facts.episode?;
+    let onset = facts.broke();
+    if let Some(well) = served_well(facts, &rollout, last) {
+        return Some(format!("rev {number} is not why: it served well for {} before the onset", length(well)));
+    }
     if first.since(onset) > SLACK_S {
-        return Some(format!("rev {number} is not why: it served {} after the onset", length(first.since(onset))));
+        return Some(format!("rev {number} is not why: it served {} after the break", length(first.since(onset))));
     }
     None
+}
+
+/// How long the new revision had all the traffic and served it as well as it was served before, until the onset (s).
+fn served_well(facts: &Facts<'_>, rollout: &Rollout<'_>, complete: At) -> Option<f64> {
+    const AS_WELL: f64 = 1.5;
+    let onset = facts.broke();
+    let length = onset.since(complete);
+    let number = rollout.revision.number;
+    let of: Vec<_> = facts.engines().filter(|r| facts.revision(r) == Some(number)).collect();
+    let ttft = Span::between(&of, complete, onset).filter(|_| length >= WELL_S)?;
+    let ttft = ttft.dist(Dist::Ttft).filter(|h| h.count >= WELL_EVENTS)?;
+    let target = facts.targets.ttft;
+    let late = over_budget(ttft.above(target.seconds)?.at_least, ttft.count, target.budget());
+    let before = facts
+        .slices
+        .iter()
+        .filter(|s| s.to <= rollout.at)
+        .fold((0.0, 0.0), |(sum, count), s| (sum + s.ttft.sum, count + s.ttft.count));
+    let as_before = before.1 < WELL_EVENTS || ttft.mean()? < AS_WELL * before.0 / before.1;
+    (!late && as_before).then_some(length)
 }
 
 /// The mechanisms that the numbers show, as far as a knob's list needs to know.
@@ -266,7 +298,7 @@ fn broken(facts: &Facts<'_>, split: &Split) -> Vec<Mechanism> {
 
 /// Something else that changed at the onset and explains as much by itself: more requests, or longer prompts.
 fn other_change(facts: &Facts<'_>) -> Option<Evidence> {
-    const CHANGED: f64 = 1.5;
+    const CHANGED: f64 = 1.25;
     let baseline = facts.baseline.as_ref()?;
     let stretch = baseline.stretch?;
     let ((now, now_s), (before, before_s)) =
@@ -322,16 +354,16 @@ fn side_by_side(facts: &Facts<'_>, contrast: &Contrast) -> Evidence {
 }
 
 fn timing(facts: &Facts<'_>, rollout: &Rollout<'_>, first: At, last: At, at_rollout: bool) -> Evidence {
-    let onset = facts.incident.0;
+    let onset = facts.broke();
     let since = onset.since(first);
     let claim = if since >= 0.0 {
         format!(
-            "the onset lies {} after its first replica served, {} after it was rolled out",
+            "the break lies {} after its first replica served, {} after it was rolled out",
             length(since),
             length(onset.since(rollout.at))
         )
     } else {
-        format!("its first replica served {} after the onset", length(-since))
+        format!("its first replica served {} after the break", length(-since))
     };
     let mut evidence = kubernetes(facts, claim, since, Op::Under, Some(last.since(first) + FOLLOWS_S), "s");
     evidence.supports = at_rollout;

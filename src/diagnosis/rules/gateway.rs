@@ -1,6 +1,6 @@
 //! What happens before the engine: the gateway's own time, its errors, and how it spreads requests.
 
-use super::{Split, finding};
+use super::{Split, finding, stalled_worst};
 use crate::diagnosis::facts::Facts;
 use crate::diagnosis::format::{number, percent, seconds};
 use crate::diagnosis::gateway::{Gateway, errors, overhead};
@@ -27,10 +27,11 @@ fn from_gateway(facts: &Facts<'_>, gateway: &Gateway<'_>, quantity: &str, mut ev
     evidence
 }
 
-/// The gateway itself takes time.
+/// The gateway itself takes time. Behind an engine that hangs nothing is known of the gateway: it waits, gives up and
+/// tries another one.
 pub(super) fn slow(facts: &Facts<'_>, _: &Split) -> Option<Finding> {
     let gateway = facts.gateway.as_ref()?;
-    gateway.trouble?;
+    gateway.trouble.filter(|_| stalled_worst(facts).is_none())?;
     let own = overhead(&gateway.during)?;
     let count = gateway.during.count(Dist::GatewayTotal);
     let before = gateway.before.as_ref().and_then(overhead);
@@ -98,7 +99,7 @@ fn own_errors(facts: &Facts<'_>, gateway: &Gateway<'_>) -> Option<(f64, f64, f64
 /// The gateway answers with errors.
 pub(super) fn failing(facts: &Facts<'_>, _: &Split) -> Option<Finding> {
     let gateway = facts.gateway.as_ref()?;
-    gateway.trouble?;
+    gateway.trouble.filter(|_| stalled_worst(facts).is_none())?;
     let (requests, bad, own) = own_errors(facts, gateway)?;
     let budget = facts.targets.ttft.budget();
     if !over_budget(bad, requests, budget) || bad / requests < 2.0 * budget {

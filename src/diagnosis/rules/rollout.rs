@@ -78,10 +78,10 @@ pub(super) fn cold_start(facts: &Facts<'_>, split: &Split) -> Option<Finding> {
     );
     let mut found = finding(facts, Code::Mechanism(Mechanism::ColdStart), Phase::Rollout, summary);
     found.subject = subject(pod);
-    if !troubled(facts) {
+    found.explains_s = if nobody { split.whole().max(1.0) } else { explains(facts, split) };
+    if !troubled(facts) || found.explains_s <= 0.0 {
         found.severity = Severity::Warning;
     }
-    found.explains_s = if nobody { split.whole().max(1.0) } else { explains(facts, split) };
     found.confidence = certain(cluster, if found.explains_s > 0.0 { Confidence::High } else { Confidence::Low });
     let claim = format!("{} Ready of {wanted} wanted, {} starting", cluster.ready(), starting.len());
     found.evidence.push(told(facts, cluster, "pods", claim, starting.len() as f64));

@@ -8,7 +8,7 @@ use super::{Autoscaler, NodeSpec, Scenario, Signal};
 const PORT: u16 = 8000;
 
 impl Scenario {
-    /// Nodes, Deployment, Service and HorizontalPodAutoscaler.
+    /// Nodes, Deployment, Service and autoscaler.
     pub fn manifests(&self) -> Vec<Value> {
         let mut objects: Vec<Value> = self.nodes.iter().map(node).collect();
         objects.push(self.deployment());
@@ -110,6 +110,8 @@ impl Scenario {
             "spec": {
                 "scaleTargetRef": {"apiVersion": "apps/v1", "kind": "Deployment", "name": self.workload.name},
                 "minReplicas": autoscaler.min, "maxReplicas": autoscaler.max, "metrics": [metric],
+                // What takes minutes to start is not given away for a quiet minute.
+                "behavior": {"scaleDown": {"stabilizationWindowSeconds": 1800}},
             },
         })
     }

@@ -4,7 +4,8 @@
 use super::Launch;
 use super::engine::{Config, Engine, Speed, StartError};
 use super::hardware::Product;
-use super::number::{Us, seconds, us};
+use super::number::{Us, us};
+use super::page::vllm::{self, Life};
 use crate::sim::scenario::Weights;
 
 /// From the process' start to the first byte of weights: imports, configuration, process groups. In seconds.
@@ -32,7 +33,7 @@ pub(super) struct Container {
     pub(super) logs: Vec<(Us, String)>,
     /// What was counted when it last wrote a line of throughput: prompt and generated tokens.
     pub(super) logged: (u64, u64),
-    /// Health checks that it has answered, by a probe every so often.
+    /// Since when it serves.
     pub(super) serving_since: Us,
 }
 
@@ -106,6 +107,12 @@ impl Container {
         }
     }
 
+    /// Its metrics page; `None`: nobody listens yet.
+    pub(super) fn page(&self, now: Us) -> Option<String> {
+        let life = Life { started: self.started, serving_since: self.serving_since, now };
+        Some(vllm::write(self.engine()?, life))
+    }
+
     pub(super) fn engine_mut(&mut self) -> Option<&mut Engine> {
         match &mut self.stage {
             Stage::Serving(engine) => Some(engine),
@@ -154,10 +161,5 @@ impl Container {
         if self.logs.len() > 1500 {
             self.logs.drain(20..520);
         }
-    }
-
-    /// Seconds that it has served.
-    pub(super) fn served_s(&self, now: Us) -> f64 {
-        seconds((now - self.serving_since).max(0))
     }
 }

@@ -21,6 +21,7 @@ pub(super) use speed::Conditions;
 pub use speed::{FrontSpeed, Speed};
 
 use super::number::{Us, seconds, us};
+use super::page::vllm::{self, Life};
 use kv::{Freed, Kv};
 
 /// A request, as a client makes it.
@@ -204,6 +205,11 @@ impl Engine {
 
     pub(super) const fn busy(&self) -> Busy {
         self.busy
+    }
+
+    /// Its metrics page, of a process that began to serve as soon as it was started.
+    pub fn page(&self, started: i64, now: i64) -> String {
+        vllm::write(self, Life { started, serving_since: started, now })
     }
 
     /// Requests that it holds, from the API server's point of view.

@@ -196,20 +196,20 @@ impl Model {
 
     /// Looks at all GPUs, as often as a driver averages.
     fn sensors(&mut self) {
-        let mut shares: BTreeMap<&str, (f64, f64, f64)> = BTreeMap::new();
+        let mut by_pod: BTreeMap<&str, (f64, f64, f64)> = BTreeMap::new();
         for container in &self.containers {
             let Some(engine) = container.engine() else { continue };
             let (now, before) = (engine.busy(), self.busy.get(&container.launch.pod).copied().unwrap_or_default());
             let share = |now: f64, before: f64| ((now - before) / TICK_S).clamp(0.0, 1.0);
-            let shared = (
+            let shares = (
                 share(now.kernels, before.kernels),
                 share(now.arithmetic, before.arithmetic),
                 share(now.memory, before.memory),
             );
-            shares.insert(&container.launch.pod, shared);
+            by_pod.insert(&container.launch.pod, shares);
         }
         for gpu in self.gpus.values_mut().flatten() {
-            let busy = gpu.pod.as_deref().and_then(|pod| shares.get(pod)).copied().unwrap_or_default();
+            let busy = gpu.pod.as_deref().and_then(|pod| by_pod.get(pod)).copied().unwrap_or_default();
             gpu.tick(busy);
         }
         self.busy = self
@@ -277,7 +277,9 @@ impl Serving for Model {
 
     fn route(&mut self, at: At, pods: &[String]) {
         self.run(from_at(at));
-        self.gateway.route(pods);
+        // A cluster has endpoints that are no engines: they are not this gateway's.
+        let pods: Vec<String> = pods.iter().filter(|pod| self.container(pod).is_some()).cloned().collect();
+        self.gateway.route(&pods);
         if self.began.is_none() && pods.len() >= self.scenario.workload.replicas as usize {
             self.began = Some(self.now);
             self.begin_traffic();
@@ -302,8 +304,7 @@ impl Serving for Model {
     }
 
     fn page(&self, pod: &str) -> Option<String> {
-        let container = self.container(pod)?;
-        Some(page::vllm::write(container, container.engine()?, self.now))
+        self.container(pod)?.page(self.now)
     }
 
     fn gateway_page(&self) -> String {

@@ -24,10 +24,6 @@ impl Buckets {
         self.counts[bucket] += u64::from(times);
         self.sum += value * f64::from(times);
     }
-
-    pub(in crate::sim::serving) fn count(&self) -> u64 {
-        self.counts.iter().sum()
-    }
 }
 
 /// Time to first token, in seconds (vLLM since 0.8.4).

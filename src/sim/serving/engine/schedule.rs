@@ -132,7 +132,8 @@ impl Engine {
             let Some(mut seq) = self.waiting.pop_front() else { return };
             // What lies in the cache may leave too little room to use it: alone, a sequence can always begin afresh.
             let alone = self.running.is_empty();
-            if !self.place(now, &mut seq, round, true) && !(alone && self.place(now, &mut seq, round, false)) {
+            let placed = self.place(now, &mut seq, round, true) || (alone && self.place(now, &mut seq, round, false));
+            if !placed {
                 self.waiting.push_front(seq);
                 return;
             }

@@ -6,6 +6,9 @@ use super::super::engine::{Ask, Seen};
 use super::super::number::{Us, seconds, us};
 use super::{Event, Model, Sight};
 
+/// New users come one after the other, within so many seconds.
+const ARRIVE_WITHIN_S: f64 = 60.0;
+
 /// A request on its way.
 #[derive(Debug, Clone)]
 pub(super) struct Request {
@@ -47,8 +50,9 @@ impl Model {
     pub(super) fn more_users(&mut self, class: usize) {
         while self.began.is_some() && self.users[class] < self.classes[class].users() {
             self.users[class] += 1;
-            let think = self.classes[class].think();
-            self.at(self.now + think, Event::Asks { class });
+            // They do not all come at once.
+            let comes = us(self.random.random_range(0.0..ARRIVE_WITHIN_S));
+            self.at(self.now + comes, Event::Asks { class });
         }
     }
 

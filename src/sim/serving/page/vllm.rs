@@ -2,7 +2,6 @@
 
 use std::fmt::Write as _;
 
-use super::super::container::Container;
 use super::super::engine::{Buckets, Engine, Meters};
 use super::super::number::{Us, seconds};
 use super::{header, python};
@@ -63,27 +62,39 @@ impl Page {
     }
 }
 
+/// The life of an engine's process.
+#[derive(Debug, Clone, Copy)]
+pub(in crate::sim::serving) struct Life {
+    /// When it started.
+    pub(in crate::sim::serving) started: Us,
+    /// Since when it serves.
+    pub(in crate::sim::serving) serving_since: Us,
+    /// Now.
+    pub(in crate::sim::serving) now: Us,
+}
+
 /// The page of an engine.
-pub(in crate::sim::serving) fn write(container: &Container, engine: &Engine, now: Us) -> String {
+pub(in crate::sim::serving) fn write(engine: &Engine, life: Life) -> String {
     let labels = format!("engine=\"0\",model_name=\"{}\"", engine.config().model_name);
-    let mut page = Page { out: String::with_capacity(60_000), labels, created: seconds(container.serving_since) };
-    process(&mut page, container, engine, now);
+    let mut page = Page { out: String::with_capacity(60_000), labels, created: seconds(life.serving_since) };
+    process(&mut page, engine, life);
     engine_counters(&mut page, &engine.meters);
     histograms(&mut page, &engine.meters);
     cache_config(&mut page, engine);
-    http(&mut page, container, &engine.meters, now);
+    http(&mut page, &engine.meters, life);
     page.out
 }
 
-fn process(page: &mut Page, container: &Container, engine: &Engine, now: Us) {
+fn process(page: &mut Page, engine: &Engine, life: Life) {
     let out = &mut page.out;
     header(out, "python_info", "gauge", "Python platform information");
     out.push_str(
         "python_info{implementation=\"CPython\",major=\"3\",minor=\"12\",patchlevel=\"11\",version=\"3.12.11\"} 1.0\n",
     );
     // While it starts a process computes all the time; then it is paid per request and token.
-    let start = seconds(container.serving_since - container.started).min(40.0);
-    let cpu = start + 0.02 * container.served_s(now) + engine.meters.cpu_s;
+    let start = seconds(life.serving_since - life.started).min(40.0);
+    let served_s = seconds((life.now - life.serving_since).max(0));
+    let cpu = start + 0.02 * served_s + engine.meters.cpu_s;
     for (name, kind, help, value) in [
         ("process_virtual_memory_bytes", "gauge", "Virtual memory size in bytes.", 2.684_354_56e10),
         ("process_resident_memory_bytes", "gauge", "Resident memory size in bytes.", 1.932_735_283e9),
@@ -91,7 +102,7 @@ fn process(page: &mut Page, container: &Container, engine: &Engine, now: Us) {
             "process_start_time_seconds",
             "gauge",
             "Start time of the process since unix epoch in seconds.",
-            seconds(container.started),
+            seconds(life.started),
         ),
         (
             "process_cpu_seconds_total",
@@ -263,10 +274,13 @@ fn cache_config(page: &mut Page, engine: &Engine) {
     );
 }
 
-fn http(page: &mut Page, container: &Container, it: &Meters, now: Us) {
-    const CHAT: &str = "handler=\"/v1/chat/completions\"";
+/// The route of requests.
+const CHAT: &str = "handler=\"/v1/chat/completions\"";
+
+fn http(page: &mut Page, it: &Meters, life: Life) {
+    let served_s = seconds((life.now - life.serving_since).max(0));
     // The readiness probe asks /health, which is not counted; somebody lists the models once a minute.
-    let listed = (container.served_s(now) / 60.0).floor();
+    let listed = (served_s / 60.0).floor();
     let statuses = [("2xx", it.http_2xx), ("4xx", it.http_4xx), ("5xx", it.http_5xx)];
     let out = &mut page.out;
     header(out, "http_requests_total", "counter", "Total number of requests by method, status and handler.");
