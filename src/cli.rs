@@ -6,7 +6,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 
 /// Finds out where the time of a slow LLM endpoint goes.
 #[derive(Debug, Parser)]
-#[command(name = "warroom", version, about, max_term_width = 100, args_conflicts_with_subcommands = true)]
+#[command(name = "warroom", version, about, max_term_width = 100)]
 pub struct Cli {
     /// Read this configuration file instead of the user's and the system's
     #[arg(long, global = true, value_name = "FILE")]
@@ -22,7 +22,7 @@ pub struct Cli {
 }
 
 /// `warroom [TARGET]`
-#[derive(Debug, Clone, Args)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Args)]
 pub struct ScreenArgs {
     /// A workload of a cluster: deploy/x, sts/x or a plain name. None: the only engine of the namespace
     #[arg(value_name = "TARGET", conflicts_with_all = ["engine", "gateway", "gpu"])]
@@ -50,7 +50,7 @@ pub struct ScreenArgs {
 }
 
 /// What is promised, and how it is shown.
-#[derive(Debug, Clone, Args)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Args)]
 pub struct LookArgs {
     /// Time to first token within which requests must be served
     #[arg(long, value_name = "SECONDS", allow_negative_numbers = true)]
@@ -248,7 +248,7 @@ pub struct CheckArgs {
 }
 
 /// kubectl's flags, in kubectl's spelling and meaning.
-#[derive(Debug, Clone, Default, Args)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Args)]
 #[command(next_help_heading = "Cluster")]
 pub struct ClusterArgs {
     /// The namespace; the context's where it is not given
