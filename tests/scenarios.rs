@@ -24,7 +24,7 @@ use warroom::sim::scenario::{Scenario, Seconds};
 #[serde(deny_unknown_fields)]
 struct Story {
     /// What must hold, in a sentence.
-    story: String,
+    tells: String,
     /// The scenario.
     scenario: String,
     /// Leaves out everything that the scenario changes.
@@ -74,7 +74,7 @@ fn stories() -> Vec<(PathBuf, Story)> {
         .into_iter()
         .map(|path| {
             let text = fs::read_to_string(&path).expect("a story");
-            let story = toml::from_str(&text).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
+            let story = toml::from_str(&text).map_err(|error| format!("{}: {error}", path.display())).expect("a story");
             (path, story)
         })
         .collect()
@@ -154,7 +154,7 @@ fn every_story_ends_as_its_causes_say() {
                 while let Some((name, story, seed)) = runs.get(next.fetch_add(1, std::sync::atomic::Ordering::Relaxed))
                 {
                     for wrong in tell(story, *seed) {
-                        failures.lock().expect("nobody panicked").push(format!("{name}: {}\n  {wrong}", story.story));
+                        failures.lock().expect("nobody panicked").push(format!("{name}: {}\n  {wrong}", story.tells));
                     }
                 }
             });

@@ -6,6 +6,7 @@ mod incident;
 #[path = "support/screen.rs"]
 mod screen;
 
+use std::fmt::Write as _;
 use std::io::Write as _;
 use std::path::Path;
 
@@ -144,7 +145,7 @@ fn styles(buffer: &Buffer) -> String {
             let cell = &buffer[(x, row.y)];
             let style = (cell.fg, cell.bg, cell.modifier);
             if last != Some(style) {
-                out.push_str(&format!("{x}:{:?}/{:?}/{:?} ", style.0, style.1, style.2));
+                let _ = write!(out, "{x}:{:?}/{:?}/{:?} ", style.0, style.1, style.2);
                 last = Some(style);
             }
         }

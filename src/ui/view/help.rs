@@ -12,7 +12,7 @@ pub(super) fn view(ctx: Ctx<'_>, width: usize, height: usize) -> Vec<Line> {
     let mut items: Vec<Vec<Line>> = Vec::new();
     let mut group = None;
     for command in shown {
-        let mut lines = rows(ctx, command, width);
+        let lines = rows(ctx, command, width);
         if group != Some(command.group()) {
             group = Some(command.group());
             // The title stands above the first of its section and does not take the selection.

@@ -71,9 +71,8 @@ fn line(ctx: Ctx<'_>, d: &Diagnosis, row: &SloRow, width: usize, (short, long, f
             super::verdict::badge(pen, crate::domain::Verdict::Breach),
             "PAGE",
         ),
-        Some(false) => line,
         None if row.status == RowStatus::Breach => line.put(pen, Slot::TextMuted, " page?"),
-        None => line,
+        Some(false) | None => line,
     };
     let at = LONG + 7;
     if width >= at + 8 {
