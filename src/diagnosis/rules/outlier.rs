@@ -25,11 +25,11 @@ const MORE_TRAFFIC: f64 = 3.0;
 /// The late events sit on one replica, and the others are fine.
 pub(super) fn replica_outlier(facts: &Facts<'_>, _: &Split) -> Option<Finding> {
     // Who does not serve any more is no peer: the last one of several is late because the others are gone.
-    let serves = |r: &Replica<'_>| {
+    let present = |r: &Replica<'_>| {
         let end = facts.incident.1;
         !r.endpoint.gone && r.track.at_or_before(end).is_some_and(|p| end.since(p.at) <= facts.max_gap_s)
     };
-    let engines: Vec<_> = facts.engines().filter(serves).collect();
+    let engines: Vec<_> = facts.engines().filter(present).collect();
     if engines.len() < 2 {
         return None;
     }
