@@ -69,7 +69,7 @@ impl Mask {
         }
         self.known.insert(name.to_owned());
         // As it is shown: cleaned first, then masked.
-        let shown = super::clean(name, 250);
+        let shown = super::clean(name, 1_000);
         if shown.chars().count() < SHORTEST || self.names.iter().any(|(known, _)| *known == shown) {
             return;
         }
