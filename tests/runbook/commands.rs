@@ -1,0 +1,1 @@
+//! `warroom runbook …`, as it is typed.
