@@ -21,6 +21,7 @@ mod draft;
 mod duration;
 mod error;
 mod file;
+mod folders;
 mod given;
 mod outside;
 mod values;
@@ -28,6 +29,7 @@ mod words;
 
 pub use error::{ConfigError, Place};
 pub use given::{Flag, Setting, VARIABLES};
+pub use folders::{runbooks, state_folder};
 pub use outside::{Surroundings, TerminalHints, beside, gather, speaks_utf8};
 
 use words::{key, quoted};

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{Check, Outcome};
+use super::{Check, Meaning, Outcome};
 use crate::domain::{Action, At};
 
 /// Who did something.
@@ -111,11 +111,31 @@ pub struct Transition {
     /// Why: the program's words where its advice was taken, else the operator's.
     pub reason: String,
     /// What the program recommended at that time, and why; where something else was done.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub advised: Option<(String, String)>,
     /// The runbook that goes on, where it leads to another one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub divert: Option<String>,
     /// Ways that held as well and were left open.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub open: Vec<String>,
+    /// Whether it came to an end there.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub ended: bool,
+    /// What that end means, where the runbook says so.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub means: Option<Meaning>,
+    /// Whether the state that was left turned out not to be it.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub rules_out: bool,
+    /// Whether the state that was left is where one looks whether a lever helped.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub verified: bool,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde hands a reference")]
+const fn is_false(flag: &bool) -> bool {
+    !*flag
 }
 
 /// On which way a run moves.

@@ -165,8 +165,12 @@ pub struct Times {
 pub struct Run {
     /// The runbook's short name.
     pub runbook: String,
+    /// The state in which it began.
+    pub start: String,
     /// Where it stands.
     pub state: String,
+    /// Whether it is over.
+    pub ended: bool,
     /// When it was opened.
     pub opened: At,
     /// The states on the way here, for going back; the last is the one before this.
@@ -206,20 +210,20 @@ impl Run {
             onset,
         };
         let mut run = Self::empty();
-        run.apply(runbook, &record);
+        run.apply(&record);
         (run, record)
     }
 
     /// The run that these records describe, and nothing where they begin no run. What it saw is not on record: it looks
-    /// anew.
-    pub fn restore<'r>(runbook: &Runbook, records: impl IntoIterator<Item = &'r Record>) -> Option<Self> {
+    /// anew. Needs no runbook: a record says what followed from it, whatever the runbook's file says today.
+    pub fn restore<'r>(records: impl IntoIterator<Item = &'r Record>) -> Option<Self> {
         let mut run: Option<Self> = None;
         for record in records {
             if matches!(record, Record::Started { .. }) {
                 run = Some(Self::empty());
             }
             if let Some(run) = &mut run {
-                run.apply(runbook, record);
+                run.apply(record);
             }
         }
         run
@@ -228,6 +232,8 @@ impl Run {
     fn empty() -> Self {
         Self {
             runbook: String::new(),
+            start: String::new(),
+            ended: false,
             state: String::new(),
             opened: At(0),
             trail: Vec::new(),
@@ -255,7 +261,7 @@ impl Run {
         let effects = self.decide(runbook, &event);
         for effect in &effects {
             if let RunEffect::Record(record) = effect {
-                self.apply(runbook, record);
+                self.apply(record);
             }
         }
         if let RunEvent::Saw { seen } = event
@@ -264,11 +270,6 @@ impl Run {
             self.saw(*seen);
         }
         effects
-    }
-
-    /// Whether it is over.
-    pub fn is_over(&self, runbook: &Runbook) -> bool {
-        runbook.is_end(&self.state)
     }
 
     /// A lever that was accepted and whose effect nobody has looked at yet.

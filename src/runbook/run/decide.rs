@@ -4,7 +4,7 @@ use super::{Refused, Run, RunEffect, RunEvent};
 use crate::domain::{Action, At};
 use crate::runbook::look::{Advised, Condition, Seen};
 use crate::runbook::record::{Act, Announced, Answered, How, Record, Transition, Who};
-use crate::runbook::{Edge, Runbook};
+use crate::runbook::Runbook;
 use crate::text::clean;
 
 /// It must have held for so long before it is announced (s): one good minute between two bad ones is none.
@@ -15,7 +15,7 @@ const MOST_TEXT: usize = 500;
 impl Run {
     pub(super) fn decide(&self, runbook: &Runbook, event: &RunEvent) -> Vec<RunEffect> {
         if let RunEvent::Saw { seen } = event {
-            return self.saw_effects(runbook, seen);
+            return self.saw_effects(seen);
         }
         if let RunEvent::Note { at, by, text } = event {
             return vec![record(Record::Noted { at: *at, by: by.clone(), text: clean(text, MOST_TEXT) })];
@@ -23,7 +23,7 @@ impl Run {
         if let RunEvent::Return { at, by, to, reason } = event {
             return self.return_effects(runbook, *at, by, to, reason.as_deref());
         }
-        if self.is_over(runbook) {
+        if self.ended {
             return vec![RunEffect::Refused(Refused::Over { state: self.state.clone() })];
         }
         let (at, by, mut effects) = match event {
@@ -31,7 +31,7 @@ impl Run {
             RunEvent::Take { at, by, edge, reason } => {
                 (*at, by, self.take(runbook, *at, by, edge, reason.as_deref()))
             }
-            RunEvent::Back { at, by, reason } => (*at, by, self.back(*at, by, reason.as_deref())),
+            RunEvent::Back { at, by, reason } => (*at, by, self.back(runbook, *at, by, reason.as_deref())),
             RunEvent::Again { at, by } => (*at, by, self.again(runbook, *at, by)),
             RunEvent::Acted { at, by, action, what, reason, accepted, eta_s } => {
                 let act = Act {
@@ -78,27 +78,17 @@ impl Run {
             recommended.map_or_else(Vec::new, |a| a.open.iter().map(|(edge, _)| edge.clone()).collect());
         // What was recommended and not taken stays open as well.
         open.extend(advised.filter(|a| a.edge != edge).map(|a| a.edge.clone()));
-        let step = self.step(at, by, way, how, reason, open);
+        let mut step = self.plain(runbook, at, by, &way.to, how, reason);
+        step.advised = step.advised.filter(|(edge, _)| *edge != way.id());
+        step.divert.clone_from(&way.divert);
+        step.open = open;
+        step.rules_out = way.rules_out;
+        step.verified = runbook.state(&self.state).is_some_and(|s| s.verifies);
         vec![record(Record::Moved(step))]
     }
 
-    fn step(&self, at: At, by: &Who, way: &Edge, how: How, reason: String, open: Vec<String>) -> Transition {
-        let advised = self.advised().filter(|a| a.edge != way.id());
+    fn plain(&self, runbook: &Runbook, at: At, by: &Who, to: &str, how: How, reason: String) -> Transition {
         Transition {
-            at,
-            by: by.clone(),
-            from: self.state.clone(),
-            to: way.to.clone(),
-            how,
-            reason,
-            advised: advised.map(|a| (a.edge.clone(), a.why.clone())),
-            divert: way.divert.clone(),
-            open,
-        }
-    }
-
-    fn plain(&self, at: At, by: &Who, to: &str, how: How, reason: String) -> Record {
-        Record::Moved(Transition {
             at,
             by: by.clone(),
             from: self.state.clone(),
@@ -108,22 +98,27 @@ impl Run {
             advised: self.advised().map(|a| (a.edge.clone(), a.why.clone())),
             divert: None,
             open: Vec::new(),
-        })
+            ended: runbook.is_end(to),
+            means: runbook.state(to).and_then(|s| s.means),
+            rules_out: false,
+            verified: false,
+        }
     }
 
-    fn back(&self, at: At, by: &Who, reason: Option<&str>) -> Vec<RunEffect> {
+    fn back(&self, runbook: &Runbook, at: At, by: &Who, reason: Option<&str>) -> Vec<RunEffect> {
         let Some(before) = self.trail.last() else {
             return vec![RunEffect::Refused(Refused::NothingBefore { state: self.state.clone() })];
         };
         let reason = said(reason).unwrap_or_else(|| "went back".to_owned());
-        vec![record(self.plain(at, by, before, How::Back, reason))]
+        vec![record(Record::Moved(self.plain(runbook, at, by, before, How::Back, reason)))]
     }
 
     fn again(&self, runbook: &Runbook, at: At, by: &Who) -> Vec<RunEffect> {
         if !self.again_offered {
             return vec![RunEffect::Refused(Refused::NotOffered)];
         }
-        vec![record(self.plain(at, by, &runbook.start, How::Again, "it broke again".to_owned()))]
+        let again = self.plain(runbook, at, by, &runbook.start, How::Again, "it broke again".to_owned());
+        vec![record(Record::Moved(again))]
     }
 
     fn return_effects(&self, runbook: &Runbook, at: At, by: &Who, to: &str, reason: Option<&str>) -> Vec<RunEffect> {
@@ -133,7 +128,7 @@ impl Run {
             return vec![RunEffect::Refused(Refused::NoSuchWay { state, edge })];
         }
         let reason = said(reason).unwrap_or_else(|| "the other runbook came to its end".to_owned());
-        vec![record(self.plain(at, by, to, How::Returned, reason))]
+        vec![record(Record::Moved(self.plain(runbook, at, by, to, How::Returned, reason)))]
     }
 
     /// A lever works from any state; where it leads elsewhere, that is an edge with its reason.
@@ -146,7 +141,7 @@ impl Run {
         let moves = to.filter(|to| *to != self.state && act.accepted != Some(false) && !self.is_due(runbook, act.action));
         let step = moves.map(|to| {
             let why = if act.reason.is_empty() { act.what.clone() } else { format!("{}: {}", act.what, act.reason) };
-            self.plain(act.at, &act.by, &to, How::Lever, why)
+            Record::Moved(self.plain(runbook, act.at, &act.by, &to, How::Lever, why))
         });
         effects.push(record(Record::Acted(act)));
         effects.extend(step.map(record));
@@ -158,7 +153,7 @@ impl Run {
         runbook.state(&self.state).is_some_and(|s| s.levers.iter().any(|l| l.action == action))
     }
 
-    fn saw_effects(&self, runbook: &Runbook, seen: &Seen) -> Vec<RunEffect> {
+    fn saw_effects(&self, seen: &Seen) -> Vec<RunEffect> {
         if seen.state != self.state || self.seen.as_ref().is_some_and(|last| seen.at < last.at) {
             return vec![RunEffect::Refused(Refused::OutOfDate)];
         }
@@ -171,7 +166,7 @@ impl Run {
             effects.push(record(Record::Announced { at, what, sentence: seen.sentence.clone() }));
         }
         // A run that is over has no checks to follow.
-        if !self.is_over(runbook) {
+        if !self.ended {
             let known = |a: &Answered| self.answers.iter().any(|(c, o)| *c == a.check && *o == a.outcome);
             let changed: Vec<Answered> = seen
                 .checks

@@ -3,20 +3,26 @@
 use super::{MOST_KEPT, Run};
 use crate::runbook::look::{Condition, Seen};
 use crate::runbook::record::{Act, Announced, How, Record, Transition};
-use crate::runbook::{Meaning, Memory, Pulled, Runbook};
+use crate::runbook::{Meaning, Memory, Pulled};
 
 impl Run {
     /// Folds one record.
-    pub(super) fn apply(&mut self, runbook: &Runbook, record: &Record) {
+    pub(super) fn apply(&mut self, record: &Record) {
         match record {
             Record::Started { at, runbook: id, state, onset, .. } => {
-                *self = Self { runbook: id.clone(), state: state.clone(), opened: *at, ..Self::empty() };
+                *self = Self {
+                    runbook: id.clone(),
+                    start: state.clone(),
+                    state: state.clone(),
+                    opened: *at,
+                    ..Self::empty()
+                };
                 self.memory = Memory { onset: *onset, entered: Some(*at), ..Memory::new() };
             }
             Record::Acknowledged { at, .. } => {
                 self.times.acknowledged.get_or_insert(*at);
             }
-            Record::Moved(step) => self.moved(runbook, step),
+            Record::Moved(step) => self.moved(step),
             Record::Acted(act) => self.pulled(act),
             Record::Announced { at, what, .. } => match what {
                 Announced::Recovered => {
@@ -26,7 +32,7 @@ impl Run {
                 }
                 Announced::BreachedAgain => {
                     self.condition = Condition::Breached;
-                    self.again_offered = !runbook.is_end(&self.state);
+                    self.again_offered = !self.ended;
                     self.times.recovered = None;
                     // What was innocent of the first breach need not be of the second.
                     self.memory.ruled_out.clear();
@@ -45,8 +51,7 @@ impl Run {
         }
     }
 
-    fn moved(&mut self, runbook: &Runbook, step: &Transition) {
-        let way = runbook.edges.iter().find(|e| e.from == step.from && e.to == step.to && e.divert == step.divert);
+    fn moved(&mut self, step: &Transition) {
         match step.how {
             How::Back => drop(self.trail.pop()),
             How::Again => {
@@ -61,17 +66,17 @@ impl Run {
             }
         }
         let forward = matches!(step.how, How::Recommended | How::Chosen);
-        if forward && way.is_some_and(|w| w.rules_out) && !self.memory.ruled_out.contains(&step.from) {
+        if forward && step.rules_out && !self.memory.ruled_out.contains(&step.from) {
             self.memory.ruled_out.push(step.from.clone());
         }
         // Whoever leaves the place where one looks whether a lever helped has looked.
-        if forward && runbook.state(&step.from).is_some_and(|s| s.verifies) {
+        if forward && step.verified {
             self.memory.lever = None;
         }
-        if step.from == runbook.start && step.how != How::Back && !runbook.is_end(&step.to) {
+        if step.from == self.start && step.how != How::Back && !step.ended {
             self.times.diagnosed.get_or_insert(step.at);
         }
-        if runbook.state(&step.to).is_some_and(|s| s.means == Some(Meaning::Resolved)) {
+        if step.means == Some(Meaning::Resolved) {
             self.times.verified = Some(step.at);
         }
         for open in &step.open {
@@ -81,6 +86,7 @@ impl Run {
         }
         self.open.retain(|open| *open != step.to);
         self.again_offered = false;
+        self.ended = step.ended;
         self.state.clone_from(&step.to);
         self.memory.entered = Some(step.at);
         self.answers.clear();
