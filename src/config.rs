@@ -28,8 +28,8 @@ mod values;
 mod words;
 
 pub use error::{ConfigError, Place};
-pub use given::{Flag, Setting, VARIABLES};
 pub use folders::{runbooks, state_folder};
+pub use given::{Flag, Setting, VARIABLES};
 pub use outside::{Surroundings, TerminalHints, beside, gather, speaks_utf8};
 
 use words::{key, quoted};

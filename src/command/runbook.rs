@@ -108,6 +108,7 @@ pub fn show(catalogue: &Catalogue, id: &str, ascii: bool) -> Result<String, Runb
     let lower: Vec<String> = ids.iter().map(|i| i.to_ascii_lowercase()).collect();
     let words: Vec<&str> = lower.iter().map(String::as_str).collect();
     let near = nearest(id, &words).and_then(|near| ids.iter().find(|i| i.eq_ignore_ascii_case(near)));
-    let hint = near.map_or_else(|| format!(": there are {}", ids.join(", ")), |near| format!(", did you mean '{near}'?"));
+    let hint =
+        near.map_or_else(|| format!(": there are {}", ids.join(", ")), |near| format!(", did you mean '{near}'?"));
     Err(RunbookCommandError::Unknown { id: clean(id, 80), hint })
 }

@@ -3,9 +3,7 @@
 /// A moment: milliseconds since the Unix epoch, UTC. It enters by readings; the core never asks a clock.
 ///
 /// Written as that number.
-#[derive(
-    Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default, serde::Serialize, serde::Deserialize,
-)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default, serde::Serialize, serde::Deserialize)]
 #[serde(transparent)]
 pub struct At(pub i64);
 

@@ -65,7 +65,8 @@ pub(super) fn could_be_of(path: &Path, target: &Target) -> bool {
 
 /// A new file, named by the moment and the workload.
 pub(super) fn create(folder: &Path, target: &Target, at: At) -> Result<(PathBuf, File), JournalError> {
-    let stamp: String = utc_time(At(at.0.div_euclid(1000) * 1000)).chars().filter(|c| !matches!(c, '-' | ':')).collect();
+    let stamp: String =
+        utc_time(At(at.0.div_euclid(1000) * 1000)).chars().filter(|c| !matches!(c, '-' | ':')).collect();
     for attempt in 0..100 {
         let more = if attempt == 0 { String::new() } else { format!("-{attempt}") };
         let path = folder.join(format!("{stamp}-{}{more}.jsonl", slug(target)));

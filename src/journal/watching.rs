@@ -49,9 +49,10 @@ impl Watching {
             });
         }
         let verdict = Verdict::of(d);
-        let due = self.verdict.as_ref().is_none_or(|(at, last)| {
-            !last.says_the_same(&verdict) && d.at.since(*at) >= VERDICTS_APART_S
-        });
+        let due = self
+            .verdict
+            .as_ref()
+            .is_none_or(|(at, last)| !last.says_the_same(&verdict) && d.at.since(*at) >= VERDICTS_APART_S);
         if due {
             self.verdict = Some((d.at, verdict.clone()));
             entries.push(Entry::Verdict(verdict));

@@ -120,7 +120,8 @@ impl<S: Sink> Writer<S> {
 /// A line that tells of those that are missing before `next`.
 fn lost_line(next: &[u8], lost: u64) -> Vec<u8> {
     let Ok(line) = serde_json::from_slice::<Line>(next) else { return b"\n".to_vec() };
-    let entry = Entry::Lost { lines: lost, why: "they could not be written, and more of them came than could wait".to_owned() };
+    let entry =
+        Entry::Lost { lines: lost, why: "they could not be written, and more of them came than could wait".to_owned() };
     let told = Line { v: VERSION, n: line.n.saturating_sub(1), at: line.at, by: line.by, entry };
     let mut bytes = serde_json::to_vec(&told).unwrap_or_default();
     bytes.push(b'\n');

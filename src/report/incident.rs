@@ -220,7 +220,8 @@ impl Incident {
             "warning" => 1,
             _ => 0,
         };
-        let event = self.add(at, Kind::Seen, None, format!("{}: {}", verdict.verdict.replace('_', " "), verdict.sentence));
+        let event =
+            self.add(at, Kind::Seen, None, format!("{}: {}", verdict.verdict.replace('_', " "), verdict.sentence));
         if let Some(s) = &verdict.suspect {
             let cause = s.cause.as_ref().map_or(String::new(), |c| format!(", cause {c}"));
             event.details.push(format!("suspect: {}, {}{cause} (confidence {})", s.phase, s.mechanism, s.confidence));
@@ -249,7 +250,8 @@ impl Incident {
                     Some(false) => "refused by the cluster",
                     None => "sent, outcome not known",
                 };
-                let event = self.add(act.at, Kind::Done, Some(&act.by), format!("{} ({}): {word}", act.what, act.action));
+                let event =
+                    self.add(act.at, Kind::Done, Some(&act.by), format!("{} ({}): {word}", act.what, act.action));
                 if !act.reason.is_empty() {
                     event.details.push(format!("because {}", act.reason));
                 }

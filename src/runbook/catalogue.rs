@@ -89,7 +89,10 @@ impl Catalogue {
             Some(base) => draft.assemble(problems, Some(base.runbook.clone())),
             None => {
                 let known: Vec<&str> = self.books.iter().map(|b| b.runbook.id.as_str()).collect();
-                problems.add(extended.at, format!("there is no runbook '{}': there are {}", extended.value, known.join(", ")));
+                problems.add(
+                    extended.at,
+                    format!("there is no runbook '{}': there are {}", extended.value, known.join(", ")),
+                );
                 Err(problems.into_error())
             }
         }

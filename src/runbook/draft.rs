@@ -131,10 +131,8 @@ impl Draft {
         let id = |e: &DraftEdge| (e.from.value.clone(), e.to.value.clone(), e.divert.as_ref().map(|d| d.value.clone()));
         for (i, edge) in self.edges.iter().enumerate() {
             if self.edges[..i].iter().any(|other| id(other) == id(edge)) {
-                problems.add(
-                    edge.at,
-                    format!("the edge from '{}' to '{}' is there twice", edge.from.value, edge.to.value),
-                );
+                problems
+                    .add(edge.at, format!("the edge from '{}' to '{}' is there twice", edge.from.value, edge.to.value));
             }
         }
     }
@@ -187,7 +185,10 @@ impl DraftState {
         let returns: Vec<String> = self.returns.iter().map(|r| r.value.clone()).collect();
         let Some(known) = book.states.iter_mut().find(|s| s.name == self.name.value) else {
             if self.decides.is_none() {
-                problems.add(self.name.at, format!("state '{}' has no 'decides': say what is decided in it", self.name.value));
+                problems.add(
+                    self.name.at,
+                    format!("state '{}' has no 'decides': say what is decided in it", self.name.value),
+                );
             }
             book.states.push(State {
                 name: self.name.value.clone(),

@@ -8,7 +8,11 @@ use super::definition::{Edge, Kind, Runbook, State};
 /// Draws it. `ascii` keeps to ASCII.
 pub fn draw(runbook: &Runbook, ascii: bool) -> String {
     let mut out = format!("{}: {}\n{}\n\n", runbook.id, runbook.title, runbook.trigger);
-    let _ = writeln!(out, "+ marks what the source's drawing does not have; * what can be recommended; {} an end.\n", end(ascii));
+    let _ = writeln!(
+        out,
+        "+ marks what the source's drawing does not have; * what can be recommended; {} an end.\n",
+        end(ascii)
+    );
     for state in in_order(runbook) {
         draw_state(runbook, state, ascii, &mut out);
     }
@@ -70,12 +74,10 @@ fn draw_state(runbook: &Runbook, state: &State, ascii: bool, out: &mut String) {
         fold(out, &format!("{bar}   {:>2}. ", i + 1), &format!("{bar}       "), step);
     }
     let edges: Vec<&Edge> = runbook.edges_from(&state.name).collect();
-    let returns = state.returns.iter().map(|to| (to.clone(), "come back from the other runbook".to_owned(), true, false));
-    let ways: Vec<(String, String, bool, bool)> = edges
-        .iter()
-        .map(|e| (target(e), condition(e), e.ours, e.is_guarded()))
-        .chain(returns)
-        .collect();
+    let returns =
+        state.returns.iter().map(|to| (to.clone(), "come back from the other runbook".to_owned(), true, false));
+    let ways: Vec<(String, String, bool, bool)> =
+        edges.iter().map(|e| (target(e), condition(e), e.ours, e.is_guarded())).chain(returns).collect();
     for (i, (to, when, ours, guarded)) in ways.iter().enumerate() {
         let branch = match (i + 1 == ways.len(), ascii) {
             (true, true) => "`-",

@@ -17,13 +17,10 @@ const MOST_NAME: usize = 60;
 /// No list is longer: states, edges, checks, steps.
 const MOST_ITEMS: usize = 300;
 
-const BOOK: &[&str] =
-    &["id", "extends", "title", "trigger", "start", "structural", "state", "edge", "anywhere"];
-const STATE: &[&str] =
-    &["name", "kind", "decides", "checks", "lever", "steps", "verifies", "means", "returns", "ours"];
+const BOOK: &[&str] = &["id", "extends", "title", "trigger", "start", "structural", "state", "edge", "anywhere"];
+const STATE: &[&str] = &["name", "kind", "decides", "checks", "lever", "steps", "verifies", "means", "returns", "ours"];
 const LEVER: &[&str] = &["action", "text", "flags", "ours"];
-const EDGE: &[&str] =
-    &["from", "to", "guard", "pass", "unless_fail", "group", "when", "rules_out", "divert", "ours"];
+const EDGE: &[&str] = &["from", "to", "guard", "pass", "unless_fail", "group", "when", "rules_out", "divert", "ours"];
 const ANYWHERE: &[&str] = &["action", "to"];
 
 /// Reads a file's text. `file` is its name in messages. Only a draft without problems is to be used.
@@ -86,7 +83,12 @@ fn state(table: &DeTable<'_>, at: usize, problems: &mut Problems) -> DraftState 
         let (action, text) = (fields.needed("action", action), fields.needed("text", text));
         let (flags, ours) = (fields.texts("flags"), fields.flag("ours"));
         if let (Some(action), Some(text)) = (action, text) {
-            draft.levers.push(DraftLever { action: action.value, text: text.value, flags, ours: ours.unwrap_or(false) });
+            draft.levers.push(DraftLever {
+                action: action.value,
+                text: text.value,
+                flags,
+                ours: ours.unwrap_or(false),
+            });
         }
     }
     draft

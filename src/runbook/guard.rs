@@ -209,4 +209,3 @@ fn not_over(sight: Sight<'_>) -> Option<Held> {
     let better = matches!(sight.d.trend, Some(Trend::Recovering | Trend::Over));
     (burn.outcome == Outcome::Fail && sight.d.at >= waited && !better).then(|| Held::because(burn.says))
 }
-

@@ -202,13 +202,8 @@ pub struct Run {
 impl Run {
     /// A run that begins now.
     pub fn start(runbook: &Runbook, at: At, by: &Who, onset: Option<At>) -> (Self, Record) {
-        let record = Record::Started {
-            at,
-            by: by.clone(),
-            runbook: runbook.id.clone(),
-            state: runbook.start.clone(),
-            onset,
-        };
+        let record =
+            Record::Started { at, by: by.clone(), runbook: runbook.id.clone(), state: runbook.start.clone(), onset };
         let mut run = Self::empty();
         run.apply(&record);
         (run, record)

@@ -24,9 +24,7 @@ pub(super) fn run_runbook(command: &RunbookCommand) -> Result<u8> {
     let said = match command {
         RunbookCommand::Lint { files } => runbook::lint(&catalogue, files),
         RunbookCommand::List => Ok(runbook::list(&catalogue)),
-        RunbookCommand::Show { id, ascii } => {
-            runbook::show(&catalogue, id, *ascii || !crate::config::speaks_utf8())
-        }
+        RunbookCommand::Show { id, ascii } => runbook::show(&catalogue, id, *ascii || !crate::config::speaks_utf8()),
     };
     match said {
         Ok(text) => {

@@ -31,18 +31,42 @@ fn a_mistake_is_refused_with_file_line_and_the_nearest_word() {
     for (from, to, expected) in [
         ("to = \"pull\"\nguard", "to = \"pul\"\nguard", "'pul' is no state of it, did you mean 'pull'?"),
         ("start = \"look\"", "start = \"lok\"", "'lok' is no state of it, did you mean 'look'?"),
-        ("guard = \"always\"\nwhen = \"it is", "gaurd = \"always\"\nwhen = \"it is", "unknown key 'gaurd' in an [[edge]], did you mean 'guard'?"),
-        ("guard = \"always\"\nwhen = \"it is", "guard = \"alway\"\nwhen = \"it is", "'alway' is no guard, did you mean 'always'?"),
-        ("checks = [\"tokens_flow\"]", "checks = [\"token_flow\"]", "'token_flow' is no check, did you mean 'tokens_flow'?"),
-        ("action = \"delete_pod\"", "action = \"delete_pods\"", "'delete_pods' is no action, did you mean 'delete_pod'?"),
-        ("kind = \"end\"\nmeans = \"resolved\"", "kind = \"ende\"\nmeans = \"resolved\"", "'ende' is no kind, did you mean 'end'?"),
+        (
+            "guard = \"always\"\nwhen = \"it is",
+            "gaurd = \"always\"\nwhen = \"it is",
+            "unknown key 'gaurd' in an [[edge]], did you mean 'guard'?",
+        ),
+        (
+            "guard = \"always\"\nwhen = \"it is",
+            "guard = \"alway\"\nwhen = \"it is",
+            "'alway' is no guard, did you mean 'always'?",
+        ),
+        (
+            "checks = [\"tokens_flow\"]",
+            "checks = [\"token_flow\"]",
+            "'token_flow' is no check, did you mean 'tokens_flow'?",
+        ),
+        (
+            "action = \"delete_pod\"",
+            "action = \"delete_pods\"",
+            "'delete_pods' is no action, did you mean 'delete_pod'?",
+        ),
+        (
+            "kind = \"end\"\nmeans = \"resolved\"",
+            "kind = \"ende\"\nmeans = \"resolved\"",
+            "'ende' is no kind, did you mean 'end'?",
+        ),
         ("kind = \"end\"\nmeans = \"resolved\"\n", "", "state 'tea' has no way out"),
         ("decides = \"tea\"", "", "state 'tea' has no 'decides'"),
         ("verifies = true", "verifies = \"yes\"", "'verifies' must be true or false"),
         ("title = \"The kettle is cold\"", "", "a runbook has no 'title'"),
         ("name = \"taste\"", "name = \"pull\"", "state 'pull' is there twice"),
         ("returns = [\"taste\"]", "returns = [\"tast\"]", "'tast' is no state of it, did you mean 'taste'?"),
-        ("when = \"it hums\"", "when = \"it hums\"\ndivert = \"RB-8\"", "a divert leads to an end, and 'taste' is none"),
+        (
+            "when = \"it hums\"",
+            "when = \"it hums\"\ndivert = \"RB-8\"",
+            "a divert leads to an end, and 'taste' is none",
+        ),
         ("to = \"shop\"\nwhen", "to = \"pull\"\nwhen", "the edge from 'look' to 'pull' is there twice"),
         ("trigger = ", "trigger = = ", "not valid TOML"),
     ] {

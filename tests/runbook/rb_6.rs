@@ -155,9 +155,19 @@ fn nothing_passes_because_data_stopped() {
             // What was known before and is a fact of the past, or says itself that a source is silent.
             if matches!(
                 check,
-                C::CountedNotAveraged | C::ObjectiveBroken | C::BothWindows | C::TokensFlow | C::OneCohort
-                    | C::TrafficSteady | C::ScopeWhole | C::PodsScheduled | C::ImagesPulled | C::ModelsLoaded
-                    | C::DiffElsewhere | C::BreakElsewhere | C::OldRevisionWarm
+                C::CountedNotAveraged
+                    | C::ObjectiveBroken
+                    | C::BothWindows
+                    | C::TokensFlow
+                    | C::OneCohort
+                    | C::TrafficSteady
+                    | C::ScopeWhole
+                    | C::PodsScheduled
+                    | C::ImagesPulled
+                    | C::ModelsLoaded
+                    | C::DiffElsewhere
+                    | C::BreakElsewhere
+                    | C::OldRevisionWarm
             ) {
                 continue;
             }

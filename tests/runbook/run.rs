@@ -20,7 +20,8 @@ fn announced(effects: &[RunEffect]) -> Vec<Announced> {
 
 fn see_advised(walk: &mut Walk, edge: &str) {
     let mut seen = plain(&walk.run.state, walk.now, Condition::Breached);
-    seen.advised = Some(Advised { edge: edge.to_owned(), to: edge.to_owned(), why: "it is so".to_owned(), open: Vec::new() });
+    seen.advised =
+        Some(Advised { edge: edge.to_owned(), to: edge.to_owned(), why: "it is so".to_owned(), open: Vec::new() });
     walk.on(RunEvent::Saw { seen: Box::new(seen) });
 }
 
@@ -223,7 +224,8 @@ fn made(step: Step, book: &Runbook, run: &Run, at: At) -> RunEvent {
         },
         Step::See(condition, advised, onset) => {
             let condition = [Condition::Breached, Condition::Holds, Condition::Open, Condition::Stale][condition];
-            let advised = advised.map(|n| Advised { edge: edge(n), to: edge(n), why: "so".to_owned(), open: Vec::new() });
+            let advised =
+                advised.map(|n| Advised { edge: edge(n), to: edge(n), why: "so".to_owned(), open: Vec::new() });
             let seen = Seen { onset: Some(at.plus(-onset)), advised, ..plain(&run.state, at, condition) };
             RunEvent::Saw { seen: Box::new(seen) }
         }

@@ -162,7 +162,17 @@ fn goodput_is_compared_with_the_time_before_the_onset() {
         (checked.outcome, checked.says)
     };
     let told = |last: (f64, f64)| -> Vec<SeriesPoint> {
-        (0..60).map(|i| if i < 20 { point(i, 50.0, 0.0) } else if i < 50 { point(i, 50.0, 0.9) } else { point(i, last.0, last.1) }).collect()
+        (0..60)
+            .map(|i| {
+                if i < 20 {
+                    point(i, 50.0, 0.0)
+                } else if i < 50 {
+                    point(i, 50.0, 0.9)
+                } else {
+                    point(i, last.0, last.1)
+                }
+            })
+            .collect()
     };
     let (back, bad, less) = (told((50.0, 0.0)), told((50.0, 0.8)), told((20.0, 0.0)));
     let unseen: Vec<SeriesPoint> = told((50.0, 0.0)).split_off(30);

@@ -125,13 +125,14 @@ fn read(line: &[u8]) -> Result<Line, String> {
         return Err(format!("it is longer than {MOST_LINE} bytes"));
     }
     let text = std::str::from_utf8(line).map_err(|_| "it is not UTF-8".to_owned())?;
-    let value: Value = serde_json::from_str(text).map_err(|e| format!("it is no JSON: {}", clean(&e.to_string(), 120)))?;
+    let value: Value =
+        serde_json::from_str(text).map_err(|e| format!("it is no JSON: {}", clean(&e.to_string(), 120)))?;
     let version = value.get("v").and_then(Value::as_u64);
     if version.is_some_and(|v| v > u64::from(VERSION)) {
         return Err("it was written by a newer warroom: read it with that one".to_owned());
     }
-    let line: Line =
-        serde_json::from_value(harmless(value, "")).map_err(|e| format!("it is no entry: {}", clean(&e.to_string(), 160)))?;
+    let line: Line = serde_json::from_value(harmless(value, ""))
+        .map_err(|e| format!("it is no entry: {}", clean(&e.to_string(), 160)))?;
     Ok(line)
 }
 

@@ -73,9 +73,14 @@ pub fn html(incident: &Incident) -> String {
     }
     out.push_str("<h2>Timeline (UTC)</h2>\n<table>\n");
     for event in &incident.events {
-        let by = event.by.as_ref().map_or(String::new(), |by| format!(" <span class=\"by\">{}</span>", escape(&by.to_string())));
-        let details: String =
-            event.details.iter().fold(String::new(), |all, d| format!("{all}<div class=\"detail\">{}</div>", escape(d)));
+        let by = event
+            .by
+            .as_ref()
+            .map_or(String::new(), |by| format!(" <span class=\"by\">{}</span>", escape(&by.to_string())));
+        let details: String = event
+            .details
+            .iter()
+            .fold(String::new(), |all, d| format!("{all}<div class=\"detail\">{}</div>", escape(d)));
         let _ = writeln!(
             out,
             "<tr><td class=\"time\">{}</td><td class=\"kind\">{}</td><td>{}{by}{details}</td></tr>",

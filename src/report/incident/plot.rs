@@ -18,6 +18,8 @@ const BOTTOM: f64 = 96.0;
 /// Points that are drawn, and marks.
 const MOST_POINTS: usize = 1_500;
 const MOST_MARKS: usize = 24;
+/// Marks so long before the record was opened still belong to it (s).
+const BEFORE_S: f64 = 3600.0;
 /// A hole of this many seconds is a hole.
 const HOLE_S: f64 = 90.0;
 
@@ -26,7 +28,10 @@ pub(super) fn svg(incident: &Incident) -> Option<String> {
     let every = incident.points.len().div_ceil(MOST_POINTS).max(1);
     let points: Vec<Point> =
         incident.points.iter().step_by(every).filter(|p| p.ttft_s.is_some_and(f64::is_finite)).copied().collect();
-    let (first, last) = (points.first()?.at, points.last()?.at);
+    let (first, last) = (points.first()?.at, points.last()?.at.max(incident.last));
+    // What came before the picture and led to it is marked too, where it is not long ago.
+    let near = |at: &At| *at < first && incident.opened.since(*at) <= BEFORE_S;
+    let first = incident.marks.iter().map(|m| m.0).filter(near).min().unwrap_or(first);
     if last <= first {
         return None;
     }
@@ -44,7 +49,8 @@ pub(super) fn svg(incident: &Incident) -> Option<String> {
     let _ = writeln!(out, "<path d=\"M{LEFT} {TOP}V{base}H{}\" fill=\"none\" stroke=\"currentColor\"/>", WIDTH - RIGHT);
     for value in [0.0, top / 2.2, top / 1.1] {
         let label = if value == 0.0 { "0".to_owned() } else { seconds(value) };
-        let _ = writeln!(out, "<text x=\"{}\" y=\"{:.1}\" text-anchor=\"end\">{label}</text>", LEFT - 6.0, y(value) + 4.0);
+        let _ =
+            writeln!(out, "<text x=\"{}\" y=\"{:.1}\" text-anchor=\"end\">{label}</text>", LEFT - 6.0, y(value) + 4.0);
     }
     if let Some(target) = target {
         let at = y(target);
@@ -62,7 +68,8 @@ pub(super) fn svg(incident: &Incident) -> Option<String> {
     let mut before: Option<At> = None;
     for point in &points {
         let joined = before.is_some_and(|b| point.at.since(b) < HOLE_S * every as f64);
-        let _ = write!(path, "{}{:.1} {:.1}", if joined { "L" } else { "M" }, x(point.at), y(point.ttft_s.unwrap_or(0.0)));
+        let _ =
+            write!(path, "{}{:.1} {:.1}", if joined { "L" } else { "M" }, x(point.at), y(point.ttft_s.unwrap_or(0.0)));
         before = Some(point.at);
     }
     let _ = writeln!(out, "<path d=\"{path}\" fill=\"none\" stroke=\"#2a6fb0\" stroke-width=\"1.6\"/>");

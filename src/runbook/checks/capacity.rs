@@ -9,16 +9,13 @@ use crate::runbook::sight::Sight;
 const NOT_ASKED: &str = "Kubernetes is not read";
 
 pub(crate) fn capacity_ready(sight: Sight<'_>) -> Answer {
-    let watched =
-        sight.d.sources.iter().any(|s| s.via == Some("watch") && s.state == crate::domain::SourceState::Live);
+    let watched = sight.d.sources.iter().any(|s| s.via == Some("watch") && s.state == crate::domain::SourceState::Live);
     match (sight.d.scope.desired, sight.d.scope.ready) {
-        (Some(desired), Some(ready)) if watched => {
-            Answer::of(ready >= desired, format!("{ready} of {desired} replicas are Ready")).measured(
-                f64::from(ready),
-                f64::from(desired),
-                "replicas",
-            )
-        }
+        (Some(desired), Some(ready)) if watched => Answer::of(
+            ready >= desired,
+            format!("{ready} of {desired} replicas are Ready"),
+        )
+        .measured(f64::from(ready), f64::from(desired), "replicas"),
         _ => Answer::unknown(NOT_ASKED),
     }
 }

@@ -63,7 +63,8 @@ pub(crate) fn break_elsewhere(sight: Sight<'_>) -> Answer {
     let after = onset.since(change.at);
     // The picture is needed to say "before": an onset that was never seen healthy may lie earlier.
     let healthy_before = sight.d.series.iter().any(|p: &SeriesPoint| p.to <= onset && p.ttft_late == Some(0.0));
-    let says = format!("the objective broke {} {} the rollout", span(after), if after < 0.0 { "before" } else { "after" });
+    let says =
+        format!("the objective broke {} {} the rollout", span(after), if after < 0.0 { "before" } else { "after" });
     if after < 0.0 {
         return Answer::pass(says);
     }
@@ -76,20 +77,54 @@ pub(crate) fn break_elsewhere(sight: Sight<'_>) -> Answer {
 /// Words of a template that move a mechanism: flags without dashes, and the parts of a template.
 fn knobs(mechanism: Mechanism) -> &'static [&'static str] {
     match mechanism {
-        Mechanism::QueueSaturation | Mechanism::BatchContention | Mechanism::AdmissionRejected => {
-            &["max-num-seqs", "max-running-requests", "max-num-batched-tokens", "tensor-parallel", "gpus", "image", "quantization"]
-        }
+        Mechanism::QueueSaturation | Mechanism::BatchContention | Mechanism::AdmissionRejected => &[
+            "max-num-seqs",
+            "max-running-requests",
+            "max-num-batched-tokens",
+            "tensor-parallel",
+            "gpus",
+            "image",
+            "quantization",
+        ],
         Mechanism::KvCachePressure | Mechanism::KvTransferWait => &[
-            "max-num-seqs", "gpu-memory-utilization", "mem-fraction-static", "max-model-len", "kv-cache", "block-size",
-            "swap-space", "tensor-parallel", "gpus", "image", "max-running-requests", "quantization",
+            "max-num-seqs",
+            "gpu-memory-utilization",
+            "mem-fraction-static",
+            "max-model-len",
+            "kv-cache",
+            "block-size",
+            "swap-space",
+            "tensor-parallel",
+            "gpus",
+            "image",
+            "max-running-requests",
+            "quantization",
         ],
-        Mechanism::PrefillWork | Mechanism::PrefillSlowdown | Mechanism::PrefillHeadOfLine | Mechanism::EngineLoopBlocked => &[
-            "max-num-batched-tokens", "chunked-prefill", "prefix-caching", "radix", "max-num-seqs", "tensor-parallel",
-            "gpus", "image", "quantization", "enforce-eager",
+        Mechanism::PrefillWork
+        | Mechanism::PrefillSlowdown
+        | Mechanism::PrefillHeadOfLine
+        | Mechanism::EngineLoopBlocked => &[
+            "max-num-batched-tokens",
+            "chunked-prefill",
+            "prefix-caching",
+            "radix",
+            "max-num-seqs",
+            "tensor-parallel",
+            "gpus",
+            "image",
+            "quantization",
+            "enforce-eager",
         ],
-        Mechanism::DecodeSlowdown => {
-            &["speculative", "quantization", "enforce-eager", "tensor-parallel", "gpus", "image", "node selector", "dtype"]
-        }
+        Mechanism::DecodeSlowdown => &[
+            "speculative",
+            "quantization",
+            "enforce-eager",
+            "tensor-parallel",
+            "gpus",
+            "image",
+            "node selector",
+            "dtype",
+        ],
         Mechanism::FrontendStarved => &["api-server-count", "env ", "image", "tokenizer"],
         _ => &["image", "gpus", "node selector", "env ", "--"],
     }
@@ -168,7 +203,9 @@ pub(crate) fn others_drained(sight: Sight<'_>) -> Answer {
     match others.as_slice() {
         [] => Answer::pass(format!("every pod is of revision {wanted}")),
         [first] => Answer::fail(format!("{first} is of another revision than {wanted}")),
-        [first, more @ ..] => Answer::fail(format!("{first} and {} more are of other revisions than {wanted}", more.len())),
+        [first, more @ ..] => {
+            Answer::fail(format!("{first} and {} more are of other revisions than {wanted}", more.len()))
+        }
     }
 }
 

@@ -16,12 +16,11 @@ const PREEMPTIONS_OVER_S: f64 = 60.0;
 pub(crate) fn one_cohort(sight: Sight<'_>) -> Answer {
     match sight.d.phases.iter().find(|p| p.phase == Phase::Queue && p.mean.is_some()) {
         None => Answer::unknown("no queue time is measured"),
-        Some(row) if row.lags => Answer::fail(if row.note.is_empty() {
-            "queue and prefill lag: they describe requests that finished earlier".to_owned()
-        } else {
-            row.note.clone()
-        })
-        .aged(sight.engine_age()),
+        Some(row) if row.lags => {
+            let note = if row.note.is_empty() { String::new() } else { format!(" ({})", row.note) };
+            Answer::fail(format!("queue and prefill lag: they describe requests that finished earlier{note}"))
+                .aged(sight.engine_age())
+        }
         Some(_) => Answer::pass("the phases describe the same requests as TTFT").aged(sight.engine_age()),
     }
 }
@@ -76,16 +75,15 @@ fn as_before(sight: Sight<'_>, against: Option<&str>, fine: &str) -> Answer {
 }
 
 pub(crate) fn prompts_as_before(sight: Sight<'_>) -> Answer {
-    let found =
-        cause(sight.d, Cause::PromptLengthShift).or_else(|| mechanism(sight.d, Mechanism::PrefillWork));
+    let found = cause(sight.d, Cause::PromptLengthShift).or_else(|| mechanism(sight.d, Mechanism::PrefillWork));
     let note = sight.d.phases.iter().find(|p| p.phase == Phase::Prefill).map_or("", |p| p.note.as_str());
     let fine = if note.is_empty() { "prompts are no longer than before".to_owned() } else { note.to_owned() };
     as_before(sight, found.map(|f| f.summary.as_str()), &fine)
 }
 
 pub(crate) fn prefill_speed_as_before(sight: Sight<'_>) -> Answer {
-    let found = mechanism(sight.d, Mechanism::PrefillSlowdown)
-        .or_else(|| mechanism(sight.d, Mechanism::PrefillHeadOfLine));
+    let found =
+        mechanism(sight.d, Mechanism::PrefillSlowdown).or_else(|| mechanism(sight.d, Mechanism::PrefillHeadOfLine));
     let row = sight.d.phases.iter().find(|p| p.phase == Phase::Prefill);
     let Some(mean) = row.and_then(|r| r.mean) else { return Answer::unknown("no prefill time is measured") };
     let was = row.and_then(|r| r.baseline).map_or(String::new(), |b| format!(", was {}", seconds(b)));

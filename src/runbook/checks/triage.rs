@@ -39,9 +39,7 @@ pub(crate) fn objective_broken(sight: Sight<'_>) -> Answer {
         [] => format!("{}: {late}, within the budget", worst.metric.title()),
         names => format!("{} broken; {}: {late}", names.join(" and "), worst.metric.title()),
     };
-    Answer::of(!broken.is_empty(), says)
-        .measured(share(worst), worst.target.budget(), "ratio")
-        .aged(sight.engine_age())
+    Answer::of(!broken.is_empty(), says).measured(share(worst), worst.target.budget(), "ratio").aged(sight.engine_age())
 }
 
 fn share(row: &crate::diagnosis::SloRow) -> f64 {

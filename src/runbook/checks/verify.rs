@@ -77,13 +77,18 @@ pub(crate) fn burn_short_under_one(sight: Sight<'_>) -> Answer {
             let open = at_most.is_some_and(|most| most >= 1.0) && row.nearest_bound.is_some();
             unsure |= open;
             let hint = match row.nearest_bound.filter(|_| open) {
-                Some(bound) => format!(", up to {} as the target is no bucket bound ({} is)", number(at_most.unwrap_or(0.0)), seconds(bound)),
+                Some(bound) => format!(
+                    ", up to {} as the target is no bucket bound ({} is)",
+                    number(at_most.unwrap_or(0.0)),
+                    seconds(bound)
+                ),
                 None => String::new(),
             };
             said.push(format!("{title} {}: {counts}{hint}", number(burn)));
         }
     }
-    let says = if said.is_empty() { "no events were counted".to_owned() } else { format!("5m burn {}", said.join("; ")) };
+    let says =
+        if said.is_empty() { "no events were counted".to_owned() } else { format!("5m burn {}", said.join("; ")) };
     let answer = if over {
         Answer::fail(says)
     } else if unsure || said.is_empty() {
@@ -134,7 +139,8 @@ pub(crate) fn burn_long_falling(sight: Sight<'_>) -> Answer {
             said.push(format!("{title} {}, was {} {} ago: not falling", number(now), number(then), span(FALLING_S)));
         }
     }
-    let says = if said.is_empty() { "no events were counted".to_owned() } else { format!("1h burn {}", said.join("; ")) };
+    let says =
+        if said.is_empty() { "no events were counted".to_owned() } else { format!("1h burn {}", said.join("; ")) };
     if rising {
         Answer::fail(says)
     } else if unsure || said.is_empty() {
@@ -208,9 +214,8 @@ pub(crate) fn waiting_drained(sight: Sight<'_>) -> Answer {
 
 pub(crate) fn enough_traffic(sight: Sight<'_>) -> Answer {
     let rows = || sight.d.slo.iter().filter_map(|r| Some((r, short(r)?)));
-    let least = rows().min_by(|a, b| {
-        (a.1.count / floor(a.0.target.objective)).total_cmp(&(b.1.count / floor(b.0.target.objective)))
-    });
+    let least = rows()
+        .min_by(|a, b| (a.1.count / floor(a.0.target.objective)).total_cmp(&(b.1.count / floor(b.0.target.objective))));
     let Some((row, window)) = least else {
         return Answer::unknown("five minutes were not observed yet").aged(sight.engine_age());
     };
@@ -248,7 +253,9 @@ pub(crate) fn probe_in_time(sight: Sight<'_>) -> Answer {
         (Some(s), Some(target)) => {
             Answer::of(s <= target, format!("the probe's first token took {}", seconds(s))).measured(s, target, "s")
         }
-        (None, _) => Answer::fail(format!("the probe got no answer: {}", probe.error.as_deref().unwrap_or("no reason"))),
+        (None, _) => {
+            Answer::fail(format!("the probe got no answer: {}", probe.error.as_deref().unwrap_or("no reason")))
+        }
         (_, None) => Answer::unknown("there is no target to compare with"),
     }
     .aged(age)

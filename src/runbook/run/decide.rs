@@ -2,9 +2,9 @@
 
 use super::{Refused, Run, RunEffect, RunEvent};
 use crate::domain::{Action, At};
+use crate::runbook::Runbook;
 use crate::runbook::look::{Advised, Condition, Seen};
 use crate::runbook::record::{Act, Announced, Answered, How, Record, Transition, Who};
-use crate::runbook::Runbook;
 use crate::text::clean;
 
 /// It must have held for so long before it is announced (s): one good minute between two bad ones is none.
@@ -28,9 +28,7 @@ impl Run {
         }
         let (at, by, mut effects) = match event {
             RunEvent::Acknowledge { at, by } => (*at, by, Vec::new()),
-            RunEvent::Take { at, by, edge, reason } => {
-                (*at, by, self.take(runbook, *at, by, edge, reason.as_deref()))
-            }
+            RunEvent::Take { at, by, edge, reason } => (*at, by, self.take(runbook, *at, by, edge, reason.as_deref())),
             RunEvent::Back { at, by, reason } => (*at, by, self.back(runbook, *at, by, reason.as_deref())),
             RunEvent::Again { at, by } => (*at, by, self.again(runbook, *at, by)),
             RunEvent::Acted { at, by, action, what, reason, accepted, eta_s } => {
@@ -138,7 +136,8 @@ impl Run {
             effects.push(RunEffect::Warned(caution));
         }
         let to = runbook.anywhere.iter().find(|a| a.action == act.action).map(|a| a.to.clone());
-        let moves = to.filter(|to| *to != self.state && act.accepted != Some(false) && !self.is_due(runbook, act.action));
+        let moves =
+            to.filter(|to| *to != self.state && act.accepted != Some(false) && !self.is_due(runbook, act.action));
         let step = moves.map(|to| {
             let why = if act.reason.is_empty() { act.what.clone() } else { format!("{}: {}", act.what, act.reason) };
             Record::Moved(self.plain(runbook, act.at, &act.by, &to, How::Lever, why))
@@ -159,7 +158,9 @@ impl Run {
         }
         let mut effects = Vec::new();
         let at = seen.at;
-        if let Some(onset) = seen.onset.filter(|o| seen.condition == Condition::Breached && self.memory.onset.is_none_or(|k| *o < k)) {
+        if let Some(onset) =
+            seen.onset.filter(|o| seen.condition == Condition::Breached && self.memory.onset.is_none_or(|k| *o < k))
+        {
             effects.push(record(Record::Onset { at, onset }));
         }
         if let Some(what) = self.announces(seen) {
