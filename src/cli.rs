@@ -86,12 +86,66 @@ pub enum Command {
     /// The configuration: what holds, where it comes from, whether it is right
     #[command(subcommand)]
     Config(ConfigCommand),
+    /// Runbooks: those that come with warroom, and your own beside the configuration
+    #[command(subcommand)]
+    Runbook(RunbookCommand),
+    /// An incident's record as a post-mortem: what was seen, decided and done, by whom, and how long it took
+    Report(ReportArgs),
     /// Serve a simulated cluster: Kubernetes API, engines, gateway, GPUs
     #[cfg(feature = "sim")]
     Sim(SimArgs),
     /// The war room on a simulated incident: no cluster, no kubeconfig
     #[cfg(feature = "sim")]
     Demo(Box<DemoArgs>),
+}
+
+/// `warroom runbook …`
+#[derive(Debug, Clone, Subcommand)]
+pub enum RunbookCommand {
+    /// Say whether files are right, and what is wrong with file and line
+    Lint {
+        /// The files; a later one may extend an earlier one
+        #[arg(required = true, value_name = "FILE")]
+        files: Vec<PathBuf>,
+    },
+    /// Print every runbook at hand, and where it comes from
+    List,
+    /// Draw a runbook: its states with checks and levers, and the ways between them
+    Show {
+        /// Its short name
+        #[arg(value_name = "ID", default_value = "RB-6")]
+        id: String,
+        /// Use ASCII only
+        #[arg(long)]
+        ascii: bool,
+    },
+}
+
+/// `warroom report FILE`
+#[derive(Debug, Clone, Args)]
+pub struct ReportArgs {
+    /// The record, as it lies in $XDG_STATE_HOME/warroom
+    #[arg(value_name = "FILE")]
+    pub file: PathBuf,
+
+    /// Output format
+    #[arg(short, long, value_enum, default_value_t = ReportFormat::Markdown)]
+    pub output: ReportFormat,
+
+    /// Replace names of people, contexts, namespaces, nodes, models and addresses; secrets are always left out
+    #[arg(long)]
+    pub mask: bool,
+}
+
+/// How a report is written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum ReportFormat {
+    /// To paste into a document
+    Markdown,
+    /// A page that stands for itself, with the plot
+    Html,
+    /// warroom.report/1
+    Json,
 }
 
 /// `warroom sim`

@@ -59,6 +59,7 @@ pub mod decode;
 pub mod diagnosis;
 pub mod dialect;
 pub mod domain;
+pub mod journal;
 pub mod reach;
 pub mod report;
 pub mod runbook;

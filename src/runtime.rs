@@ -9,6 +9,7 @@ mod keys;
 mod logs;
 mod looks;
 mod panics;
+mod papers;
 mod saved;
 pub mod session;
 mod shell;
@@ -52,6 +53,8 @@ pub fn run(cli: &Cli) -> Result<u8> {
         None => warroom::run(cli, &cli.screen),
         Some(Command::Check(args)) => run_check(cli, args),
         Some(Command::Config(command)) => run_config(cli, *command),
+        Some(Command::Runbook(command)) => papers::run_runbook(command),
+        Some(Command::Report(args)) => papers::run_report(args),
         #[cfg(feature = "sim")]
         Some(Command::Sim(args)) => run_sim(args),
         #[cfg(feature = "sim")]
