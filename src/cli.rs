@@ -124,7 +124,7 @@ pub enum RunbookCommand {
 /// `warroom report FILE`
 #[derive(Debug, Clone, Args)]
 pub struct ReportArgs {
-    /// The record, as it lies in $XDG_STATE_HOME/warroom
+    /// The record, as it lies in `$XDG_STATE_HOME/warroom`
     #[arg(value_name = "FILE")]
     pub file: PathBuf,
 

@@ -85,17 +85,12 @@ impl Catalogue {
             return Err(problems.into_error());
         }
         let Some(extended) = draft.extends.clone() else { return draft.assemble(problems, None) };
-        match self.get(&extended.value) {
-            Some(base) => draft.assemble(problems, Some(base.runbook.clone())),
-            None => {
-                let known: Vec<&str> = self.books.iter().map(|b| b.runbook.id.as_str()).collect();
-                problems.add(
-                    extended.at,
-                    format!("there is no runbook '{}': there are {}", extended.value, known.join(", ")),
-                );
-                Err(problems.into_error())
-            }
+        if let Some(base) = self.get(&extended.value) {
+            return draft.assemble(problems, Some(base.runbook.clone()));
         }
+        let known: Vec<&str> = self.books.iter().map(|b| b.runbook.id.as_str()).collect();
+        problems.add(extended.at, format!("there is no runbook '{}': there are {}", extended.value, known.join(", ")));
+        Err(problems.into_error())
     }
 
     /// A divert into a runbook that is not there leads nowhere: it is told, and stays as a word.

@@ -118,7 +118,7 @@ fn fold(out: &mut String, first: &str, rest: &str, text: &str) {
         if filled && line.chars().count() + 1 + word.chars().count() > WIDTH {
             out.push_str(line.trim_end());
             out.push('\n');
-            line = rest.to_owned();
+            rest.clone_into(&mut line);
             filled = false;
         }
         if filled {

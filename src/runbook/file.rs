@@ -117,7 +117,7 @@ fn edge(table: &DeTable<'_>, at: usize, problems: &mut Problems) -> DraftEdge {
 
 /// One table, and what is wrong in it.
 struct Table<'t, 'p> {
-    table: &'t DeTable<'t>,
+    keys: &'t DeTable<'t>,
     at: usize,
     what: &'static str,
     problems: &'p mut Problems,
@@ -138,11 +138,11 @@ impl<'t, 'p> Table<'t, 'p> {
                 problems.add(key.span().start, format!("unknown key '{}' in {what}{hint}", clean(key.get_ref(), 80)));
             }
         }
-        Self { table, at, what, problems }
+        Self { keys: table, at, what, problems }
     }
 
     fn get(&self, key: &str) -> Option<&'t Spanned<DeValue<'t>>> {
-        self.table.get(key)
+        self.keys.get(key)
     }
 
     fn wrong(&mut self, at: usize, key: &str, wanted: &str) {

@@ -30,7 +30,9 @@ pub(super) fn run_runbook(command: &RunbookCommand) -> Result<u8> {
         Ok(text) => {
             print(&text)?;
             // Files named on the command line are linted; those that lie in the user's folder are only told of.
-            told.iter().for_each(|told| complain(told));
+            for told in &told {
+                complain(told);
+            }
             let own_are_wrong = !told.is_empty() && !matches!(command, RunbookCommand::Lint { .. });
             Ok(if own_are_wrong { super::USAGE } else { 0 })
         }

@@ -49,7 +49,7 @@ fn one(word: &str, after_env: bool) -> (String, bool) {
         return (format!("{key}={LEFT_OUT}"), false);
     }
     let flag = word.starts_with("--") && !word.contains('=') && is_secret(word);
-    let header = word.strip_suffix(':').is_some_and(|key| is_secret(key));
+    let header = word.strip_suffix(':').is_some_and(is_secret);
     let bearer = bare.eq_ignore_ascii_case("bearer");
     (word.to_owned(), flag || header || bearer || (after_env && is_secret(word)))
 }

@@ -1,7 +1,7 @@
 //! The change: is it the cause, and how far has the way back come.
 
-use crate::diagnosis::{RevisionRow, SeriesPoint, seconds};
-use crate::domain::{At, Mechanism, SourceState, Strategy};
+use crate::diagnosis::{RevisionRow, SeriesPoint, Touches, seconds, touches};
+use crate::domain::{At, SourceState, Strategy};
 use crate::runbook::check::Answer;
 use crate::runbook::checks::{recent_rollout, span};
 use crate::runbook::sight::Sight;
@@ -74,62 +74,6 @@ pub(crate) fn break_elsewhere(sight: Sight<'_>) -> Answer {
     Answer::of(after > AT_ROLLOUT_S, says).measured(after, AT_ROLLOUT_S, "s")
 }
 
-/// Words of a template that move a mechanism: flags without dashes, and the parts of a template.
-fn knobs(mechanism: Mechanism) -> &'static [&'static str] {
-    match mechanism {
-        Mechanism::QueueSaturation | Mechanism::BatchContention | Mechanism::AdmissionRejected => &[
-            "max-num-seqs",
-            "max-running-requests",
-            "max-num-batched-tokens",
-            "tensor-parallel",
-            "gpus",
-            "image",
-            "quantization",
-        ],
-        Mechanism::KvCachePressure | Mechanism::KvTransferWait => &[
-            "max-num-seqs",
-            "gpu-memory-utilization",
-            "mem-fraction-static",
-            "max-model-len",
-            "kv-cache",
-            "block-size",
-            "swap-space",
-            "tensor-parallel",
-            "gpus",
-            "image",
-            "max-running-requests",
-            "quantization",
-        ],
-        Mechanism::PrefillWork
-        | Mechanism::PrefillSlowdown
-        | Mechanism::PrefillHeadOfLine
-        | Mechanism::EngineLoopBlocked => &[
-            "max-num-batched-tokens",
-            "chunked-prefill",
-            "prefix-caching",
-            "radix",
-            "max-num-seqs",
-            "tensor-parallel",
-            "gpus",
-            "image",
-            "quantization",
-            "enforce-eager",
-        ],
-        Mechanism::DecodeSlowdown => &[
-            "speculative",
-            "quantization",
-            "enforce-eager",
-            "tensor-parallel",
-            "gpus",
-            "image",
-            "node selector",
-            "dtype",
-        ],
-        Mechanism::FrontendStarved => &["api-server-count", "env ", "image", "tokenizer"],
-        _ => &["image", "gpus", "node selector", "env ", "--"],
-    }
-}
-
 pub(crate) fn diff_elsewhere(sight: Sight<'_>) -> Answer {
     let Some(newest) = sight.d.revisions.first() else {
         return Answer::unknown("revisions are not read");
@@ -140,18 +84,20 @@ pub(crate) fn diff_elsewhere(sight: Sight<'_>) -> Answer {
     if sight.d.revisions.len() < 2 {
         return Answer::unknown("there is one revision: nothing to compare its template with");
     }
-    let touches = |what: &str| {
-        let plain = what.trim_start_matches('-').replace('_', "-");
-        knobs(suspect.mechanism).iter().any(|k| plain.starts_with(k.trim_end()) || what.starts_with(k))
+    let of = |how: Touches| -> Vec<String> {
+        let all = newest.changes.iter().filter(|c| touches(c, suspect.mechanism) == how);
+        all.take(3).map(ToString::to_string).collect()
     };
-    let touched: Vec<String> =
-        newest.changes.iter().filter(|c| touches(&c.what)).take(3).map(ToString::to_string).collect();
-    if touched.is_empty() {
-        let what = newest.changes.iter().take(3).map(|c| c.what.as_str()).collect::<Vec<_>>().join(", ");
-        let what = if what.is_empty() { "nothing".to_owned() } else { what };
-        return Answer::pass(format!("revision {} changed {what}, no knob of {}", newest.number, suspect.mechanism));
+    let (number, mechanism) = (newest.number, suspect.mechanism);
+    let (knobs, anything, nothing) = (of(Touches::Knob), of(Touches::Anything), of(Touches::Nothing));
+    if !knobs.is_empty() {
+        return Answer::fail(format!("revision {number} changed {}, a knob of {mechanism}", knobs.join(", ")));
     }
-    Answer::fail(format!("revision {} changed {}, a knob of {}", newest.number, touched.join(", "), suspect.mechanism))
+    if !anything.is_empty() {
+        return Answer::unknown(format!("revision {number} changed {}: anything may differ", anything.join(", ")));
+    }
+    let what = if nothing.is_empty() { "nothing of its template".to_owned() } else { nothing.join(", ") };
+    Answer::pass(format!("revision {number} changed {what}, no knob of {mechanism}"))
 }
 
 pub(crate) fn rollout_complete(sight: Sight<'_>) -> Answer {
