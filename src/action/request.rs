@@ -6,7 +6,7 @@ use serde_json::Value;
 use crate::domain::{WorkloadKind, WorkloadRef};
 
 /// The field manager under which everything here is written.
-pub const MANAGER: &str = "warroom";
+pub(super) const MANAGER: &str = "warroom";
 
 /// How it is sent.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]

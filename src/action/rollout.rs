@@ -39,7 +39,10 @@ pub(super) fn pause(ask: &Ask<'_>, paused: bool) -> Result<Plan, Refusal> {
     let verb = if paused { "pause" } else { "resume" };
     let replacing = cost::replacing(ask, ask.facts.revisions.last());
     let (cost, fit) = match (paused, ask.facts.revisions.last()) {
-        (false, Some(newest)) => (replacing.cost(ask, None), undo::room(ask, newest, &replacing).0),
+        (false, Some(newest)) => {
+            let room = undo::room(ask, newest, &replacing);
+            (replacing.cost(ask, room.surge), room.fit)
+        }
         _ => (Cost { of: w.desired, eta_s: Some(0.0), ..Cost::default() }, Fit::needless("nothing new has to start")),
     };
     Ok(Plan {
@@ -89,8 +92,7 @@ pub(super) fn restart(ask: &Ask<'_>) -> Result<Plan, Refusal> {
         operation,
     ]);
     let replacing = cost::replacing(ask, None);
-    let (fit, deadlock) = undo::room(ask, current, &replacing);
-    let blocked = (fit.pods > 0 && fit.fits == super::Fits::No).then_some(0);
+    let room = undo::room(ask, current, &replacing);
     Ok(Plan {
         action: Action::RolloutRestart,
         target: ask.target.clone(),
@@ -105,10 +107,10 @@ pub(super) fn restart(ask: &Ask<'_>) -> Result<Plan, Refusal> {
         lines: diff::lines(&w.raw_template, &wanted),
         goal: Goal::Template(Arc::new(wanted)),
         conflicts: owners::of_template(ask),
-        cost: replacing.cost(ask, blocked),
-        fit,
+        cost: replacing.cost(ask, room.surge),
+        alternatives: room.first(ask),
+        fit: room.fit,
         inverse: None,
-        alternatives: if deadlock { vec![Action::Scale { to: w.desired - 1 }] } else { Vec::new() },
         kubectl: kubectl(ask.target, &format!("rollout restart {}/{}", plural(ask.target.kind), ask.target.name)),
         warnings: vec!["A restart cannot be taken back: what was in the caches is gone.".to_owned()],
         cause: None,

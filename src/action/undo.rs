@@ -29,8 +29,7 @@ pub(super) fn plan(ask: &Ask<'_>, to: Option<&Target>) -> Result<Plan, Refusal> 
     }
     let cause = ask.cause(&format!("undo to r{} ({})", target.number, target.name));
     let replacing = cost::replacing(ask, Some(target));
-    let (fit, deadlock) = room(ask, target, &replacing);
-    let blocked = (fit.pods > 0 && fit.fits == Fits::No).then_some(0);
+    let room = room(ask, target, &replacing);
     let changes: Vec<Change> = w.template.changes(&target.template).into_iter().map(Change::from).collect();
     let mut warned = warnings::of_template(&target.template, &wanted);
     warned.extend(about_the_target(ask, current, target, &changes));
@@ -48,10 +47,10 @@ pub(super) fn plan(ask: &Ask<'_>, to: Option<&Target>) -> Result<Plan, Refusal> 
         goal: Goal::Template(Arc::new(wanted)),
         changes,
         conflicts: owners::of_template(ask),
-        cost: replacing.cost(ask, blocked),
-        fit,
+        cost: replacing.cost(ask, room.surge),
+        alternatives: room.first(ask),
+        fit: room.fit,
         inverse: Some(Action::RolloutUndo { to: Some(chosen(current)) }),
-        alternatives: if deadlock { vec![Action::Scale { to: w.desired - 1 }] } else { Vec::new() },
         kubectl: kubectl(
             ask.target,
             &format!("rollout undo {}/{} --to-revision={}", resource(kind), ask.target.name, target.number),
@@ -169,20 +168,31 @@ fn does(ask: &Ask<'_>, current: &Revision, target: &Revision) -> Vec<String> {
     does
 }
 
-/// Whether the surge finds room, and whether nothing moves where it does not.
-pub(super) fn room(ask: &Ask<'_>, target: &Revision, replacing: &cost::Replacing) -> (Fit, bool) {
+/// The room that a replacement of pods finds.
+pub(super) struct Room {
+    /// Whether what has to start fits.
+    pub(super) fit: Fit,
+    /// How many of the surge find room; `None`: all, or it is not known.
+    pub(super) surge: Option<u32>,
+    /// Whether nothing would ever move.
+    pub(super) deadlock: bool,
+}
+
+/// Whether the surge finds room, and what happens where it does not.
+pub(super) fn room(ask: &Ask<'_>, target: &Revision, replacing: &cost::Replacing) -> Room {
     let w = ask.workload;
+    let needless = |why: &str| Room { fit: Fit::needless(why), surge: None, deadlock: false };
     if replacing.loads == 0 {
-        return (Fit::needless("nothing new has to start"), false);
+        return needless("nothing new has to start");
     }
     if replacing.recreate || replacing.surge == 0 {
-        return (Fit::needless("each old pod frees its GPUs before its successor starts"), false);
+        return needless("each old pod frees its GPUs before its successor starts");
     }
     // Pods beyond what is wanted, such as those of a rollout that is under way, use the surge already.
     let beyond = w.existing.saturating_sub(w.desired).min(replacing.surge);
     let pods = (replacing.surge - beyond).min(replacing.loads);
     if pods == 0 {
-        return (Fit::needless("the surge of the rollout under way makes the room"), false);
+        return needless("the surge of the rollout under way makes the room");
     }
     let mut fit = fit::fit(ask.facts, &target.template, &target.raw_template, pods);
     let draining = ask.facts.pods.iter().filter(|p| p.deleting.is_some()).count();
@@ -190,22 +200,38 @@ pub(super) fn room(ask: &Ask<'_>, target: &Revision, replacing: &cost::Replacing
         let note = format!("; {draining} ending pods hold theirs until they are gone");
         fit.why.push_str(&note);
     }
+    if fit.fits != Fits::No {
+        return Room { fit, surge: None, deadlock: false };
+    }
+    let surge = fit.nodes.iter().filter_map(|n| n.takes).fold(beyond, u32::saturating_add);
     // Old pods that do not serve are taken away first, whatever the bounds say, and make room.
-    let stuck = fit.fits == Fits::No && replacing.unavailable == 0 && w.available >= w.desired && w.desired > 1;
-    if fit.fits == Fits::No && replacing.unavailable > 0 {
+    let deadlock = surge == 0 && replacing.unavailable == 0 && w.available >= w.desired;
+    if replacing.unavailable > 0 {
         let note = format!("; it goes in place, {} at a time", replacing.unavailable);
         fit.why.push_str(&note);
         fit.fits = Fits::Yes;
-    } else if stuck {
+    } else if surge > 0 {
+        let note = format!("; it goes {surge} at a time");
+        fit.why.push_str(&note);
+        fit.fits = Fits::Yes;
+    } else if deadlock {
+        let first = if w.desired > 1 { format!("scale to {} first, or ", w.desired - 1) } else { String::new() };
         let note = format!(
-            "; nothing may end before it starts (surge {}, unavailable 0), so that it would wait for ever: scale to {} \
-             first, or set maxSurge 0 and maxUnavailable 1",
-            replacing.surge,
-            w.desired - 1
+            "; nothing may end before another serves (surge {}, unavailable 0), so that it would wait for ever: \
+             {first}set maxSurge 0 and maxUnavailable 1",
+            replacing.surge
         );
         fit.why.push_str(&note);
     }
-    (fit, stuck)
+    Room { fit, surge: Some(surge), deadlock }
+}
+
+impl Room {
+    /// What makes room where nothing would move.
+    pub(super) fn first(&self, ask: &Ask<'_>) -> Vec<Action> {
+        let to = ask.workload.desired.saturating_sub(1);
+        if self.deadlock && to > 0 { vec![Action::Scale { to }] } else { Vec::new() }
+    }
 }
 
 fn about_the_target(ask: &Ask<'_>, current: &Revision, target: &Revision, changes: &[Change]) -> Vec<String> {

@@ -54,9 +54,20 @@ fn is_failed_test(message: &str) -> bool {
 
 /// What the server warns of, without the code and the agent before it: `299 - "text"`.
 pub(super) fn warnings(headers: &HeaderMap) -> Vec<String> {
-    let text = |value: &str| {
-        let quoted = value.split_once('"').map(|(_, rest)| rest.trim_end_matches('"').replace("\\\"", "\""));
-        clean(&quoted.unwrap_or_else(|| value.to_owned()), SENTENCE)
-    };
+    let text = |value: &str| clean(&value.split_once('"').map_or_else(|| value.to_owned(), |(_, rest)| unquoted(rest)), SENTENCE);
     headers.get_all(WARNING).iter().take(MOST_WARNINGS).filter_map(|v| v.to_str().ok()).map(text).collect()
+}
+
+/// A quoted string without its quotes, from behind the first one.
+fn unquoted(quoted: &str) -> String {
+    let mut text = String::new();
+    let mut chars = quoted.chars();
+    while let Some(c) = chars.next() {
+        match c {
+            '"' => break,
+            '\\' => text.extend(chars.next()),
+            c => text.push(c),
+        }
+    }
+    text
 }
