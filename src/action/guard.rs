@@ -47,6 +47,15 @@ pub struct Confirmation {
     pub typed: Option<String>,
 }
 
+/// A confirmation that was not good.
+#[derive(Debug)]
+pub struct Unapproved {
+    /// Why.
+    pub why: Denial,
+    /// The card, where it can still be confirmed.
+    pub card: Option<Pending>,
+}
+
 /// The permission to send one request once. It can neither be copied nor be read from anywhere.
 #[derive(Debug)]
 pub struct Approved {
@@ -80,28 +89,38 @@ impl Guard {
         pending: Pending,
         confirmation: &Confirmation,
         snapshot: &Snapshot,
-    ) -> Result<Approved, (Denial, Option<Pending>)> {
+    ) -> Result<Approved, Box<Unapproved>> {
         let now = snapshot.now;
         if let Err(denial) = self.policy.allows(&pending.plan) {
-            return Err((denial, None));
+            return Err(Unapproved::ended(denial));
         }
         if now.since(pending.tried) > self.policy.expires_s || now < pending.tried {
-            return Err((Denial::Expired { after_s: self.policy.expires_s }, None));
+            return Err(Unapproved::ended(Denial::Expired { after_s: self.policy.expires_s }));
         }
         if !pending.plan.still_holds(snapshot) {
-            return Err((Denial::Moved, None));
+            return Err(Unapproved::ended(Denial::Moved));
         }
         // A key from the future is a clock that jumped, and says nothing about what was seen.
         if pending.painted.is_none_or(|painted| confirmation.at <= painted) || confirmation.at > now {
-            return Err((Denial::NotSeen, Some(pending)));
+            return Err(Unapproved::again(Denial::NotSeen, pending));
         }
         // The stricter of what was asked for then and of what is asked for now.
         let needs_name = pending.confirm == Confirm::Name || self.policy.confirm(&pending.plan) == Confirm::Name;
         if needs_name && confirmation.typed.as_deref() != Some(pending.name()) {
             let name = pending.name().to_owned();
-            return Err((Denial::NameNeeded { name }, Some(pending)));
+            return Err(Unapproved::again(Denial::NameNeeded { name }, pending));
         }
         Ok(Approved { plan: pending.plan, at: now })
+    }
+}
+
+impl Unapproved {
+    fn ended(why: Denial) -> Box<Self> {
+        Box::new(Self { why, card: None })
+    }
+
+    fn again(why: Denial, card: Pending) -> Box<Self> {
+        Box::new(Self { why, card: Some(card) })
     }
 }
 

@@ -75,15 +75,17 @@ fn of_workload(facts: &ClusterFacts, w: &Workload, plan: &Plan, now: At) -> Prog
         Goal::Paused(_) => return said(Stage::Waiting, "not seen yet".to_owned()),
         Goal::Template(wanted) if !template::same(wanted, &w.raw_template) => {
             let before = precondition.template.as_ref().is_some_and(|t| *t == w.raw_template);
-            return match before {
-                true => said(Stage::Waiting, "the new template is not seen yet".to_owned()),
-                false => said(Stage::Superseded, "somebody changed the template again".to_owned()),
+            return if before {
+                said(Stage::Waiting, "the new template is not seen yet".to_owned())
+            } else {
+                said(Stage::Superseded, "somebody changed the template again".to_owned())
             };
         }
         Goal::Replicas(to) if w.desired != *to => {
-            return match precondition.replicas == Some(w.desired) {
-                true => said(Stage::Waiting, format!("{to} replicas are not seen yet")),
-                false => said(Stage::Superseded, format!("somebody set {} replicas since", w.desired)),
+            return if precondition.replicas == Some(w.desired) {
+                said(Stage::Waiting, format!("{to} replicas are not seen yet"))
+            } else {
+                said(Stage::Superseded, format!("somebody set {} replicas since", w.desired))
             };
         }
         _ => {}

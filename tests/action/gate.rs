@@ -31,7 +31,7 @@ fn pending(guard: &Guard, plan: Plan) -> Pending {
 fn confirmed(guard: &Guard, pending: Pending, with: &Confirmation) -> Result<Approved, (Denial, Option<Pending>)> {
     let mut snapshot = Founding::default().snapshot();
     snapshot.now = NOW.plus(2.0);
-    guard.approve(pending, with, &snapshot)
+    guard.approve(pending, with, &snapshot).map_err(|e| (e.why, e.card))
 }
 
 fn undo() -> Plan {
@@ -121,14 +121,14 @@ fn a_card_that_is_old_or_not_true_any_more_is_worth_nothing() {
     };
     let mut late = Founding::default().snapshot();
     late.now = NOW.plus(121.0);
-    let (denial, left) = guard.approve(card(), &key(120.5), &late).expect_err("too late");
-    assert!(matches!(denial, Denial::Expired { .. }) && left.is_none());
+    let refused = guard.approve(card(), &key(120.5), &late).expect_err("too late");
+    assert!(matches!(refused.why, Denial::Expired { .. }) && refused.card.is_none());
     let mut world = Founding::default();
     world.workload["spec"]["template"] = super::founding::template(256, None);
     let mut moved = world.snapshot();
     moved.now = NOW.plus(2.0);
-    let (denial, left) = guard.approve(card(), &key(1.0), &moved).expect_err("moved");
-    assert!(denial == Denial::Moved && left.is_none());
+    let refused = guard.approve(card(), &key(1.0), &moved).expect_err("moved");
+    assert!(refused.why == Denial::Moved && refused.card.is_none());
 }
 
 #[test]
@@ -217,9 +217,9 @@ proptest! {
                             prop_assert!(!read_only && fresh && seen && named && !moved);
                             prop_assert_eq!(approved.into_request().1, plan.request.clone());
                         }
-                        Err((_, left)) => {
+                        Err(refused) => {
                             prop_assert!(!(!read_only && fresh && seen && named && !moved));
-                            card = left;
+                            card = refused.card;
                         }
                     }
                 },
