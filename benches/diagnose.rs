@@ -131,7 +131,7 @@ impl Fleet {
         for scrape in 0..scrapes {
             let at = START.plus(scrape as f64 * INTERVAL_S);
             for (replica, endpoint) in fleet.snapshot.endpoints.iter_mut().enumerate() {
-                let page = decoder.decode(pages.of(replica, scrape), &mut fleet.memories[replica]);
+                let page = decoder.decode_engine(pages.of(replica, scrape), &mut fleet.memories[replica]);
                 endpoint.page(at, page.map_err(|failure| failure.to_string())?);
             }
             fleet.snapshot.now = at;
@@ -166,7 +166,7 @@ impl Fleet {
                 .memories
                 .iter_mut()
                 .enumerate()
-                .map(|(replica, memory)| decoder.decode(pages.of(replica, self.scrapes - 1), memory))
+                .map(|(replica, memory)| decoder.decode_engine(pages.of(replica, self.scrapes - 1), memory))
                 .collect();
             cost.decoding = cost.decoding.min(start.elapsed());
             let read = read.map_err(|failure| failure.to_string())?;

@@ -54,7 +54,7 @@ fn keeping(endpoints: usize) -> Anything<Work> {
     let histories: Vec<_> = std::iter::repeat_with(|| Mutex::new((Memory::default(), new()))).take(endpoints).collect();
     Ok(Arc::new(move |endpoint, page| {
         let (memory, history) = &mut *histories[endpoint].lock().unwrap_or_else(PoisonError::into_inner);
-        let read = decoder.decode(page, memory)?;
+        let read = decoder.decode_engine(page, memory)?;
         let series = read.series;
         if history.attempts.len() == KEPT {
             *history = new();

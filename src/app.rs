@@ -1,50 +1,341 @@
 //! Everything that the war room knows and shows at one moment, and the one place where it changes.
 //!
 //! [`App::update`] takes one [`Event`] and answers with [`Effect`]s: wishes that the runtime grants. Readings, ticks of
-//! the clock and commands come in one order, so that the same events give the same screen again. It knows no key (they
-//! end at the keymap), no terminal and no source.
+//! the clock and commands come in one order, so that the same events give the same screen again. It diagnoses once per
+//! sweep, on a tick, and never on the way of a key. It knows no key (they end at the keymap), no terminal and no source.
 
 mod event;
+mod list;
+mod logs;
+mod navigation;
+mod view;
 
-pub use event::{Command, Effect, Event};
+pub use event::{Command, Effect, Event, Group, LogBatch};
+pub use list::{Item, replicas_in_order};
+pub use logs::Logs;
+pub use view::{Cursor, Mode, View};
 
-use crate::diagnosis::{Diagnosis, Policy, diagnose};
-use crate::domain::Snapshot;
+use crate::diagnosis::{Diagnosis, Policy, SourceRow, diagnose};
+use crate::domain::{At, SourceState, WorkloadRef};
+use crate::domain::{Observation, Snapshot};
+use crate::runbook::{self, Advice, Runbook};
+use crate::text::{Mask, MaskRule, clean};
+
+/// After this long without anything new it is judged all the same: what is stale must not go on looking live (s).
+const JUDGE_AT_LEAST_EVERY_S: f64 = 5.0;
+
+/// Seconds between two diagnoses, and while it is shown to others.
+const SWEEP_S: f64 = 1.0;
+const CALM_SWEEP_S: f64 = 5.0;
+
+/// Notices that wait to be read.
+const MOST_NOTICES: usize = 20;
+
+/// What it begins with.
+#[derive(Debug, Clone)]
+pub struct Settings {
+    /// What is known already: the target, the interval, the moment, and history where there is some.
+    pub snapshot: Snapshot,
+    /// How it is judged.
+    pub policy: Policy,
+    /// Whether it is shown to others from the start.
+    pub presenting: bool,
+    /// Which names are hidden while it is.
+    pub mask: Vec<MaskRule>,
+    /// What is being contacted, in words, for the time before anything has answered.
+    pub contacting: Vec<String>,
+    /// What whoever sits there is to know: mistakes in a theme or a keymap.
+    pub notices: Vec<String>,
+}
+
+impl Settings {
+    /// Nothing but how to judge, and what is known.
+    pub fn new(snapshot: Snapshot, policy: Policy) -> Self {
+        Self {
+            snapshot,
+            policy,
+            presenting: false,
+            mask: MaskRule::ALL.to_vec(),
+            contacting: Vec::new(),
+            notices: Vec::new(),
+        }
+    }
+}
 
 /// The state.
 #[derive(Debug)]
 pub struct App {
-    /// What is known.
-    pub snapshot: Snapshot,
-    /// What it means, as of the last sweep; `None` until something was read.
-    pub diagnosis: Option<Diagnosis>,
+    snapshot: Snapshot,
+    diagnosis: Option<Diagnosis>,
+    advice: Option<Advice>,
+    runbook: Option<Runbook>,
     policy: Policy,
+    started: Option<At>,
+    /// Whether something was observed since the last diagnosis.
+    fresh: bool,
+    presenting: bool,
+    mask: Mask,
+    held: Option<At>,
+    contacting: Vec<String>,
+    notices: Vec<String>,
+    /// Open views, the main one first; never empty.
+    views: Vec<View>,
+    cursors: [Cursor; View::ALL.len()],
+    prompt: Option<String>,
+    logs: Option<Logs>,
+    echo: Option<Command>,
+    size: (u16, u16),
     changed: bool,
 }
 
 impl App {
-    /// A war room that has seen nothing yet.
-    pub fn new(snapshot: Snapshot, policy: Policy) -> Self {
-        Self { snapshot, diagnosis: None, policy, changed: true }
+    /// A war room that has read nothing yet.
+    pub fn new(settings: Settings) -> Self {
+        let Settings { snapshot, policy, presenting, mask, contacting, mut notices } = settings;
+        let runbook = runbook::rb_6().map_err(|error| notices.push(error.to_string())).ok();
+        notices.truncate(MOST_NOTICES);
+        let fresh = !snapshot.endpoints.is_empty() || snapshot.cluster.is_some();
+        Self {
+            snapshot,
+            diagnosis: None,
+            advice: None,
+            runbook,
+            policy,
+            started: None,
+            fresh,
+            presenting,
+            mask: Mask::new(&mask),
+            held: None,
+            contacting,
+            notices: notices.iter().map(|n| clean(n, 300)).collect(),
+            views: vec![View::Main],
+            cursors: Default::default(),
+            prompt: None,
+            logs: None,
+            echo: None,
+            size: (80, 24),
+            changed: true,
+        }
     }
 
     /// Takes in one event.
     pub fn update(&mut self, event: Event) -> Vec<Effect> {
         match event {
-            Event::Observed(observation) => self.snapshot.observe(*observation),
-            Event::Tick(now) => {
-                self.snapshot.now = now;
-                self.diagnosis = Some(diagnose(&self.snapshot, &self.policy));
+            Event::Found(target) => {
+                self.snapshot.target = Some(*target);
+                self.changed = true;
             }
-            Event::Resized => {}
-            Event::Command(Command::Quit) => return vec![Effect::Quit],
+            Event::Observed(observation) => self.observe(*observation),
+            Event::Tick(now) => self.tick(now),
+            Event::Logs(batch) => {
+                let taken = self.logs.as_mut().is_some_and(|logs| logs.take(batch));
+                self.changed |= taken && self.view() == View::Logs;
+                self.settle_cursor();
+            }
+            Event::Resized { columns, rows } => {
+                self.size = (columns, rows);
+                self.changed = true;
+            }
+            Event::Notice(notice) => self.notice(&notice),
+            Event::Typed(c) => self.typed(c),
+            Event::Command(command) => return self.command(command),
         }
-        self.changed = true;
         Vec::new()
     }
 
     /// Whether the screen would look different from what was last drawn; asking marks it as drawn.
     pub fn take_changed(&mut self) -> bool {
         std::mem::take(&mut self.changed)
+    }
+
+    fn observe(&mut self, observation: Observation) {
+        self.snapshot.observe(observation);
+        self.fresh = true;
+    }
+
+    /// Time went on: the ages on the screen with it, and at most once a sweep there is a new diagnosis.
+    fn tick(&mut self, now: At) {
+        self.started.get_or_insert(now);
+        let step = if self.presenting { 5_000 } else { 1_000 };
+        self.changed |= self.snapshot.now.0.div_euclid(step) != now.0.div_euclid(step);
+        self.snapshot.now = now;
+        if self.held.is_some() {
+            return;
+        }
+        let since = self.diagnosis.as_ref().map(|d| now.since(d.at).abs());
+        let sweep = if self.presenting { CALM_SWEEP_S } else { SWEEP_S };
+        let due = match since {
+            None => self.fresh,
+            Some(s) => (self.fresh && s >= sweep) || s >= JUDGE_AT_LEAST_EVERY_S,
+        };
+        if due {
+            let judged = diagnose(&self.snapshot, &self.policy);
+            self.judged(judged);
+        }
+    }
+
+    /// Takes over a diagnosis as if it had been made on a tick: of a replay, or of a test.
+    pub fn judged(&mut self, diagnosis: Diagnosis) {
+        self.fresh = false;
+        self.advice = self.runbook.as_ref().and_then(|r| runbook::advise(r, &diagnosis));
+        self.learn_names(&diagnosis);
+        self.diagnosis = Some(diagnosis);
+        self.settle_cursor();
+        self.changed = true;
+    }
+
+    /// Names are learned whether or not they are hidden, so that each keeps its number.
+    fn learn_names(&mut self, d: &Diagnosis) {
+        let mask = &mut self.mask;
+        if let Some(target) = d.target.as_ref().or(self.snapshot.target.as_ref()) {
+            mask.learn(MaskRule::Namespace, &target.namespace);
+        }
+        if let Some((_, facts)) = &self.snapshot.cluster {
+            for node in facts.nodes.iter().flatten() {
+                mask.learn(MaskRule::Node, &node.name);
+            }
+            for pod in &facts.pods {
+                if let Some(node) = &pod.node {
+                    mask.learn(MaskRule::Node, node);
+                }
+                if let Some(ip) = &pod.ip {
+                    mask.learn(MaskRule::Ip, ip);
+                }
+            }
+        }
+        for node in
+            d.replicas.iter().filter_map(|r| r.node.as_ref()).chain(d.gpus.iter().filter_map(|g| g.id.node.as_ref()))
+        {
+            mask.learn(MaskRule::Node, node);
+        }
+        for model in d.model.iter().chain(d.slo.iter().filter_map(|s| s.model.as_ref())) {
+            mask.learn(MaskRule::Model, model);
+        }
+        for model in self.snapshot.endpoints.iter().flat_map(|e| &e.tracks).filter_map(|t| t.model.as_ref()) {
+            mask.learn(MaskRule::Model, model);
+        }
+    }
+
+    /// Tells whoever sits there something, until the next key.
+    pub(super) fn notice(&mut self, notice: &str) {
+        if self.notices.len() < MOST_NOTICES {
+            self.notices.push(clean(notice, 300));
+        }
+        self.changed = true;
+    }
+}
+
+/// What a view reads.
+impl App {
+    /// What is known.
+    pub fn snapshot(&self) -> &Snapshot {
+        &self.snapshot
+    }
+
+    /// What it means, as of the last sweep; `None` until something was observed.
+    pub fn diagnosis(&self) -> Option<&Diagnosis> {
+        self.diagnosis.as_ref()
+    }
+
+    /// What the runbook says to it.
+    pub fn advice(&self) -> Option<&Advice> {
+        self.advice.as_ref()
+    }
+
+    /// The runbook.
+    pub fn runbook(&self) -> Option<&Runbook> {
+        self.runbook.as_ref()
+    }
+
+    /// How it is judged.
+    pub fn policy(&self) -> &Policy {
+        &self.policy
+    }
+
+    /// The moment.
+    pub fn now(&self) -> At {
+        self.snapshot.now
+    }
+
+    /// When it began.
+    pub fn started(&self) -> Option<At> {
+        self.started
+    }
+
+    /// The workload.
+    pub fn target(&self) -> Option<&WorkloadRef> {
+        self.snapshot.target.as_ref().or_else(|| self.diagnosis.as_ref()?.target.as_ref())
+    }
+
+    /// What is being contacted, in words.
+    pub fn contacting(&self) -> &[String] {
+        &self.contacting
+    }
+
+    /// How old something is now that was so old when it was judged (s). Nothing grows younger between two sweeps.
+    pub fn age(&self, when_judged_s: f64) -> f64 {
+        when_judged_s + self.diagnosis.as_ref().map_or(0.0, |d| self.snapshot.now.since(d.at).max(0.0))
+    }
+
+    /// The age of the oldest page that still counts (s).
+    pub fn oldest_age(&self) -> Option<f64> {
+        let counts = |s: &&SourceRow| !matches!(s.state, SourceState::Absent);
+        let sources = &self.diagnosis.as_ref()?.sources;
+        sources.iter().filter(counts).filter_map(|s| s.age_s).reduce(f64::max).map(|age| self.age(age))
+    }
+
+    /// Whether no source has answered yet.
+    pub fn connecting(&self) -> bool {
+        self.diagnosis.as_ref().is_none_or(|d| d.sources.iter().all(|s| s.state == SourceState::Connecting))
+    }
+
+    /// The view that is open.
+    pub fn view(&self) -> View {
+        self.views.last().copied().unwrap_or(View::Main)
+    }
+
+    /// What the keys mean.
+    pub fn mode(&self) -> Mode {
+        if self.prompt.is_some() { Mode::Prompt } else { self.view().mode() }
+    }
+
+    /// Where one stands in the open view.
+    pub fn cursor(&self) -> &Cursor {
+        &self.cursors[self.view() as usize]
+    }
+
+    /// What is being typed.
+    pub fn prompt(&self) -> Option<&str> {
+        self.prompt.as_deref()
+    }
+
+    /// The log that is followed.
+    pub fn logs(&self) -> Option<&Logs> {
+        self.logs.as_ref()
+    }
+
+    /// Since when the picture is held still.
+    pub fn held(&self) -> Option<At> {
+        self.held
+    }
+
+    /// Whether it is shown to others.
+    pub fn presenting(&self) -> bool {
+        self.presenting
+    }
+
+    /// What hides names, where they are to be hidden.
+    pub fn mask(&self) -> Option<&Mask> {
+        self.presenting.then_some(&self.mask)
+    }
+
+    /// The last command, for others to see what was pressed.
+    pub fn echo(&self) -> Option<Command> {
+        self.echo.filter(|_| self.presenting)
+    }
+
+    /// What whoever sits there is to know, oldest first.
+    pub fn notices(&self) -> &[String] {
+        &self.notices
     }
 }

@@ -6,15 +6,76 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 
 /// Finds out where the time of a slow LLM endpoint goes.
 #[derive(Debug, Parser)]
-#[command(name = "warroom", version, about, max_term_width = 100, arg_required_else_help = true)]
+#[command(name = "warroom", version, about, max_term_width = 100, args_conflicts_with_subcommands = true)]
 pub struct Cli {
     /// Read this configuration file instead of the user's and the system's
     #[arg(long, global = true, value_name = "FILE")]
     pub config: Option<PathBuf>,
 
-    /// What to do
+    /// What to do; nothing: open the war room
     #[command(subcommand)]
-    pub command: Command,
+    pub command: Option<Command>,
+
+    /// What the war room is opened on
+    #[command(flatten)]
+    pub screen: ScreenArgs,
+}
+
+/// `warroom [TARGET]`
+#[derive(Debug, Clone, Args)]
+pub struct ScreenArgs {
+    /// A workload of a cluster: deploy/x, sts/x or a plain name. None: the only engine of the namespace
+    #[arg(value_name = "TARGET", conflicts_with_all = ["engine", "gateway", "gpu"])]
+    pub target: Option<String>,
+
+    /// Which cluster, and as whom
+    #[command(flatten)]
+    pub cluster: ClusterArgs,
+
+    /// A metrics page of an engine to poll live, without a cluster; repeatable, one per replica
+    #[arg(long, value_name = "URL")]
+    pub engine: Vec<String>,
+
+    /// A metrics page of a gateway in front of them; repeatable
+    #[arg(long, value_name = "URL")]
+    pub gateway: Vec<String>,
+
+    /// A metrics page of an exporter of GPUs; repeatable
+    #[arg(long, value_name = "URL")]
+    pub gpu: Vec<String>,
+
+    /// Objectives and looks
+    #[command(flatten)]
+    pub look: LookArgs,
+}
+
+/// What is promised, and how it is shown.
+#[derive(Debug, Clone, Args)]
+pub struct LookArgs {
+    /// Time to first token within which requests must be served
+    #[arg(long, value_name = "SECONDS", allow_negative_numbers = true)]
+    pub ttft_target: Option<String>,
+
+    /// Time per output token within which tokens must come
+    #[arg(long, value_name = "SECONDS", allow_negative_numbers = true)]
+    pub tpot_target: Option<String>,
+
+    /// The share of events that must be within the targets
+    #[arg(long, value_name = "RATIO", allow_negative_numbers = true)]
+    pub objective: Option<String>,
+
+    /// Colours of the screen
+    #[arg(long, value_name = "NAME")]
+    pub theme: Option<String>,
+
+    /// Use ASCII only
+    #[arg(long)]
+    pub ascii: bool,
+
+    /// Panic in the 'loop' or in a 'source', for the test that the terminal is given back
+    #[cfg(debug_assertions)]
+    #[arg(long, hide = true, value_name = "PLACE")]
+    pub panic_in: Option<String>,
 }
 
 /// The commands.
@@ -25,6 +86,87 @@ pub enum Command {
     /// The configuration: what holds, where it comes from, whether it is right
     #[command(subcommand)]
     Config(ConfigCommand),
+    /// Serve a simulated cluster: Kubernetes API, engines, gateway, GPUs
+    #[cfg(feature = "sim")]
+    Sim(SimArgs),
+    /// The war room on a simulated incident: no cluster, no kubeconfig
+    #[cfg(feature = "sim")]
+    Demo(Box<DemoArgs>),
+}
+
+/// `warroom sim`
+#[cfg(feature = "sim")]
+#[derive(Debug, Clone, Args)]
+pub struct SimArgs {
+    /// A built-in scenario's name, or a file that holds one
+    #[arg(long, value_name = "NAME|FILE", default_value = "bad-rollout")]
+    pub scenario: String,
+
+    /// What decides chance: the same seed gives the same run
+    #[arg(long, value_name = "NUMBER", default_value_t = 1)]
+    pub seed: u64,
+
+    /// Simulated seconds per second; clients that look at their own clock see right ages at 1 alone
+    #[arg(long, value_name = "FACTOR", default_value_t = 1.0, value_parser = speed)]
+    pub speed: f64,
+
+    /// The port on 127.0.0.1; any that is free where it is 0
+    #[arg(long, value_name = "PORT", default_value_t = 0)]
+    pub port: u16,
+
+    /// Write a kubeconfig for it, readable by you alone
+    #[arg(long, value_name = "FILE")]
+    pub kubeconfig_out: Option<PathBuf>,
+
+    /// Forbid something, as in 'list nodes' or 'get pods/proxy'; repeatable
+    #[arg(long, value_name = "VERB RESOURCE")]
+    pub deny: Vec<String>,
+}
+
+/// `warroom demo`
+#[cfg(feature = "sim")]
+#[derive(Debug, Clone, Args)]
+#[command(after_help = "Exit codes of --check: 0 healthy or idle, 1 runtime failure, 2 usage, 3 warning, 4 breach or \
+                  stalled, 5 cannot tell, 130 interrupted.\n\nExamples:\n  \
+                  warroom demo\n  \
+                  warroom demo --scenario list\n  \
+                  warroom demo --check -o json")]
+pub struct DemoArgs {
+    /// A built-in scenario's name, or a file that holds one; 'list' names them
+    #[arg(long, value_name = "NAME|FILE", default_value = "bad-rollout")]
+    pub scenario: String,
+
+    /// What decides chance: the same seed gives the same run
+    #[arg(long, value_name = "NUMBER", default_value_t = 1)]
+    pub seed: u64,
+
+    /// Simulated seconds per second; 1 on the screen where it is not given, 20 with --check
+    #[arg(long, value_name = "FACTOR", value_parser = speed)]
+    pub speed: Option<f64>,
+
+    /// Diagnose once, print and exit, as 'warroom check' does
+    #[arg(long)]
+    pub check: bool,
+
+    /// Output format of --check
+    #[arg(short, long, value_enum, default_value_t = Output::Text, requires = "check")]
+    pub output: Output,
+
+    /// The least verdict that makes the exit code of --check non-zero
+    #[arg(long, value_enum, value_name = "VERDICT", default_value_t = FailOn::Warning, requires = "check")]
+    pub fail_on: FailOn,
+
+    /// Objectives and looks; the objectives are the scenario's where they are not given
+    #[command(flatten)]
+    pub look: LookArgs,
+}
+
+#[cfg(feature = "sim")]
+fn speed(text: &str) -> Result<f64, String> {
+    text.parse::<f64>()
+        .ok()
+        .filter(|speed| (0.1..=600.0).contains(speed))
+        .ok_or_else(|| "give a number from 0.1 to 600".to_owned())
 }
 
 /// `warroom config …`

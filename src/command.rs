@@ -2,3 +2,5 @@
 
 pub mod check;
 pub mod config;
+#[cfg(feature = "sim")]
+pub mod sim;

@@ -28,7 +28,7 @@ mod words;
 
 pub use error::{ConfigError, Place};
 pub use given::{Flag, Setting, VARIABLES};
-pub use outside::{Surroundings, gather, speaks_utf8};
+pub use outside::{Surroundings, TerminalHints, beside, gather, speaks_utf8};
 
 use words::{key, quoted};
 

@@ -8,7 +8,7 @@ use jiff::Timestamp;
 use serde::Serialize;
 
 use crate::diagnosis::{self, Diagnosis};
-use crate::domain::{At, Code, Quantile};
+use crate::domain::{At, Code, Quantile, WorkloadRef};
 use crate::runbook::Advice;
 
 /// The schema's name.
@@ -35,8 +35,10 @@ pub struct Check {
     pub changes: Vec<Change>,
     pub levers: Vec<Lever>,
     pub requests: Requests,
+    pub scope: Scope,
     pub replicas: Vec<Replica>,
-    pub gpus: Vec<()>,
+    pub revisions: Vec<Revision>,
+    pub gpus: Vec<Gpu>,
     pub runbook: Option<RunbookStep>,
     pub sources: Vec<Source>,
 }
@@ -230,11 +232,72 @@ pub struct Replica {
     pub revision: Option<u64>,
     pub ready: Option<bool>,
     pub start_phase: Option<&'static str>,
+    pub start_s: Option<f64>,
+    pub usual_load_s: Option<f64>,
+    pub restarts: Option<u32>,
+    pub gone: bool,
     pub ttft_mean_s: Option<f64>,
+    pub itl_mean_s: Option<f64>,
     pub count: Option<u64>,
     pub waiting: Option<f64>,
     pub running: Option<f64>,
     pub kv_usage: Option<f64>,
+}
+
+#[derive(Debug, Serialize)]
+#[expect(missing_docs, reason = "as above")]
+pub struct Scope {
+    pub desired: Option<u32>,
+    pub ready: Option<u32>,
+    pub answering: u32,
+    pub endpoints: u32,
+}
+
+#[derive(Debug, Serialize)]
+#[expect(missing_docs, reason = "as above")]
+pub struct Revision {
+    pub number: u64,
+    pub name: String,
+    pub created: Option<String>,
+    pub desired: u32,
+    pub ready: u32,
+    pub image: Option<String>,
+    pub change_cause: Option<String>,
+    pub changes: Vec<TemplateChange>,
+    pub count: Option<u64>,
+    pub ttft_mean_s: Option<f64>,
+    pub ttft_late: Option<f64>,
+    pub itl_mean_s: Option<f64>,
+}
+
+#[derive(Debug, Serialize)]
+#[expect(missing_docs, reason = "as above")]
+pub struct TemplateChange {
+    pub what: String,
+    pub from: Option<String>,
+    pub to: Option<String>,
+}
+
+#[derive(Debug, Serialize)]
+#[expect(missing_docs, reason = "as above")]
+pub struct Gpu {
+    pub node: Option<String>,
+    pub index: Option<u32>,
+    pub uuid: Option<String>,
+    pub pod: Option<String>,
+    pub product: Option<String>,
+    pub truth: &'static str,
+    pub troubled: bool,
+    pub note: Option<String>,
+    pub age_s: f64,
+    pub sm_clock_hz: Option<u64>,
+    pub sm_clock_max_hz: Option<u64>,
+    pub temperature_c: Option<f64>,
+    pub power_w: Option<f64>,
+    pub utilisation: Option<f64>,
+    pub event_reasons: Option<String>,
+    pub ecc_uncorrected_volatile: Option<u64>,
+    pub xid: Option<u32>,
 }
 
 #[derive(Debug, Serialize)]
@@ -297,7 +360,9 @@ fn words(text: &str) -> Option<String> {
 
 /// How much of the judged window was really seen, in seconds: it ends with the newest page, not with the moment.
 pub fn observed_s(d: &Diagnosis) -> f64 {
-    let unseen = d.sources.iter().filter_map(|s| s.age_s).fold(f64::INFINITY, f64::min);
+    // A watch is no page.
+    let pages = d.sources.iter().filter(|s| s.via != Some("watch"));
+    let unseen = pages.filter_map(|s| s.age_s).fold(f64::INFINITY, f64::min);
     (d.at.since(d.from) - unseen).clamp(0.0, d.requested_s)
 }
 
@@ -305,14 +370,14 @@ fn bucketed(q: Quantile) -> Bucketed {
     Bucketed { estimate: q.estimate.and_then(finite), lower: finite(q.lower), upper: q.upper.and_then(finite) }
 }
 
-fn subject(s: &diagnosis::Subject) -> Subject {
+fn subject(s: &diagnosis::Subject, target: Option<&WorkloadRef>) -> Subject {
     Subject {
-        kind: None,
-        name: None,
+        kind: target.map(|t| t.kind.code()),
+        name: target.map(|t| t.name.clone()),
         revision: s.revision,
         replica: s.replica.clone(),
         node: s.node.clone(),
-        gpu: None,
+        gpu: s.gpu,
     }
 }
 
@@ -340,10 +405,10 @@ impl Check {
                 to: time(d.at),
             },
             target: Target {
-                context: None,
-                namespace: None,
-                kind: None,
-                name: None,
+                context: d.target.as_ref().map(|t| t.context.clone()),
+                namespace: d.target.as_ref().map(|t| t.namespace.clone()),
+                kind: d.target.as_ref().map(|t| t.kind.code().to_owned()),
+                name: d.target.as_ref().map(|t| t.name.clone()),
                 model: d.model.clone(),
                 engine: d.engine.clone(),
                 engine_version: None,
@@ -359,11 +424,11 @@ impl Check {
                 mechanism: s.mechanism.code(),
                 cause: s.cause.map(crate::domain::Cause::code),
                 confidence: s.confidence.code(),
-                subject: subject(&s.subject),
+                subject: subject(&s.subject, d.target.as_ref()),
             }),
             slo: d.slo.iter().map(slo).collect(),
             phases: d.phases.iter().map(|p| phase(p, d.at)).collect(),
-            findings: d.findings.iter().map(finding).collect(),
+            findings: d.findings.iter().map(|f| finding(f, d.target.as_ref())).collect(),
             changes: d
                 .changes
                 .iter()
@@ -393,8 +458,15 @@ impl Check {
                 abandoned_estimate: d.requests.abandoned.map(count),
                 rejected: d.requests.rejected.map(count),
             },
-            replicas: d.replicas.iter().map(replica).collect(),
-            gpus: Vec::new(),
+            scope: Scope {
+                desired: d.scope.desired,
+                ready: d.scope.ready,
+                answering: d.scope.answering,
+                endpoints: d.scope.endpoints,
+            },
+            replicas: d.replicas.iter().map(|r| replica(r, d.at)).collect(),
+            revisions: d.revisions.iter().map(revision).collect(),
+            gpus: d.gpus.iter().map(|g| gpu(g, d.at)).collect(),
             runbook: advice.map(runbook_step),
             sources: d.sources.iter().map(source).collect(),
         }
@@ -467,7 +539,7 @@ fn phase(row: &diagnosis::PhaseRow, now: At) -> Phase {
     }
 }
 
-fn finding(f: &diagnosis::Finding) -> Finding {
+fn finding(f: &diagnosis::Finding, target: Option<&WorkloadRef>) -> Finding {
     Finding {
         code: f.code.code(),
         kind: match f.code {
@@ -477,7 +549,7 @@ fn finding(f: &diagnosis::Finding) -> Finding {
         phase: f.phase.code(),
         severity: f.severity.code(),
         confidence: f.confidence.code(),
-        subject: subject(&f.subject),
+        subject: subject(&f.subject, target),
         summary: f.summary.clone(),
         evidence: f
             .evidence
@@ -504,18 +576,68 @@ fn finding(f: &diagnosis::Finding) -> Finding {
     }
 }
 
-fn replica(r: &diagnosis::ReplicaRow) -> Replica {
+fn replica(r: &diagnosis::ReplicaRow, now: At) -> Replica {
     Replica {
         pod: r.name.clone(),
         node: r.node.clone(),
         revision: r.revision,
         ready: r.ready,
-        start_phase: None,
+        start_phase: r.start.map(|(phase, _)| phase.code()),
+        start_s: r.start.and_then(|(_, since)| since).map(|since| now.since(since).max(0.0)),
+        usual_load_s: r.usual_load.map(|(s, _)| s),
+        restarts: r.restarts,
+        gone: r.gone,
         ttft_mean_s: r.ttft_mean.and_then(finite),
+        itl_mean_s: r.itl_mean.and_then(finite),
         count: r.count.map(count),
         waiting: r.waiting.and_then(finite),
         running: r.running.and_then(finite),
         kv_usage: r.kv.and_then(ratio),
+    }
+}
+
+fn revision(r: &diagnosis::RevisionRow) -> Revision {
+    let change = |c: &crate::domain::TemplateChange| TemplateChange {
+        what: c.what.clone(),
+        from: c.from.clone(),
+        to: c.to.clone(),
+    };
+    Revision {
+        number: r.number,
+        name: r.name.clone(),
+        created: r.created.map(time),
+        desired: r.desired,
+        ready: r.ready,
+        image: words(&r.image),
+        change_cause: r.change_cause.as_deref().and_then(words),
+        changes: r.changes.iter().map(change).collect(),
+        count: r.count.map(count),
+        ttft_mean_s: r.ttft_mean.and_then(finite),
+        ttft_late: r.ttft_late.and_then(ratio),
+        itl_mean_s: r.itl_mean.and_then(finite),
+    }
+}
+
+fn gpu(g: &diagnosis::GpuRow, now: At) -> Gpu {
+    let s = &g.sample;
+    Gpu {
+        node: g.id.node.clone(),
+        index: g.id.index,
+        uuid: g.id.uuid.clone(),
+        pod: g.pod.clone(),
+        product: g.product.clone(),
+        truth: g.truth.code(),
+        troubled: g.troubled,
+        note: words(&g.note),
+        age_s: now.since(g.at).max(0.0),
+        sm_clock_hz: s.sm_clock_hz.and_then(finite).map(count),
+        sm_clock_max_hz: s.sm_clock_max_hz.and_then(finite).map(count),
+        temperature_c: s.temperature_c.and_then(finite),
+        power_w: s.power_w.and_then(finite),
+        utilisation: s.utilisation.and_then(ratio),
+        event_reasons: s.event_reasons.map(|bits| format!("{bits:#018x}")),
+        ecc_uncorrected_volatile: s.ecc_uncorrected_volatile,
+        xid: s.xid,
     }
 }
 
@@ -524,7 +646,7 @@ fn source(s: &diagnosis::SourceRow) -> Source {
         name: s.name.clone(),
         state: s.state.code(),
         age_s: s.age_s,
-        via: None,
+        via: s.via,
         error: s.error.clone(),
         series_seen: s.series,
         lines_skipped: s.skipped,

@@ -7,13 +7,20 @@
 //!
 //! Knows no screen, no runbook and no `action`.
 
+mod around;
+mod changes;
+mod cluster;
+mod contrast;
 mod episode;
 mod facts;
 mod finding;
 mod format;
+mod gateway;
+mod gpus;
 mod levers;
 mod outcome;
 mod phases;
+mod revisions;
 mod rows;
 mod rules;
 mod sentence;

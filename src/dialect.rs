@@ -1,8 +1,8 @@
 //! Which families of which system mean which canonical quantity, as data: one file per system in `assets/dialects`.
 //!
 //! Owns the names, the labels and the traps of each system's page, and the choice between families that say the same.
-//! Knows no HTTP, no file and no exposition format: names, labels and numbers come in, an
-//! [`EnginePage`](crate::domain::EnginePage) goes out.
+//! Knows no HTTP, no file and no exposition format: names, labels and numbers come in, a
+//! [`Page`](crate::domain::Page) goes out.
 //!
 //! # A dialect file
 //!
@@ -41,6 +41,20 @@
 //! `open_files_witness` as explained at [`System`](crate::domain::System). What does not fit is a named quirk of `System`,
 //! acted upon in the diagnosis, not a bigger language.
 //!
+//! A system is an engine unless `role` says that its pages are those of a `gateway` (the same sections, with the
+//! gateway's quantities) or of an exporter of GPUs:
+//!
+//! ```toml
+//! role = "gpus"
+//! gpu_labels = { node = ["Hostname"], index = ["gpu"], uuid = ["UUID"], pod = ["pod"], product = ["modelName"] }
+//! blanks = [[2147483632, 2147483635]]           # numbers that mean "not known"
+//! [[gpu]]
+//! is = "sm_clock_hz"                            # a field of `domain::GpuSample`; mappings of one field: best first
+//! families = ["SM_CLOCK"]
+//! scale = 1e6
+//! ```
+//! `except = { label = ["a"] }` leaves samples out that are nobody's work, such as those of an administrator's port.
+//!
 //! # To add a system
 //!
 //! 1. Write its file, from its source code or from a page of it; say in comments since when a family is there.
@@ -55,6 +69,7 @@
 mod catalogue;
 mod cell;
 mod definition;
+mod gpus;
 mod memory;
 mod reader;
 mod seen;

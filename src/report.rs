@@ -10,8 +10,8 @@ pub use text::{Look, text};
 use std::fmt::Write as _;
 
 use crate::contract::time;
-use crate::diagnosis::{Diagnosis, Metric, PhaseRow, SloRow, number, seconds};
-use crate::domain::{BaselineKind, Quantile, Verdict};
+use crate::diagnosis::{Diagnosis, GpuRow, Metric, PhaseRow, ReplicaRow, RevisionRow, SloRow, number, seconds};
+use crate::domain::{At, BaselineKind, Quantile, StartPhase, Verdict};
 
 /// `BREACH since 03:05:40Z (8m27s)` and what it is about.
 fn headline(d: &Diagnosis) -> String {
@@ -45,13 +45,53 @@ fn scope(d: &Diagnosis) -> String {
     } else {
         String::new()
     };
-    format!(
-        "{model} on {engine}, {} replica{}, {} observed{short}, to {}",
-        d.replicas.len(),
-        if d.replicas.len() == 1 { "" } else { "s" },
-        length(observed),
-        time(d.at)
-    )
+    let running = d.replicas.iter().filter(|r| !r.gone).count();
+    let replicas = match (d.scope.ready, d.scope.desired) {
+        (Some(ready), Some(desired)) => format!("{ready}/{desired} replicas Ready, {} answering", d.scope.answering),
+        _ => format!("{running} replica{}", if running == 1 { "" } else { "s" }),
+    };
+    format!("{model} on {engine}, {replicas}, {} observed{short}, to {}", length(observed), time(d.at))
+}
+
+/// `prod-use1/llm-serving/deploy/vllm-runtime`, where a workload was judged.
+fn target(d: &Diagnosis) -> Option<String> {
+    d.target.as_ref().map(|t| format!("{}/{}/{}/{}", t.context, t.namespace, t.kind.short(), t.name))
+}
+
+/// What a revision changed, in words.
+fn template_changes(row: &RevisionRow) -> String {
+    const MOST: usize = 4;
+    let told: Vec<String> = row.changes.iter().take(MOST).map(ToString::to_string).collect();
+    let more = row.changes.len().saturating_sub(MOST);
+    if more > 0 { format!("{} and {more} more", told.join(", ")) } else { told.join(", ") }
+}
+
+/// What the requests on a revision saw.
+fn revision_saw(row: &RevisionRow) -> String {
+    let Some(count) = row.count.filter(|c| *c > 0.0) else {
+        return if row.desired > 0 { "no requests read".to_owned() } else { "serves nobody".to_owned() };
+    };
+    let ttft = row.ttft_mean.map_or("?".to_owned(), seconds);
+    let late = row.ttft_late.map_or(String::new(), |l| format!(", {:.1}% late", l * 100.0));
+    let itl = row.itl_mean.map_or(String::new(), |i| format!(", {} per token", seconds(i)));
+    format!("TTFT {ttft}{late}{itl}, n {}", number(count))
+}
+
+/// How far a replica's start has come.
+fn start(row: &ReplicaRow, now: At) -> Option<String> {
+    let (phase, since) = row.start?;
+    let stands = since.map_or(String::new(), |s| format!(" for {}", length(now.since(s))));
+    let usual = match (phase, row.usual_load) {
+        (StartPhase::Load, Some((s, n))) => format!(" of about {} (from {n} starts)", length(s)),
+        _ => String::new(),
+    };
+    Some(format!("{phase}{stands}{usual}"))
+}
+
+/// Which GPU.
+fn gpu_name(row: &GpuRow) -> String {
+    let index = row.id.index.map_or_else(|| row.id.uuid.clone().unwrap_or_default(), |i| i.to_string());
+    row.id.node.as_ref().map_or(format!("gpu {index}"), |node| format!("{node}/gpu {index}"))
 }
 
 /// `03:05:40Z` of an RFC 3339 time.
@@ -60,7 +100,7 @@ fn clock(rfc3339: &str) -> &str {
 }
 
 /// A span of time as people say it.
-fn length(s: f64) -> String {
+pub(crate) fn length(s: f64) -> String {
     #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "whole seconds of a span")]
     let whole = s.round().max(0.0) as u64;
     match (whole / 3600, whole / 60 % 60, whole % 60) {
@@ -73,7 +113,7 @@ fn length(s: f64) -> String {
 }
 
 /// A quantile as the bucket into which it fell.
-fn bucket(q: Option<Quantile>) -> String {
+pub(crate) fn bucket(q: Option<Quantile>) -> String {
     match q {
         None => "-".to_owned(),
         Some(Quantile { lower, upper: None, .. }) => format!("> {}", seconds(lower)),
@@ -94,7 +134,7 @@ fn trim(n: &str) -> &str {
 }
 
 /// A target without needless digits.
-fn trim_bound(s: f64) -> String {
+pub(crate) fn trim_bound(s: f64) -> String {
     let shown = seconds(s);
     match shown.rsplit_once(' ') {
         Some((n, unit)) => format!("{} {unit}", trim(n)),
@@ -128,7 +168,7 @@ fn mean(row: &PhaseRow, value: Option<f64>) -> String {
 }
 
 /// What the comparison is with, in words.
-fn baseline_words(kind: BaselineKind) -> &'static str {
+pub(crate) fn baseline_words(kind: BaselineKind) -> &'static str {
     match kind {
         BaselineKind::OldRevision => "old revision",
         BaselineKind::Prometheus => "Prometheus",

@@ -2,14 +2,25 @@
 //! it returns, and turns its outcome into an exit code.
 
 mod connect;
+#[cfg(feature = "sim")]
+mod demo;
+mod input;
+mod keys;
+mod logs;
+mod looks;
+mod panics;
+mod saved;
 pub mod session;
+mod shell;
+mod terminal;
+mod warroom;
 
 use std::io::{self, IsTerminal, Write};
 use std::time::Duration;
 
 use color_eyre::eyre::{Context, Result};
 
-use crate::cli::{CheckArgs, Cli, Command, ConfigCommand, FailOn, Output};
+use crate::cli::{CheckArgs, Cli, Command, ConfigCommand, FailOn, LookArgs, Output};
 use crate::command::check::{self, Sources};
 use crate::command::config as config_command;
 use crate::config::{Config, Flag, Setting, Surroundings};
@@ -19,6 +30,9 @@ use crate::report::{self, Look};
 use crate::runbook;
 use crate::ui::theme::Theme;
 use connect::{Asked, check_cluster};
+
+pub use panics::report as panicked;
+pub use terminal::Painter;
 
 /// Exit codes that are no verdict.
 const FAILURE: u8 = 1;
@@ -31,8 +45,13 @@ const PIPE_WIDTH: usize = 100;
 /// Does what was asked for, and answers with the exit code.
 pub fn run(cli: &Cli) -> Result<u8> {
     let outcome = match &cli.command {
-        Command::Check(args) => run_check(cli, args),
-        Command::Config(command) => run_config(cli, *command),
+        None => warroom::run(cli, &cli.screen),
+        Some(Command::Check(args)) => run_check(cli, args),
+        Some(Command::Config(command)) => run_config(cli, *command),
+        #[cfg(feature = "sim")]
+        Some(Command::Sim(args)) => run_sim(args),
+        #[cfg(feature = "sim")]
+        Some(Command::Demo(args)) => demo::run(cli, args),
     };
     // What this program cannot help is said like everything else, and not as a report on its insides.
     outcome.or_else(|error| {
@@ -58,9 +77,7 @@ fn run_check(cli: &Cli, args: &CheckArgs) -> Result<u8> {
         Err(message) => return Ok(usage(&message)),
     };
     let sources = match (&args.engine, &args.pages) {
-        (_, pages) if !pages.is_empty() => {
-            Some(Sources::Recorded { directories: pages.clone(), at: args.at.clone() })
-        }
+        (_, pages) if !pages.is_empty() => Some(Sources::Recorded { directories: pages.clone(), at: args.at.clone() }),
         (engines, _) if !engines.is_empty() => Some(Sources::Live { engines: engines.clone(), watch }),
         _ => None,
     };
@@ -90,7 +107,7 @@ fn run_check(cli: &Cli, args: &CheckArgs) -> Result<u8> {
             Ok(FAILURE)
         }
         Some(Ok(diagnosis)) => {
-            print(&rendered(&diagnosis, args, &config)?)?;
+            print(&rendered(&diagnosis, args.output, args.ascii, &config)?)?;
             Ok(check::exit_code(diagnosis.verdict, args.fail_on == FailOn::Warning))
         }
     }
@@ -103,10 +120,10 @@ fn given_twice(args: &CheckArgs) -> Option<String> {
     engine.map(|(_, e)| check::without_secrets(e)).or_else(|| pages.map(|(_, p)| p.display().to_string()))
 }
 
-fn rendered(diagnosis: &Diagnosis, args: &CheckArgs, config: &Config) -> Result<String> {
+fn rendered(diagnosis: &Diagnosis, output: Output, ascii: bool, config: &Config) -> Result<String> {
     let advice = runbook::advise(&runbook::rb_6()?, diagnosis);
     let advice = advice.as_ref();
-    Ok(match args.output {
+    Ok(match output {
         Output::Json => {
             let mut json =
                 serde_json::to_string_pretty(&Check::new(diagnosis, advice)).wrap_err("the diagnosis is no JSON")?;
@@ -121,22 +138,45 @@ fn rendered(diagnosis: &Diagnosis, args: &CheckArgs, config: &Config) -> Result<
             }
             let width =
                 terminal_size::terminal_size().filter(|_| io::stdout().is_terminal()).map(|(w, _)| usize::from(w.0));
-            let ascii = args.ascii || !crate::config::speaks_utf8();
+            let ascii = ascii || !crate::config::speaks_utf8();
             report::text(diagnosis, advice, Look { theme: &theme, width: width.unwrap_or(PIPE_WIDTH), ascii })
         }
     })
 }
 
 fn flags(args: &CheckArgs) -> Vec<Flag> {
-    [
+    given([
         ("--ttft-target", Setting::TtftTarget, &args.ttft_target),
         ("--tpot-target", Setting::TpotTarget, &args.tpot_target),
         ("--objective", Setting::Objective, &args.objective),
         ("--theme", Setting::Theme, &args.theme),
-    ]
-    .into_iter()
-    .filter_map(|(name, setting, value)| value.clone().map(|value| Flag { name, setting, value }))
-    .collect()
+    ])
+}
+
+impl LookArgs {
+    /// Where a test wants a panic; never in what is shipped.
+    fn fail_in(&self) -> Option<&str> {
+        #[cfg(debug_assertions)]
+        return self.panic_in.as_deref();
+        #[cfg(not(debug_assertions))]
+        return None;
+    }
+
+    fn flags(&self) -> Vec<Flag> {
+        given([
+            ("--ttft-target", Setting::TtftTarget, &self.ttft_target),
+            ("--tpot-target", Setting::TpotTarget, &self.tpot_target),
+            ("--objective", Setting::Objective, &self.objective),
+            ("--theme", Setting::Theme, &self.theme),
+        ])
+    }
+}
+
+fn given<const N: usize>(typed: [(&'static str, Setting, &Option<String>); N]) -> Vec<Flag> {
+    typed
+        .into_iter()
+        .filter_map(|(name, setting, value)| value.clone().map(|value| Flag { name, setting, value }))
+        .collect()
 }
 
 fn duration(flag: &str, text: &str) -> Result<Duration, String> {
@@ -167,6 +207,46 @@ fn run_config(cli: &Cli, command: ConfigCommand) -> Result<u8> {
         }
         Err(error) => Ok(usage(&error.to_string())),
     }
+}
+
+/// Opens a simulated cluster and keeps it until Ctrl-C.
+#[cfg(feature = "sim")]
+fn run_sim(args: &crate::cli::SimArgs) -> Result<u8> {
+    use crate::command::sim::{self, Wanted};
+    let args = args.clone();
+    let wanted = Wanted {
+        scenario: args.scenario,
+        seed: args.seed,
+        speed: args.speed,
+        port: args.port,
+        kubeconfig_out: args.kubeconfig_out,
+        denied: args.deny,
+    };
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()
+        .wrap_err("no threads can be started: the limits of this account may be reached")?;
+    let code = runtime.block_on(async {
+        let opened = tokio::select! {
+            opened = sim::open(&wanted) => opened,
+            _ = tokio::signal::ctrl_c() => return Ok(INTERRUPTED),
+        };
+        match opened {
+            Err(error) if error.is_usage() => Ok(usage(&error.to_string())),
+            Err(error) => {
+                complain(&error.to_string());
+                Ok(FAILURE)
+            }
+            Ok((handle, said)) => {
+                print(&said)?;
+                let _ = tokio::signal::ctrl_c().await;
+                drop(handle);
+                Ok(0)
+            }
+        }
+    });
+    runtime.shutdown_background();
+    code
 }
 
 /// Writes to standard output; colours stay only where a terminal wants them. A reader that went away is no error.

@@ -12,4 +12,12 @@
 //! Time is simulated and moves only by `advance`; the same seed gives the same run. The rest of the program reaches all
 //! this over HTTP, like any cluster.
 
+pub(crate) mod api;
+pub mod cluster;
+pub mod idle;
+pub(crate) mod ring;
+pub mod scenario;
+pub mod serve;
 pub mod serving;
+mod setup;
+pub mod world;

@@ -3,6 +3,10 @@
 //! A model name, a `Location`, an error message or a label is whatever its sender chose, escape sequences included.
 //! This module decides only what may be seen; it does not know what the string means or where it came from.
 
+mod mask;
+
+pub use mask::{Mask, MaskRule};
+
 /// What stands where a character was that a terminal would obey or hide.
 const REPLACEMENT: char = '·';
 

@@ -9,4 +9,14 @@
 //! knows a colour. Colour is never the only signal: the word says the same, and `mono` has none. Knows no source, no
 //! cluster, no file and no environment: whether colours are wanted at all is decided where the terminal is known.
 
+mod look;
+mod pen;
+mod view;
+
+pub mod export;
+pub mod keymap;
 pub mod theme;
+
+pub use keymap::{Chord, Key, Keymap};
+pub use look::{Colours, Look};
+pub use view::view;

@@ -2,8 +2,12 @@
 
 #[path = "dialects/adapter.rs"]
 mod adapter;
+#[path = "dialects/dcgm.rs"]
+mod dcgm;
 #[path = "dialects/engines.rs"]
 mod engines;
+#[path = "dialects/envoy.rs"]
+mod envoy;
 #[path = "dialects/hostile.rs"]
 mod hostile;
 #[path = "dialects/memory.rs"]

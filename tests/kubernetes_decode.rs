@@ -118,8 +118,7 @@ fn read(objects: &Objects<'_>) -> ClusterFacts {
 
 fn one(pod: &Value) -> Pod {
     let (deployment, set) = (deployment(), replica_set("5d9", "42", "512", 2));
-    let objects =
-        Objects { workload: Some(&deployment), revisions: vec![&set], pods: vec![pod], ..Objects::default() };
+    let objects = Objects { workload: Some(&deployment), revisions: vec![&set], pods: vec![pod], ..Objects::default() };
     let mut pods = read(&objects).pods;
     assert_eq!(pods.len(), 1);
     pods.remove(0)
@@ -132,12 +131,18 @@ fn a_deployment_says_what_is_wanted_what_is_there_and_who_else_writes_to_it() {
     let deployment = deployment();
     let workload = read(&Objects { workload: Some(&deployment), ..Objects::default() }).workload.expect("it is there");
     assert_eq!((workload.generation, workload.observed_generation), (7, 7));
-    assert_eq!((workload.desired, workload.existing, workload.updated, workload.ready, workload.available), (2, 3, 2, 2, 2));
+    assert_eq!(
+        (workload.desired, workload.existing, workload.updated, workload.ready, workload.available),
+        (2, 3, 2, 2, 2)
+    );
     assert_eq!((workload.revision, workload.paused, workload.progress_deadline_s), (Some(42), true, Some(600)));
     assert_eq!(workload.managers, ["Helm", "Argo CD"]);
     assert_eq!(workload.strategy, Strategy::Rolling { max_surge: "25%".into(), max_unavailable: "0".into() });
     let condition = &workload.conditions[0];
-    assert_eq!((condition.kind.as_str(), condition.status, condition.since), ("Progressing", Some(true), Some(at("03:02:11"))));
+    assert_eq!(
+        (condition.kind.as_str(), condition.status, condition.since),
+        ("Progressing", Some(true), Some(at("03:02:11")))
+    );
 }
 
 #[test]
@@ -158,11 +163,11 @@ fn revisions_come_in_the_order_of_their_numbers_and_those_of_others_not_at_all()
     let (new, old) = (replica_set("5d9", "42", "512", 2), replica_set("abc", "9", "256", 1));
     let mut foreign = replica_set("fff", "99", "1", 1);
     foreign["metadata"]["ownerReferences"][0]["uid"] = json!("somebody-else");
-    let objects =
-        Objects { workload: Some(&deployment), revisions: vec![&new, &foreign, &old], ..Objects::default() };
+    let objects = Objects { workload: Some(&deployment), revisions: vec![&new, &foreign, &old], ..Objects::default() };
     let revisions = read(&objects).revisions;
     assert_eq!(revisions.iter().map(|r| r.number).collect::<Vec<_>>(), [9, 42]);
-    let changes: Vec<_> = revisions[0].template.changes(&revisions[1].template).iter().map(ToString::to_string).collect();
+    let changes: Vec<_> =
+        revisions[0].template.changes(&revisions[1].template).iter().map(ToString::to_string).collect();
     assert_eq!(changes, ["--max-num-seqs 256 -> 512"]);
     assert_eq!(revisions[1].change_cause.as_deref(), Some("more seqs"));
     assert_eq!((revisions[0].desired, revisions[0].ready), (1, 1));
@@ -172,7 +177,8 @@ fn revisions_come_in_the_order_of_their_numbers_and_those_of_others_not_at_all()
 fn a_tracking_id_of_another_object_means_nothing() {
     let mut other = deployment();
     other["metadata"]["labels"] = json!({"helm.toolkit.fluxcd.io/name": "vllm"});
-    other["metadata"]["annotations"] = json!({"argocd.argoproj.io/tracking-id": "serving:apps/Deployment:llm-serving/other"});
+    other["metadata"]["annotations"] =
+        json!({"argocd.argoproj.io/tracking-id": "serving:apps/Deployment:llm-serving/other"});
     other["metadata"]["ownerReferences"] = json!([{"kind": "InferenceService", "name": "llama", "controller": true}]);
     let workload = read(&Objects { workload: Some(&other), ..Objects::default() }).workload.expect("it is there");
     assert_eq!(workload.managers, ["Flux"]);
@@ -198,7 +204,8 @@ fn a_stateful_set_has_its_revisions_from_controller_revisions() {
     let member = |name: &str, hash: &str| {
         let mut pod = pod(name, "x");
         pod["metadata"]["labels"] = json!({"controller-revision-hash": format!("llm-{hash}")});
-        pod["metadata"]["ownerReferences"] = json!([{"kind": "StatefulSet", "name": "llm", "uid": "sts", "controller": true}]);
+        pod["metadata"]["ownerReferences"] =
+            json!([{"kind": "StatefulSet", "name": "llm", "uid": "sts", "controller": true}]);
         pod
     };
     let (zero, one) = (member("llm-0", "aaa"), member("llm-1", "bbb"));
@@ -211,7 +218,10 @@ fn a_stateful_set_has_its_revisions_from_controller_revisions() {
     });
     assert_eq!(facts.workload.and_then(|w| w.revision), Some(2));
     assert_eq!(facts.pods.iter().map(|p| p.revision).collect::<Vec<_>>(), [Some(1), Some(2)]);
-    assert_eq!(facts.revisions.iter().map(|r| (r.number, r.desired, r.ready)).collect::<Vec<_>>(), [(1, 1, 1), (2, 1, 1)]);
+    assert_eq!(
+        facts.revisions.iter().map(|r| (r.number, r.desired, r.ready)).collect::<Vec<_>>(),
+        [(1, 1, 1), (2, 1, 1)]
+    );
 }
 
 // ---- pods ----------------------------------------------------------------------------------------------------------
@@ -220,7 +230,10 @@ fn a_stateful_set_has_its_revisions_from_controller_revisions() {
 fn a_serving_pod_has_all_its_start_clocks() {
     let pod = one(&pod("vllm-runtime-5d9-abcde", "5d9"));
     assert_eq!((pod.node.as_deref(), pod.ip.as_deref(), pod.revision), (Some("gpu-7"), Some("10.0.3.7"), Some(42)));
-    assert_eq!((pod.created, pod.scheduled, pod.initialized), (Some(at("03:02:12")), Some(at("03:02:13")), Some(at("03:02:14"))));
+    assert_eq!(
+        (pod.created, pod.scheduled, pod.initialized),
+        (Some(at("03:02:12")), Some(at("03:02:13")), Some(at("03:02:14")))
+    );
     assert_eq!((pod.started, pod.ready_since), (Some(at("03:02:30")), Some(at("03:08:00"))));
     assert_eq!((pod.ready, pod.start(), pod.load_s()), (true, None, Some(330.0)));
     assert_eq!((pod.restarts, pod.gpus, pod.metrics_port), (0, 4, Some(8200)), "the engine's, not its neighbour's");
@@ -248,8 +261,14 @@ fn every_way_in_which_a_pod_is_not_ready_is_told_apart() {
     assert_eq!(unschedulable.start(), Some((StartPhase::Schedule, Some(at("03:02:12")))));
     assert_eq!(unschedulable.unschedulable.as_deref(), Some("0/4 nodes are available: 4 Insufficient nvidia.com/gpu."));
 
-    let pulling = not_ready(|pod| *engine_state(pod) = json!({"name": "engine", "restartCount": 0, "state": {"waiting": {"reason": "ImagePullBackOff"}}}));
-    assert_eq!((pulling.waiting.as_deref(), pulling.start().map(|s| s.0)), (Some("ImagePullBackOff"), Some(StartPhase::Pull)));
+    let pulling = not_ready(|pod| {
+        *engine_state(pod) =
+            json!({"name": "engine", "restartCount": 0, "state": {"waiting": {"reason": "ImagePullBackOff"}}})
+    });
+    assert_eq!(
+        (pulling.waiting.as_deref(), pulling.start().map(|s| s.0)),
+        (Some("ImagePullBackOff"), Some(StartPhase::Pull))
+    );
 
     let crashing = not_ready(|pod| {
         *engine_state(pod) = json!({
@@ -263,7 +282,8 @@ fn every_way_in_which_a_pod_is_not_ready_is_told_apart() {
     let downloading = not_ready(|pod| {
         pod["status"]["conditions"][1]["status"] = json!("False");
         pod["status"]["initContainerStatuses"] = json!([{"name": "storage-initializer", "state": {"running": {}}}]);
-        *engine_state(pod) = json!({"name": "engine", "restartCount": 0, "state": {"waiting": {"reason": "PodInitializing"}}});
+        *engine_state(pod) =
+            json!({"name": "engine", "restartCount": 0, "state": {"waiting": {"reason": "PodInitializing"}}});
     });
     assert_eq!(downloading.start(), Some((StartPhase::Init, Some(at("03:02:13")))));
 }
@@ -299,7 +319,8 @@ fn pods_of_others_are_left_out_even_where_labels_are_shared() {
     let (deployment, set) = (deployment(), replica_set("5d9", "42", "512", 1));
     let mine = pod("vllm-runtime-5d9-abcde", "5d9");
     let (mut foreign, mut bare) = (pod("other-1", "5d9"), pod("by-hand", "5d9"));
-    foreign["metadata"]["ownerReferences"][0] = json!({"kind": "ReplicaSet", "name": "vllm-runtime-canary-777", "uid": "x", "controller": true});
+    foreign["metadata"]["ownerReferences"][0] =
+        json!({"kind": "ReplicaSet", "name": "vllm-runtime-canary-777", "uid": "x", "controller": true});
     bare["metadata"]["ownerReferences"] = json!([]);
     let pods = vec![&mine, &foreign, &bare];
     let names = |revisions| {
@@ -329,7 +350,10 @@ fn nodes_tell_their_gpus_their_troubles_and_what_is_taken() {
     let objects = Objects { nodes: Some(vec![&nine, &plain, &seven]), gpus_taken: Some(&taken), ..Objects::default() };
     let nodes = read(&objects).nodes.expect("they may be read");
     assert_eq!(nodes.iter().map(|n| n.name.as_str()).collect::<Vec<_>>(), ["gpu-7", "gpu-9"]);
-    assert_eq!((nodes[0].gpus, nodes[0].gpus_taken, nodes[0].ready, nodes[0].cordoned), (8, Some(6), Some(true), false));
+    assert_eq!(
+        (nodes[0].gpus, nodes[0].gpus_taken, nodes[0].ready, nodes[0].cordoned),
+        (8, Some(6), Some(true), false)
+    );
     assert_eq!((nodes[1].gpus_taken, nodes[1].ready, nodes[1].cordoned), (None, None, true));
     let troubles: Vec<_> = nodes[1].troubles.iter().map(|t| t.kind.as_str()).collect();
     assert_eq!(troubles, ["XidError", "Ready"], "and pressure that is not there is none");
@@ -387,11 +411,15 @@ fn events_of_both_apis_are_read_oldest_first_and_those_of_others_left_out() {
         "eventTime": "2026-06-08T03:02:12.345678Z", "series": {"count": 3, "lastObservedTime": "2026-06-08T03:04:00.000001Z"},
         "firstTimestamp": null, "lastTimestamp": null
     });
-    let foreign = json!({"involvedObject": {"kind": "Pod", "name": "vllm-runtime-5d9"}, "lastTimestamp": "2026-06-08T03:00:00Z"});
+    let foreign =
+        json!({"involvedObject": {"kind": "Pod", "name": "vllm-runtime-5d9"}, "lastTimestamp": "2026-06-08T03:00:00Z"});
     let undated = json!({"involvedObject": {"kind": "Deployment", "name": "vllm-runtime"}});
     let facts = read(&Objects {
-        workload: Some(&deployment), revisions: vec![&set], pods: vec![&pod],
-        events: vec![&old, &series, &foreign, &undated], ..Objects::default()
+        workload: Some(&deployment),
+        revisions: vec![&set],
+        pods: vec![&pod],
+        events: vec![&old, &series, &foreign, &undated],
+        ..Objects::default()
     });
     let told: Vec<_> = facts.events.iter().map(|e| (e.reason.as_str(), e.at, e.count, e.warning)).collect();
     assert_eq!(told, [("SuccessfulCreate", at("03:04:00"), 3, false), ("BackOff", at("03:07:00"), 7, true)]);
@@ -401,7 +429,9 @@ fn events_of_both_apis_are_read_oldest_first_and_those_of_others_left_out() {
 #[test]
 fn engines_are_recognised_among_other_workloads() {
     assert!(serves_a_model(&deployment()));
-    assert!(!serves_a_model(&json!({"spec": {"template": {"spec": {"containers": [{"name": "web", "image": "nginx:1"}]}}}})));
+    assert!(!serves_a_model(
+        &json!({"spec": {"template": {"spec": {"containers": [{"name": "web", "image": "nginx:1"}]}}}})
+    ));
 }
 
 // ---- hostile -------------------------------------------------------------------------------------------------------
@@ -424,7 +454,17 @@ fn strings_that_steer_a_terminal_are_harmless_and_endless_ones_bounded() {
 
 /// Replaces every value below `value` by every odd one, one at a time, and looks whether reading survives.
 fn twist(whole: &mut Value, path: &str, look: &dyn Fn(&Value)) {
-    let odd = [json!(null), json!(-1), json!(1e300), json!("x"), json!([]), json!({}), json!([[{}]]), json!(true), json!("9999-99-99T99:99:99Z")];
+    let odd = [
+        json!(null),
+        json!(-1),
+        json!(1e300),
+        json!("x"),
+        json!([]),
+        json!({}),
+        json!([[{}]]),
+        json!(true),
+        json!("9999-99-99T99:99:99Z"),
+    ];
     let here = whole.pointer(path).cloned().unwrap_or_default();
     for value in odd {
         *whole.pointer_mut(path).expect("it was there") = value;
@@ -441,7 +481,8 @@ fn twist(whole: &mut Value, path: &str, look: &dyn Fn(&Value)) {
 
 #[test]
 fn whatever_stands_where_something_else_should_gives_less_and_no_panic() {
-    let (deployment, set, pod) = (deployment(), replica_set("5d9", "42", "512", 2), pod("vllm-runtime-5d9-abcde", "5d9"));
+    let (deployment, set, pod) =
+        (deployment(), replica_set("5d9", "42", "512", 2), pod("vllm-runtime-5d9-abcde", "5d9"));
     let event = json!({"involvedObject": {"kind": "Pod", "name": "vllm-runtime-5d9-abcde"}, "series": {"count": 1, "lastObservedTime": "2026-06-08T03:04:00Z"}, "lastTimestamp": "2026-06-08T03:00:00Z"});
     let everything = |workload: &Value, set: &Value, pod: &Value, event: &Value| {
         for kind in [WorkloadKind::Deployment, WorkloadKind::StatefulSet] {

@@ -14,9 +14,9 @@ use crate::config::Config;
 use crate::diagnosis::{Diagnosis, Policy, Target, Targets, diagnose};
 use crate::dialect::{Catalogue, DialectError, Memory};
 use crate::domain::{At, Body, Observation, Role, Snapshot, Verdict, WorkloadRef};
-use crate::source::engine::Decoder;
 use crate::reach::Way;
 use crate::reach::http::{Fetcher, Settings, Unusable, Url, shown};
+use crate::source::engine::Decoder;
 use crate::source::pages::{PagesError, Recording};
 use crate::source::poll::{Attempt, Poller};
 use crate::text::clean;
@@ -57,7 +57,9 @@ pub enum Sources {
 #[derive(Debug, thiserror::Error)]
 pub enum CheckError {
     /// Nothing was named.
-    #[error("there is nothing to read: give a TARGET such as deploy/x, --engine URL (repeatable) or --pages DIR (repeatable)")]
+    #[error(
+        "there is nothing to read: give a TARGET such as deploy/x, --engine URL (repeatable) or --pages DIR (repeatable)"
+    )]
     NothingToRead,
     /// A URL is none.
     #[error("'{url}' is no URL of a metrics page ({why}); give one like http://10.0.0.7:8000/metrics")]
@@ -110,8 +112,7 @@ pub async fn check(sources: Sources, window: Duration, config: &Config) -> Resul
         Sources::Live { engines, .. } if engines.is_empty() => return Err(CheckError::NothingToRead),
         Sources::Live { engines, watch } => live(&engines, watch, decoder, config).await?,
         Sources::Session { target, deliveries, clock, interval, watch } => {
-            let snapshot =
-                Snapshot { target: Some(target), interval_s: interval.as_secs_f64(), ..Snapshot::default() };
+            let snapshot = Snapshot { target: Some(target), interval_s: interval.as_secs_f64(), ..Snapshot::default() };
             listen(snapshot, deliveries, clock, watch).await
         }
         // Hours of pages take seconds to read, and whoever waits may want to interrupt.
@@ -195,43 +196,59 @@ fn moment(text: &str, first: At) -> Result<At, CheckError> {
 }
 
 async fn live(engines: &[String], watch: Duration, decoder: Decoder, config: &Config) -> Result<Snapshot, CheckError> {
-    let urls = engines.iter().map(|e| url(e)).collect::<Result<Vec<_>, _>>()?;
+    let pages = engines.iter().map(|e| url(e).map(|url| (Role::Engine, url))).collect::<Result<Vec<_>, _>>()?;
     // An answer that would come after the end of the watch is not waited for, so that its absence is seen before.
     let timeout = config.scrape.timeout.min(watch);
-    let settings = Settings { timeout, connect_timeout: timeout.min(Duration::from_secs(2)), ..Settings::default() };
     let interval = interval(config, watch);
-    let fetcher = Fetcher::new(settings)?;
-    let poller = Poller {
-        endpoints: urls.iter().map(|url| Way::direct(&fetcher, url.clone())).collect(),
-        interval,
-        concurrency: usize::from(config.scrape.concurrency),
-        clock: Clock::Wall,
-    };
-    let names: Vec<Arc<str>> = urls.iter().map(|url| shown(url).into()).collect();
-    let memories: Vec<Mutex<Memory>> = urls.iter().map(|_| Mutex::default()).collect();
-    let decode = move |endpoint: usize, page: &[u8]| {
-        let mut memory = memories[endpoint].lock().unwrap_or_else(PoisonError::into_inner);
-        decoder.page(page, &mut memory)
-    };
-    let (sender, mut attempts) = tokio::sync::mpsc::channel(urls.len().clamp(16, 256));
-    let (deliver, deliveries) = tokio::sync::mpsc::channel(256);
-    let mut snapshot = Snapshot { interval_s: interval.as_secs_f64(), ..Snapshot::default() };
-    for name in &names {
-        let reproduce = format!("curl -s '{}'", name.replace('\'', "%27"));
-        let body = Body::Endpoint { name: Arc::clone(name), role: Role::Engine, reproduce, placement: None };
-        snapshot.observe(Observation { at: At(clock::unix_ms()), body });
-    }
-    let polling = async {
-        tokio::join!(poller.run(decode, sender), async {
-            while let Some(Attempt { endpoint, sent_ms, body, .. }) = attempts.recv().await {
-                let body = Body::Page { endpoint: Arc::clone(&names[endpoint]), page: body };
-                let _ = deliver.send(Observation { at: At(sent_ms), body }).await;
-            }
-        })
-    };
+    let places = usize::from(config.scrape.concurrency);
+    let (polling, deliveries) = poll(&pages, interval, timeout, places, decoder)?;
+    let snapshot = Snapshot { interval_s: interval.as_secs_f64(), ..Snapshot::default() };
     let listening = listen(snapshot, deliveries, Clock::Wall, watch);
     tokio::pin!(listening);
-    Ok(tokio::select! { snapshot = &mut listening => snapshot, _ = polling => listening.await })
+    Ok(tokio::select! { snapshot = &mut listening => snapshot, () = polling => listening.await })
+}
+
+/// Polls pages that were named one by one, for as long as the future is run and somebody listens.
+pub fn poll(
+    pages: &[(Role, Url)],
+    interval: Duration,
+    timeout: Duration,
+    places: usize,
+    decoder: Decoder,
+) -> Result<(impl Future<Output = ()> + Send + use<>, Receiver<Observation>), CheckError> {
+    let settings = Settings { timeout, connect_timeout: timeout.min(Duration::from_secs(2)), ..Settings::default() };
+    let fetcher = Fetcher::new(settings)?;
+    let poller = Poller {
+        endpoints: pages.iter().map(|(_, url)| Way::direct(&fetcher, url.clone())).collect(),
+        interval,
+        concurrency: places,
+        clock: Clock::Wall,
+    };
+    let names: Vec<(Role, Arc<str>)> = pages.iter().map(|(role, url)| (*role, shown(url).into())).collect();
+    let memories: Vec<Mutex<Memory>> = pages.iter().map(|_| Mutex::default()).collect();
+    let decode = move |endpoint: usize, page: &[u8]| {
+        let mut memory = memories[endpoint].lock().unwrap_or_else(PoisonError::into_inner);
+        decoder.decode(page, &mut memory)
+    };
+    let (attempted, mut attempts) = tokio::sync::mpsc::channel(names.len().clamp(16, 256));
+    let (deliver, deliveries) = tokio::sync::mpsc::channel(256);
+    let told = async move {
+        for (role, name) in &names {
+            let reproduce = format!("curl -s '{}'", name.replace('\'', "%27"));
+            let body = Body::Endpoint { name: Arc::clone(name), role: *role, reproduce, placement: None };
+            let _ = deliver.send(Observation { at: At(clock::unix_ms()), body }).await;
+        }
+        while let Some(Attempt { endpoint, sent_ms, body, .. }) = attempts.recv().await {
+            let body = Body::Page { endpoint: Arc::clone(&names[endpoint].1), page: body };
+            if deliver.send(Observation { at: At(sent_ms), body }).await.is_err() {
+                return;
+            }
+        }
+    };
+    let polling = async move {
+        tokio::join!(poller.run(decode, attempted), told);
+    };
+    Ok((polling, deliveries))
 }
 
 /// Takes in what is delivered until `watch` is over, and what was on its way then.
@@ -257,7 +274,8 @@ async fn listen(
     snapshot
 }
 
-fn url(text: &str) -> Result<Url, CheckError> {
+/// A URL of a metrics page.
+pub fn url(text: &str) -> Result<Url, CheckError> {
     let wrong = |why: String| CheckError::Url { url: clean(&without_secrets(text), 120), why };
     let url = Url::parse(text).map_err(|e| wrong(e.to_string()))?;
     match url.scheme() {

@@ -48,6 +48,32 @@ pub fn speaks_utf8() -> bool {
     })
 }
 
+/// What the environment says of the terminal: words, which somebody else understands.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct TerminalHints {
+    /// `TERM`.
+    pub term: String,
+    /// `COLORTERM`.
+    pub colour_term: String,
+    /// Whether `NO_COLOR` is set and not empty.
+    pub no_color: bool,
+    /// Whether it takes UTF-8.
+    pub utf8: bool,
+}
+
+impl TerminalHints {
+    /// Reads the environment of this process.
+    pub fn of_this_process() -> Self {
+        let said = |name| std::env::var_os(name).unwrap_or_default().to_string_lossy().into_owned();
+        Self {
+            term: said("TERM"),
+            colour_term: said("COLORTERM"),
+            no_color: !said("NO_COLOR").is_empty(),
+            utf8: speaks_utf8(),
+        }
+    }
+}
+
 /// The user's file. The XDG specification wants a relative folder to be ignored.
 fn user_file(config_home: Option<OsString>, home: Option<OsString>) -> Option<PathBuf> {
     let absolute = |folder: Option<OsString>| folder.map(PathBuf::from).filter(|folder| folder.is_absolute());
@@ -73,6 +99,12 @@ pub fn gather(surroundings: &Surroundings, named: Option<&Path>, flags: Vec<Flag
     layers.push(Layer::Variables(surroundings.variables.clone()));
     layers.push(Layer::Flags(flags));
     Ok(layers)
+}
+
+/// The text of a file beside the user's configuration, where there is one: a theme, a keymap.
+pub fn beside(surroundings: &Surroundings, name: &str) -> Result<Option<String>, ConfigError> {
+    let folder = surroundings.user_file.as_deref().and_then(Path::parent);
+    folder.map_or(Ok(None), |folder| read(&folder.join(name)))
 }
 
 /// A path as it is shown in messages.

@@ -2,13 +2,17 @@
 
 use std::sync::Arc;
 
+use super::cluster::{Cluster, revision_of};
+use super::contrast::Contrast;
 use super::episode::{self, Episode};
+use super::gateway::Gateway;
+use super::gpus::{self, Gpu};
 use super::slices::{self, Slice};
 use super::slo::{self, Metric, SloRow};
 use super::span::{Level, Levels, Replica, Span};
 use super::stall::{self, Spell, Witness};
 use super::{Evidence, Op, Policy, Targets};
-use crate::domain::{At, BaselineKind, Dist, Endpoint, Finish, Gauge, RowStatus, System, Total};
+use crate::domain::{At, BaselineKind, Dist, Endpoint, Finish, Gauge, RowStatus, Snapshot, System, Total};
 
 /// The facts about one model's replicas.
 pub(super) struct Facts<'a> {
@@ -17,6 +21,8 @@ pub(super) struct Facts<'a> {
     pub(super) targets: Targets,
     pub(super) system: Arc<System>,
     pub(super) replicas: Vec<Replica<'a>>,
+    /// The endpoints of its engines, those without any page included.
+    pub(super) engine_endpoints: Vec<&'a Endpoint>,
     /// The start of the judged window: shorter than asked for where less was observed.
     pub(super) from: At,
     pub(super) window: Span,
@@ -39,6 +45,14 @@ pub(super) struct Facts<'a> {
     pub(super) kv: Option<Level>,
     /// Longest silence over which a gauge is integrated.
     pub(super) max_gap_s: f64,
+    /// What Kubernetes says, where it was asked.
+    pub(super) cluster: Option<Cluster<'a>>,
+    pub(super) gateway: Option<Gateway<'a>>,
+    pub(super) gpus: Vec<Gpu<'a>>,
+    /// The newest revision against the one before it, where both have replicas that serve.
+    pub(super) contrast: Option<Contrast>,
+    /// Engines that answered: in the calm stretch before, and during the incident.
+    pub(super) serving: (Option<usize>, usize),
 }
 
 /// What "before" was.
@@ -58,10 +72,10 @@ impl<'a> Facts<'a> {
     pub(super) fn of(
         replicas: Vec<Replica<'a>>,
         endpoints: &[&'a Endpoint],
-        now: At,
-        interval_s: f64,
+        snapshot: &'a Snapshot,
         policy: &Policy,
     ) -> Self {
+        let (now, interval_s) = (snapshot.now, snapshot.interval_s);
         let model = replicas.iter().find_map(|r| r.track.model.clone());
         let targets = policy.targets(model.as_deref());
         let first = replicas.iter().filter_map(|r| r.track.points().front()).map(|p| p.at).min().unwrap_or(now);
@@ -92,12 +106,19 @@ impl<'a> Facts<'a> {
         let calm = calm(&slices, (first, onset.unwrap_or(from)), targets);
         let baseline = baseline(&replicas, calm, max_gap_s);
         let system = replicas.iter().find_map(|r| r.endpoint.system.clone()).unwrap_or_default();
+        let cluster = Cluster::of(snapshot);
+        let gateway = Gateway::of(snapshot, from, targets, onset);
+        let gpus = gpus::judge(snapshot, from.min(incident.0));
+        let contrast = Contrast::of(&replicas, cluster.as_ref(), incident, targets);
+        let serving =
+            (baseline.as_ref().and_then(|b| b.stretch).map(|s| serving(&replicas, s)), serving(&replicas, incident));
         Self {
             now,
             model,
             targets,
             system,
             replicas,
+            engine_endpoints: endpoints.to_vec(),
             from,
             window,
             levels,
@@ -114,7 +135,25 @@ impl<'a> Facts<'a> {
             waiting,
             kv,
             max_gap_s,
+            cluster,
+            gateway,
+            gpus,
+            contrast,
+            serving,
         }
+    }
+
+    /// What the window is shown against: the old revision that runs now and is well, else what was before.
+    pub(super) fn shown_baseline(&self) -> Option<(BaselineKind, &Span)> {
+        match &self.contrast {
+            Some(contrast) if contrast.worse => Some((BaselineKind::OldRevision, &contrast.old.span)),
+            _ => self.baseline.as_ref().map(|b| (b.kind, &b.span)),
+        }
+    }
+
+    /// The revision that a replica serves.
+    pub(super) fn revision(&self, replica: &Replica<'_>) -> Option<u64> {
+        revision_of(replica.endpoint, self.cluster.as_ref())
     }
 
     /// The engines: what a process says of itself beside several of them is no replica.
@@ -214,9 +253,10 @@ impl<'a> Facts<'a> {
                 + span.total(Total::Rejected).unwrap_or(0.0)
                 + change(Gauge::Running)
                 + change(Gauge::Waiting);
+            let seconds = span.seconds.max(watched(group[0].endpoint, group, (from, to)));
             count += arrived.max(0.0);
-            rate += arrived.max(0.0) / span.seconds;
-            longest = Some(longest.unwrap_or(0.0).max(span.seconds));
+            rate += arrived.max(0.0) / seconds;
+            longest = Some(longest.unwrap_or(0.0).max(seconds));
         }
         longest.map(|longest| (count, if rate > 0.0 { count / rate } else { longest }))
     }
@@ -262,6 +302,38 @@ impl<'a> Facts<'a> {
             .map(|r| format!("{} | grep -F '{source}'", r.endpoint.reproduce));
         Evidence { claim, value, op, threshold, unit, source, at: self.incident.1, supports: true, reproduce }
     }
+}
+
+/// The seconds of a stretch in which it is known what an endpoint was given: before its pod came and after it was gone that
+/// is nothing, so that pods which replace each other are not added up.
+fn watched(endpoint: &Endpoint, tracks: &[Replica<'_>], (from, to): (At, At)) -> f64 {
+    let points = || tracks.iter().map(|r| r.track.points());
+    let (first, last) =
+        (points().filter_map(|p| p.front()).map(|p| p.at).min(), points().filter_map(|p| p.back()).map(|p| p.at).max());
+    let came = endpoint.placements.first().and_then(|p| p.from).is_some_and(|at| at > from);
+    let start = first.filter(|_| !came).map_or(from, |f| f.max(from));
+    let end = last.filter(|_| !endpoint.gone).map_or(to, |l| l.min(to));
+    end.since(start)
+}
+
+/// Engines that answered in a stretch: at the middle reading of its time, so that who came or went in it counts by how
+/// long it was there.
+fn serving(replicas: &[Replica<'_>], (from, to): (At, At)) -> usize {
+    const PARTS: i64 = 9;
+    let step = ((to.0 - from.0) / PARTS).max(1);
+    let mut counts: Vec<usize> = (0..PARTS)
+        .map(|i| {
+            let (start, end) = (At(from.0 + i * step), At(from.0 + (i + 1) * step));
+            // A stretch that is shorter than the time between two pages still has who answered around it.
+            let slack = 15.0;
+            let answered = |r: &&Replica<'_>| {
+                r.is_engine() && r.points(start, end.plus(slack)).any(|p| p.at >= start.plus(-slack))
+            };
+            replicas.iter().filter(answered).count()
+        })
+        .collect();
+    counts.sort_unstable();
+    counts[counts.len() / 2]
 }
 
 /// Requests that have waited longer than `target` and still have no first token: of those that waited then, all but as

@@ -11,6 +11,8 @@ pub struct Subject {
     pub node: Option<String>,
     /// The revision.
     pub revision: Option<u64>,
+    /// The index of the GPU on its node.
+    pub gpu: Option<u32>,
 }
 
 /// How a value is compared with its threshold.

@@ -24,6 +24,25 @@ pub fn number(n: f64) -> String {
     significant(n)
 }
 
+/// A span of time as people say it: `3m29s`.
+pub(super) fn length(s: f64) -> String {
+    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "whole seconds of a span")]
+    let whole = s.round().max(0.0) as u64;
+    match (whole / 3600, whole / 60 % 60, whole % 60) {
+        (0, 0, s) => format!("{s}s"),
+        (0, m, 0) => format!("{m}m"),
+        (0, m, s) => format!("{m}m{s:02}s"),
+        (h, 0, _) => format!("{h}h"),
+        (h, m, _) => format!("{h}h{m:02}m"),
+    }
+}
+
+/// The time of day of a moment, UTC.
+pub(super) fn clock(at: crate::domain::At) -> String {
+    let s = at.0.div_euclid(1000).rem_euclid(86_400);
+    format!("{:02}:{:02}:{:02}Z", s / 3600, s / 60 % 60, s % 60)
+}
+
 /// A share as a percentage.
 pub(super) fn percent(ratio: f64) -> String {
     let p = ratio * 100.0;

@@ -1,14 +1,19 @@
 //! Which levers help against which mechanism, which will not, and why (runbook RB-6, "Levers by state").
 
-use super::LeverAdvice;
 use super::facts::Facts;
+use super::format::length;
+use super::rules::acquitted;
+use super::{Finding, LeverAdvice};
 use crate::domain::{Action, Cause, Code, Confidence, Helps, Mechanism, Total};
 
 use Action::{
-    CordonNode, DeletePod, RolloutRestart, RolloutUndo, Scale, SetAutoscalerBounds, SetEngineFlags, ShedLoad,
-    ShiftTraffic,
+    CordonNode, DeletePod, PauseAutoscaler, RolloutPause, RolloutRestart, RolloutUndo, Scale, SetAutoscalerBounds,
+    SetEngineFlags, ShedLoad, ShiftTraffic,
 };
 use Helps::{No, Unknown, Yes};
+
+/// A rollout longer ago than this is not what an undo would undo (s).
+const RECENT_S: f64 = 7200.0;
 
 type Row = (Action, Helps, &'static str);
 
@@ -95,6 +100,44 @@ fn mechanism(mechanism: Mechanism) -> Vec<Row> {
         Mechanism::ColdStart => vec![
             (Scale, No, "a further replica would load for as long"),
             (SetAutoscalerBounds, Unknown, "a higher minimum keeps replicas warm for the next time"),
+            (ShedLoad, Yes, "what serves can keep its objective for fewer requests until the others are loaded"),
+        ],
+        Mechanism::CrashLoop => vec![
+            (RolloutUndo, Unknown, "helps if only the new revision crashes"),
+            (DeletePod, No, "the same container starts again and dies again"),
+            (Scale, No, "a further replica would start from the same template"),
+        ],
+        Mechanism::Unschedulable => vec![
+            (Scale, No, "one more pod would wait for a node as well"),
+            (SetAutoscalerBounds, Unknown, "fewer wanted replicas stop the waiting, not the load"),
+        ],
+        Mechanism::NotReadyButReady => vec![
+            (DeletePod, Yes, "takes the pod that does not answer out of the way, and starts another one"),
+            (ShiftTraffic, Yes, "away from the replica that refuses"),
+            (Scale, No, "requests still go to the one that refuses"),
+        ],
+        Mechanism::GpuClockReduced => vec![
+            (CordonNode, Yes, "no new pod lands on the hot node, and its replica can be moved"),
+            (DeletePod, Yes, "with the node cordoned, a new pod starts on another one"),
+            (ShiftTraffic, Yes, "away from the replica that is slow"),
+            (Scale, Unknown, "another replica takes load off, and the slow one stays slow"),
+            (RolloutUndo, No, "another revision runs on the same GPU"),
+            (RolloutRestart, No, "the pods may come back onto the same GPU"),
+        ],
+        Mechanism::GpuMemoryFault | Mechanism::GpuLost => vec![
+            (CordonNode, Yes, "no new pod lands on the faulty GPU; capture evidence before any reset"),
+            (DeletePod, Yes, "with the node cordoned, a new pod starts on another one"),
+            (Scale, Unknown, "replaces the capacity, not the fault"),
+            (RolloutUndo, No, "another revision runs on the same GPU"),
+        ],
+        Mechanism::GatewayOverhead | Mechanism::GatewayErrors => vec![
+            (ShiftTraffic, Yes, "past the gateway that is slow or fails, where there is another way"),
+            (Scale, No, "the engines are not what requests wait for"),
+            (RolloutUndo, No, "the engines' revision is not the gateway's"),
+        ],
+        Mechanism::GatewayImbalance => vec![
+            (ShiftTraffic, Yes, "spreads the requests evenly again"),
+            (Scale, No, "the gateway would favour the same replica"),
         ],
         _ => Vec::new(),
     }
@@ -121,6 +164,18 @@ fn cause(cause: Cause) -> Vec<Row> {
             vec![(SetEngineFlags, Yes, "prefix caching on, and routing that keeps sessions together"), UNDO_UNKNOWN]
         }
         Cause::SpecDecodeRegression => vec![(SetEngineFlags, Unknown, "draft model and method, or none"), UNDO_UNKNOWN],
+        Cause::DeployRegression => vec![
+            (RolloutUndo, Yes, "back to the revision before"),
+            (RolloutPause, Unknown, "keeps replicas of the old revision that still run"),
+            (RolloutRestart, No, "the same template starts again"),
+        ],
+        Cause::RolloutStuck => vec![(RolloutUndo, Unknown, "back to the revision that came up")],
+        Cause::ImagePull => vec![(DeletePod, No, "the next pod pulls the same image")],
+        Cause::AutoscalerWrongSignal => vec![
+            (SetAutoscalerBounds, Yes, "a higher minimum adds replicas that the autoscaler would not"),
+            (PauseAutoscaler, Unknown, "lets replicas be set by hand"),
+        ],
+        Cause::PlacementMismatch => vec![(CordonNode, Unknown, "keeps further replicas off the slower hardware")],
         Cause::CapacityLoss => vec![(Scale, Unknown, "if the replica does not come back by itself")],
         _ => Vec::new(),
     }
@@ -161,4 +216,63 @@ pub(super) fn advise(code: Code, confidence: Confidence, facts: &Facts<'_>) -> V
     }
     advice.sort_by_key(|a| a.helps);
     advice
+}
+
+/// What Kubernetes shows of a rollout overrules what the tables say of scale and undo: whether there is anything to go
+/// back to, whether a new replica would be as bad, and how long one loads.
+pub(super) fn overrule(findings: &mut [Finding], facts: &Facts<'_>) {
+    let Some(cluster) = &facts.cluster else { return };
+    let deploy = findings
+        .iter()
+        .find(|f| f.code == Code::Cause(Cause::DeployRegression) && f.confidence > Confidence::Low)
+        .map(|f| (f.subject.revision, f.confidence));
+    let load = cluster.usual_load().map(|(s, _)| length(s));
+    let loads = load.as_ref().map_or(String::new(), |l| format!("; a replica loads for about {l}"));
+    let rollouts = cluster.rollouts();
+    let recent = rollouts.iter().rev().find(|r| r.before.is_some() && facts.now.since(r.at) <= RECENT_S);
+    let back = |number: Option<u64>| {
+        let rollout = rollouts.iter().find(|r| Some(r.revision.number) == number)?;
+        rollout.before.map(|b| b.number)
+    };
+    for finding in findings {
+        let mechanism = match finding.code {
+            Code::Mechanism(m) => Some(m),
+            Code::Cause(_) => None,
+        };
+        let own = finding.code == Code::Cause(Cause::DeployRegression);
+        for row in &mut finding.levers {
+            match (row.action, deploy) {
+                (RolloutUndo, Some((number, confidence))) if own || (row.helps == Unknown && mechanism.is_some()) => {
+                    let to = back(number).map_or("the revision before".to_owned(), |r| format!("rev {r}"));
+                    row.helps = if confidence >= Confidence::Medium { Yes } else { Unknown };
+                    row.why = format!("back to {to}, under which this was not so{loads}");
+                }
+                (RolloutUndo, None) if row.helps == Unknown && recent.is_none() && !cluster.stale => {
+                    row.helps = No;
+                    "no rollout came before this: another revision is no remedy".clone_into(&mut row.why);
+                }
+                (RolloutUndo, None) if row.helps == Unknown => {
+                    if let Some(why) = acquitted(facts) {
+                        row.helps = No;
+                        row.why = why;
+                    } else if let Some(r) = recent {
+                        row.why =
+                            format!("rev {} came before this, and nothing ties it to the trouble", r.revision.number);
+                    }
+                }
+                (Scale, Some((number, _))) if mechanism == Some(Mechanism::KvCachePressure) => {
+                    let revision = number.map_or("the same revision".to_owned(), |r| format!("rev {r}"));
+                    row.helps = No;
+                    row.why = format!("a further replica runs {revision} with the same flags{loads}");
+                }
+                (Scale, _) if row.helps == Yes => {
+                    if let Some(load) = &load {
+                        row.why = format!("{}; Ready after about {load}", row.why);
+                    }
+                }
+                _ => {}
+            }
+        }
+        finding.levers.sort_by_key(|a| a.helps);
+    }
 }

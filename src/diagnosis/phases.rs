@@ -1,5 +1,6 @@
 //! The six phases and the rest: means that add up, now against before.
 
+use super::around;
 use super::facts::Facts;
 use super::format::{number, seconds};
 use super::slo::Metric;
@@ -94,14 +95,17 @@ pub(super) fn rows(facts: &Facts<'_>) -> Vec<PhaseRow> {
         };
     }
     queue.estimate = newcomer_waits(facts, waiting_now);
-    shares(facts, &mut [&mut queue, &mut prefill, &mut rest]);
+    let mut gateway = PhaseRow { note: "not read: no gateway given".to_owned(), ..blank(Phase::Gateway, "s/request") };
+    around::gateway(facts, &mut gateway);
+    shares(facts, &mut [&mut gateway, &mut queue, &mut prefill, &mut rest]);
     statuses(facts, &mut queue, &mut prefill, &mut rest, &mut decode);
     for row in [&mut queue, &mut prefill, &mut rest, &mut decode] {
         row.at = row.mean.and(last);
     }
-    let gateway = PhaseRow { note: "not read: no gateway given".to_owned(), ..blank(Phase::Gateway, "s/request") };
-    let gpu = PhaseRow { note: "not read: engine pages say nothing of it".to_owned(), ..blank(Phase::Gpu, "") };
-    let rollout = PhaseRow { note: "not read: Kubernetes was not asked".to_owned(), ..blank(Phase::Rollout, "") };
+    let mut gpu = PhaseRow { note: "not read: engine pages say nothing of it".to_owned(), ..blank(Phase::Gpu, "") };
+    let mut rollout = PhaseRow { note: "not read: Kubernetes was not asked".to_owned(), ..blank(Phase::Rollout, "") };
+    around::gpus(facts, &mut gpu);
+    around::rollout(facts, &mut rollout);
     vec![gateway, queue, prefill, rest, decode, gpu, rollout]
 }
 
@@ -118,9 +122,9 @@ fn fill(
     }
     row.count = Some(count(&facts.window));
     row.source = Some(facts.source(quantity));
-    if let Some(baseline) = &facts.baseline {
-        row.baseline = mean(&baseline.span);
-        row.baseline_from = row.baseline.map(|_| baseline.kind);
+    if let Some((kind, before)) = facts.shown_baseline() {
+        row.baseline = mean(before);
+        row.baseline_from = row.baseline.map(|_| kind);
         row.delta = row.mean.zip(row.baseline).map(|(m, b)| m - b);
     }
 }
@@ -147,9 +151,11 @@ pub(super) fn newcomer_waits(facts: &Facts<'_>, waiting_now: f64) -> Option<f64>
 }
 
 fn shares(facts: &Facts<'_>, rows: &mut [&mut PhaseRow]) {
-    let Some(baseline) = &facts.baseline else { return };
-    let added = facts.window.mean(Dist::Ttft).zip(baseline.span.mean(Dist::Ttft)).map(|(now, before)| now - before);
-    let Some(added) = added.filter(|a| *a > 0.0) else { return };
+    let Some((_, before)) = facts.shown_baseline() else { return };
+    let added = facts.window.mean(Dist::Ttft).zip(before.mean(Dist::Ttft)).map(|(now, before)| now - before);
+    // The engines' first token does not know of the gateway's time: what users wait for is the sum.
+    let outside = rows.iter().find(|r| r.phase == Phase::Gateway).and_then(|r| r.delta).unwrap_or(0.0).max(0.0);
+    let Some(added) = added.map(|a| a.max(0.0) + outside).filter(|a| *a > 0.0) else { return };
     for row in rows {
         if !(row.phase == Phase::Rest && row.lags) {
             row.share_of_added = row.delta.map(|d| (d / added).clamp(0.0, 1.0));

@@ -1,11 +1,12 @@
-//! The rows beside the verdict: replicas, sources, changes, and one line per lever.
+//! The rows beside the verdict: replicas, sources, the series, and one line per lever.
 
+use super::cluster::{Cluster, is_vital, node_of, pod_name};
 use super::facts::Facts;
-use super::outcome::{Change, ChangeKind, ReplicaRow, SourceRow};
+use super::outcome::{ReplicaRow, Scope, SeriesPoint, SourceRow};
 use super::span::{Replica, Span};
 use super::verdict::explains;
 use super::{Finding, LeverAdvice, Suspect};
-use crate::domain::{Action, Code, Dist, Endpoint, Failure, Gauge, Helps, Histogram, Snapshot, SourceState, Track};
+use crate::domain::{Action, Code, Dist, Endpoint, Failure, Gauge, Helps, Pod, Role, Snapshot, SourceState, Track};
 
 /// A page older than this is stale, whatever the interval: three missed scrapes, and at least this much.
 const STALE_S: f64 = 15.0;
@@ -15,22 +16,6 @@ pub(super) fn replica_name(replica: &Replica<'_>) -> String {
     let endpoint = replica.endpoint;
     let base = endpoint.placements.iter().find_map(|p| p.pod.clone()).unwrap_or_else(|| endpoint.name.clone());
     if replica.track.engine.is_empty() { base } else { format!("{base} engine {}", replica.track.engine) }
-}
-
-pub(super) fn changes(facts: &Facts<'_>) -> Vec<Change> {
-    let mut changes: Vec<Change> = facts
-        .replicas
-        .iter()
-        .flat_map(|r| r.track.restarts().iter().map(move |at| (r, *at)))
-        .filter(|(_, at)| *at >= facts.from && *at <= facts.now)
-        .map(|(r, at)| Change {
-            at,
-            kind: ChangeKind::Restart,
-            summary: format!("{} restarted: its counters began again", replica_name(r)),
-        })
-        .collect();
-    changes.sort_by_key(|c| std::cmp::Reverse(c.at));
-    changes
 }
 
 /// One line per lever: what the suspect's mechanism says of it, and every cause that has evidence.
@@ -54,33 +39,187 @@ pub(super) fn all_levers(findings: &[Finding], suspect: Option<&Suspect>) -> Vec
     all
 }
 
-pub(super) fn replica_row(facts: &Facts<'_>, replica: &Replica<'_>) -> Option<ReplicaRow> {
-    let last = replica.track.at_or_before(facts.now)?;
-    let gauge = |g: Gauge| last.values.gauge(g);
-    let ttft = Span::of_dist(std::slice::from_ref(replica), Dist::Ttft, facts.from, facts.now).map(|(_, h)| h);
-    let placement = replica.endpoint.placement(facts.now);
-    replica.is_engine().then(|| ReplicaRow {
-        name: replica_name(replica),
-        node: placement.and_then(|p| p.node.clone()),
-        revision: placement.and_then(|p| p.revision),
-        ready: placement.and_then(|p| p.ready),
-        start: None,
-        usual_load: None,
-        restarts: None,
-        gone: replica.endpoint.gone,
-        age_s: Some(facts.now.since(last.at)),
+/// The replicas: engines that are read, and pods that are not (yet).
+pub(super) fn replica_rows(facts: &Facts<'_>) -> Vec<ReplicaRow> {
+    let mut rows: Vec<ReplicaRow> = facts.replicas.iter().filter_map(|r| replica_row(facts, r)).collect();
+    if let Some(cluster) = &facts.cluster {
+        let read: Vec<&str> = facts.replicas.iter().filter(|r| r.is_engine()).map(|r| pod_name(r.endpoint)).collect();
+        rows.extend(cluster.facts.pods.iter().filter(|p| !read.contains(&p.name.as_str())).map(|p| unread(cluster, p)));
+    }
+    rows
+}
+
+/// A pod without a page.
+fn unread(cluster: &Cluster<'_>, pod: &Pod) -> ReplicaRow {
+    ReplicaRow {
+        name: pod.name.clone(),
+        node: pod.node.clone(),
+        revision: pod.revision,
+        ready: Some(pod.ready),
+        start: pod.start(),
+        usual_load: cluster.usual_load(),
+        restarts: Some(pod.restarts),
+        gone: false,
+        age_s: None,
         queue_mean: None,
         prefill_mean: None,
         itl_mean: None,
-        ttft_mean: ttft.as_ref().and_then(Histogram::mean),
-        count: ttft.as_ref().map(|h| h.count),
+        ttft_mean: None,
+        count: None,
+        waiting: None,
+        running: None,
+        kv: None,
+    }
+}
+
+fn replica_row(facts: &Facts<'_>, replica: &Replica<'_>) -> Option<ReplicaRow> {
+    let last = replica.track.at_or_before(facts.now)?;
+    let endpoint = replica.endpoint;
+    // Who was gone before the window began has nothing to say of it.
+    if !replica.is_engine() || (endpoint.gone && last.at < facts.from) {
+        return None;
+    }
+    let gauge = |g: Gauge| last.values.gauge(g).filter(|_| !endpoint.gone);
+    let span = Span::between(std::slice::from_ref(replica), facts.from, facts.now);
+    let mean = |d: Dist| span.as_ref().and_then(|s| facts.phase_mean(s, d));
+    let cluster = facts.cluster.as_ref();
+    let pod = cluster.and_then(|c| c.pod(endpoint));
+    // Kubernetes' own word, where it was asked, is newer than the placement that came with the endpoint.
+    let placement = endpoint.placement(facts.now).or_else(|| endpoint.placements.last());
+    let start = pod.and_then(Pod::start);
+    Some(ReplicaRow {
+        name: replica_name(replica),
+        node: node_of(endpoint, cluster).map(str::to_owned),
+        revision: facts.revision(replica),
+        ready: pod.map(|p| p.ready).or(placement.and_then(|p| p.ready)).filter(|_| !endpoint.gone),
+        start,
+        usual_load: start.and(cluster).and_then(Cluster::usual_load),
+        restarts: pod.map(|p| p.restarts),
+        gone: endpoint.gone,
+        age_s: Some(facts.now.since(last.at)),
+        queue_mean: mean(Dist::Queue),
+        prefill_mean: mean(Dist::Prefill),
+        itl_mean: mean(Dist::Itl),
+        ttft_mean: mean(Dist::Ttft),
+        count: span.as_ref().and_then(|s| s.dist(Dist::Ttft)).map(|h| h.count),
         waiting: gauge(Gauge::Waiting),
         running: gauge(Gauge::Running),
         kv: gauge(Gauge::KvUsage),
     })
 }
 
-pub(super) fn source(endpoint: &Endpoint, snapshot: &Snapshot) -> SourceRow {
+/// Replicas that are wanted, Ready and answering.
+pub(super) fn scope(snapshot: &Snapshot) -> Scope {
+    let workload = snapshot.cluster.as_ref().and_then(|(_, facts)| facts.workload.as_ref());
+    let engines = || snapshot.of_role(Role::Engine).filter(|e| !e.gone);
+    let answering =
+        engines().filter(|e| source(e, snapshot).state == SourceState::Live && e.failing().is_none()).count();
+    let count = |n: usize| u32::try_from(n).unwrap_or(u32::MAX);
+    Scope {
+        desired: workload.map(|w| w.desired),
+        ready: workload.map(|w| w.ready),
+        answering: count(answering),
+        endpoints: count(engines().count()),
+    }
+}
+
+/// What was observed, slice by slice.
+pub(super) fn series(facts: &Facts<'_>) -> Vec<SeriesPoint> {
+    let share = |e: super::slices::Events| (e.count > 0.0).then(|| (e.bad / e.count).clamp(0.0, 1.0));
+    let point = |s: &super::slices::Slice| {
+        let length = s.to.since(s.from);
+        SeriesPoint {
+            from: s.from,
+            to: s.to,
+            ttft_count: s.ttft.count,
+            ttft_mean: s.ttft.mean(),
+            ttft_late: share(s.ttft),
+            itl_mean: s.itl.mean(),
+            itl_late: share(s.itl),
+            // Where nobody was read nothing is known, and that is not nought.
+            tokens_per_s: (length > 0.0 && (s.running.is_some() || s.tokens > 0.0)).then(|| s.tokens / length),
+            waiting: s.waiting,
+            running: s.running,
+            kv: s.kv,
+        }
+    };
+    facts.slices.iter().map(point).collect()
+}
+
+/// The sources: endpoints that are still read, and Kubernetes' watches as one.
+pub(super) fn sources(snapshot: &Snapshot) -> Vec<SourceRow> {
+    let endpoints = snapshot.endpoints.iter().filter(|e| !e.gone).map(|e| source(e, snapshot));
+    kubernetes(snapshot).into_iter().chain(endpoints).collect()
+}
+
+/// The name of Kubernetes among the sources.
+pub(super) const KUBERNETES: &str = "kubernetes";
+
+/// Kubernetes as a source: as well as the watches without which the workload cannot be judged; what else may not be read
+/// is told.
+fn kubernetes(snapshot: &Snapshot) -> Option<SourceRow> {
+    if snapshot.watches.is_empty() && snapshot.cluster.is_none() {
+        return None;
+    }
+    let rank = |s: SourceState| match s {
+        SourceState::Live => 0,
+        SourceState::Connecting => 1,
+        SourceState::Stale => 2,
+        SourceState::Absent => 3,
+        SourceState::Failed => 4,
+        SourceState::Denied => 5,
+    };
+    let vital = || snapshot.watches.iter().filter(|w| is_vital(w));
+    let old = Cluster::of(snapshot).is_some_and(|c| c.stale);
+    let state = vital().map(|w| w.state).max_by_key(|s| rank(*s));
+    let state = match state {
+        Some(state) => state,
+        None if old => SourceState::Stale,
+        None if snapshot.cluster.is_some() => SourceState::Live,
+        None => SourceState::Connecting,
+    };
+    let heard = vital().filter_map(|w| w.heard).min().or_else(|| snapshot.cluster.as_ref().map(|(at, _)| *at));
+    let mut troubles: Vec<String> = snapshot
+        .watches
+        .iter()
+        .filter(|w| !matches!(w.state, SourceState::Live | SourceState::Connecting))
+        .map(|w| {
+            let why = w.error.as_ref().map_or(String::new(), |e| format!(": {e}"));
+            format!("{} {}{why}", w.resource, w.state)
+        })
+        .collect();
+    let gone = snapshot.cluster.as_ref().is_some_and(|(_, f)| f.workload.is_none());
+    if gone && let Some(target) = &snapshot.target {
+        troubles.insert(0, format!("there is no {}/{} in {}", target.kind.short(), target.name, target.namespace));
+    }
+    Some(SourceRow {
+        name: KUBERNETES.to_owned(),
+        state,
+        age_s: heard.map(|at| snapshot.now.since(at).max(0.0)),
+        error: (!troubles.is_empty()).then(|| troubles.join("; ")),
+        via: Some("watch"),
+        series: None,
+        skipped: None,
+        families: Vec::new(),
+    })
+}
+
+/// Whether everything that users depend on was read: engines that are meant to answer, the gateway, and Kubernetes where
+/// it was asked. An exporter of GPUs that is lost leaves GPUs unknown, and what the engines measured stands.
+pub(super) fn complete(snapshot: &Snapshot, sources: &[SourceRow]) -> bool {
+    let cluster = Cluster::of(snapshot).filter(|c| !c.stale);
+    let live = |name: &str| sources.iter().any(|s| s.name == name && s.state == SourceState::Live);
+    let read = |e: &Endpoint| match e.role {
+        Role::Gpus => true,
+        Role::Gateway => live(&e.name),
+        // A pod that is still starting is not expected to answer.
+        Role::Engine => live(&e.name) || cluster.is_some_and(|c| c.pod(e).is_some_and(|p| p.start().is_some())),
+    };
+    let kubernetes = sources.iter().filter(|s| s.name == KUBERNETES).all(|s| s.state == SourceState::Live);
+    kubernetes && snapshot.endpoints.iter().filter(|e| !e.gone).all(read)
+}
+
+fn source(endpoint: &Endpoint, snapshot: &Snapshot) -> SourceRow {
     let age_s = endpoint.last_page().map(|at| snapshot.now.since(at));
     let failing = endpoint.failing();
     let old = age_s.is_some_and(|a| a > STALE_S.max(3.0 * snapshot.interval_s));
@@ -106,8 +245,8 @@ pub(super) fn source(endpoint: &Endpoint, snapshot: &Snapshot) -> SourceRow {
         age_s,
         error,
         via: None,
-        series: endpoint.system.as_ref().map(|_| endpoint.series),
-        skipped: endpoint.system.as_ref().map(|_| endpoint.skipped),
+        series: age_s.map(|_| endpoint.series),
+        skipped: age_s.map(|_| endpoint.skipped),
         families: endpoint.families.clone(),
     }
 }

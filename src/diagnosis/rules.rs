@@ -8,14 +8,19 @@
 mod admission;
 mod causes;
 mod decode;
+mod deploy;
+mod gateway;
+mod gpu;
 mod kv;
 mod outlier;
 mod prefill;
 mod queue;
 mod rest;
+mod rollout;
 mod split;
 mod stalled;
 
+pub(super) use deploy::acquitted;
 pub(super) use split::Split;
 pub(super) use stalled::worst as stalled_worst;
 
@@ -37,10 +42,25 @@ pub(super) const MECHANISMS: &[Rule] = &[
     prefill::work_or_slowdown,
     decode::slower,
     rest::front_end_or_loop,
+    gpu::mechanism,
+    gateway::slow,
+    gateway::failing,
+    gateway::imbalance,
+    rollout::crash_loop,
+    rollout::cold_start,
+    rollout::unschedulable,
+    rollout::not_ready_but_ready,
 ];
 
 /// Why, in the order of precedence.
 pub(super) const CAUSES: &[Rule] = &[
+    gpu::cause,
+    deploy::regression,
+    gateway::fault,
+    rollout::image_pull,
+    rollout::rollout_stuck,
+    rollout::model_load_slow,
+    rollout::placement_mismatch,
     outlier::replica_outlier,
     causes::traffic_surge,
     causes::prompt_length_shift,
@@ -48,6 +68,7 @@ pub(super) const CAUSES: &[Rule] = &[
     causes::prefix_cache_regression,
     causes::spec_decode_regression,
     causes::max_num_seqs_bound,
+    rollout::autoscaler_wrong_signal,
 ];
 
 /// A finding with the severity that the objective's state gives it, and nothing in it yet.

@@ -1,10 +1,11 @@
 //! The verdict in words: numbers, counts and scope, and never more certain than the evidence.
 
-use super::format::{bound, number, percent, seconds};
+use super::format::{bound, length, number, percent, seconds};
 use super::outcome::SourceRow;
+use super::rows::KUBERNETES;
 use super::slo::{Metric, SloRow};
 use super::verdict::Judged;
-use crate::domain::{Code, Mechanism, Phase, SourceState, Verdict};
+use crate::domain::{Cause, Code, Confidence, Mechanism, Phase, SourceState, Verdict};
 
 /// Fewer events than this say nothing about a 95th percentile: 0.95^59 < 5 %.
 const P95_EVENTS: f64 = 59.0;
@@ -45,18 +46,53 @@ impl Judged<'_> {
         {
             parts.push(found.summary.clone());
         }
-        let down: Vec<&SourceRow> = sources.iter().filter(|s| s.state != SourceState::Live).collect();
+        parts.extend(self.why());
+        parts.extend(self.capacity());
+        let endpoints: Vec<&SourceRow> = sources.iter().filter(|s| s.name != KUBERNETES).collect();
+        let down: Vec<&&SourceRow> =
+            endpoints.iter().filter(|s| s.state != SourceState::Live && !self.starts(&s.name)).collect();
         if !down.is_empty() && !self.stale {
             parts.push(format!(
                 "{} of {} endpoints not read ({})",
                 down.len(),
-                sources.len(),
+                endpoints.len(),
                 down[0].error.clone().unwrap_or_default()
             ));
         }
         let mut sentence = parts.join("; ");
         sentence.push('.');
         sentence
+    }
+
+    /// The rollout that is suspected, with its revision and its timing.
+    fn why(&self) -> Option<String> {
+        let suspect = self.suspect.as_ref().filter(|s| s.cause == Some(Cause::DeployRegression))?;
+        let found = self.findings.iter().find(|f| Some(f.code) == suspect.cause.map(Code::Cause))?;
+        let sure = match found.confidence {
+            Confidence::High => "probable: ",
+            Confidence::Medium => "likely: ",
+            Confidence::Low => "possible: ",
+        };
+        Some(format!("{sure}{}", found.summary))
+    }
+
+    /// How many replicas are Ready where they are fewer than wanted, and how old that word is.
+    fn capacity(&self) -> Option<String> {
+        let cluster = self.facts.cluster.as_ref()?;
+        let workload = cluster.facts.workload.as_ref()?;
+        let ago = format!(" (Kubernetes was last heard {} ago)", length(self.facts.now.since(cluster.at)));
+        let ago = if cluster.stale { ago } else { String::new() };
+        // A finding about the rollout says it already.
+        let said = self.suspect.as_ref().is_some_and(|s| s.phase == Phase::Rollout);
+        (cluster.stale || (workload.ready < workload.desired && !said))
+            .then(|| format!("{} of {} replicas Ready{ago}", workload.ready, workload.desired))
+    }
+
+    /// Whether an endpoint's pod is known to be starting still.
+    fn starts(&self, name: &str) -> bool {
+        let endpoint = self.facts.engine_endpoints.iter().find(|e| e.name == name);
+        let cluster = self.facts.cluster.as_ref().filter(|c| !c.stale);
+        endpoint.zip(cluster).and_then(|(e, c)| c.pod(e)).is_some_and(|p| p.start().is_some())
     }
 
     fn place(&self) -> Option<String> {

@@ -215,7 +215,10 @@ impl Level {
                 }
             }
             for (i, level) in levels.iter_mut().enumerate() {
-                level.last += before[i].map_or(0.0, |(_, v)| v);
+                // Whoever is gone holds nothing any more.
+                if !replica.endpoint.gone {
+                    level.last += before[i].map_or(0.0, |(_, v)| v);
+                }
                 seconds[i] = seconds[i].max(covered[i]);
             }
         }

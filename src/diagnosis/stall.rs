@@ -112,7 +112,10 @@ fn unanswered<'a>(endpoint: &'a crate::domain::Endpoint, from: At, now: At, spel
         }
         let on = run.is_some_and(|(_, last, _)| last_end.is_some_and(|end| end.since(last) < SILENCE_S));
         let end = if on { None } else { run.map(|(_, last, _)| last) };
-        close(&mut run, end, answered_before);
+        // A pod that is gone was taken away: that it does not answer any more is no stall.
+        if !endpoint.gone {
+            close(&mut run, end, answered_before);
+        }
     }
 }
 
@@ -132,7 +135,7 @@ fn silences<'a>(replica: Replica<'a>, from: At, now: At, spells: &mut Vec<Spell<
         let (first, last, flat) = (&points[start], &points[i - 1], start..i);
         start = i;
         let (on, length) = (i == known, last.at.since(first.at));
-        if length < SILENCE_S || flat.len() < 3 || last.at < from {
+        if length < SILENCE_S || flat.len() < 3 || last.at < from || (on && replica.endpoint.gone) {
             continue;
         }
         // The first reading may still show a request whose last token had just been counted.

@@ -4,30 +4,28 @@ use std::collections::HashSet;
 
 use super::episode::QUIET_S;
 use super::facts::Facts;
-use super::outcome::{Diagnosis, Requests, Scope, SourceRow};
-use super::rows::{all_levers, changes, replica_row, source};
+use super::outcome::{Diagnosis, Requests, SourceRow};
+use super::rows::{all_levers, complete, replica_rows, scope, series, sources};
 use super::rules::{self, Split, stalled_worst};
 use super::sentence::cannot_tell;
 use super::slo::{Metric, SloRow};
 use super::span::Replica;
 use super::stall::Witness;
-use super::{Finding, Policy, Subject, Suspect, levers, phases};
+use super::{Finding, PhaseRow, Policy, Subject, Suspect, changes, levers, phases, revisions};
 use crate::domain::{
-    At, Cause, Code, Confidence, Dist, Endpoint, Failure, Mechanism, Phase, RowStatus, Severity, Snapshot, SourceState,
-    Total, Trend, Verdict,
+    At, Cause, Code, Confidence, Dist, Endpoint, Failure, Mechanism, Phase, Role, RowStatus, Severity, Snapshot,
+    SourceState, Total, Trend, Verdict,
 };
 
 /// Diagnoses a snapshot. Pure: the same snapshot gives the same diagnosis.
 pub fn diagnose(snapshot: &Snapshot, policy: &Policy) -> Diagnosis {
-    let sources: Vec<SourceRow> = snapshot.endpoints.iter().map(|e| source(e, snapshot)).collect();
+    let sources = sources(snapshot);
     let live: HashSet<&str> =
         sources.iter().filter(|s| s.state == SourceState::Live).map(|s| s.name.as_str()).collect();
-    let complete = sources.iter().all(|s| s.state == SourceState::Live);
+    let complete = complete(snapshot, &sources);
     let mut judged: Vec<Judged<'_>> = groups(snapshot)
         .into_iter()
-        .map(|(replicas, endpoints)| {
-            judge(Facts::of(replicas, &endpoints, snapshot.now, snapshot.interval_s, policy), &live, complete)
-        })
+        .map(|(replicas, endpoints)| judge(Facts::of(replicas, &endpoints, snapshot, policy), &live, complete))
         .collect();
     // The worst model speaks; the objectives of all stand in the table.
     judged.sort_by_key(|j| std::cmp::Reverse(badness(j.verdict)));
@@ -52,7 +50,7 @@ const fn badness(verdict: Verdict) -> u8 {
 /// Replicas by the model that they serve: an objective belongs to a model, and histograms of two models are never added.
 fn groups(snapshot: &Snapshot) -> Vec<(Vec<Replica<'_>>, Vec<&Endpoint>)> {
     let mut groups: Vec<(Option<&str>, Vec<Replica<'_>>, Vec<&Endpoint>)> = Vec::new();
-    for endpoint in &snapshot.endpoints {
+    for endpoint in snapshot.of_role(Role::Engine) {
         for track in &endpoint.tracks {
             // What a process says of itself beside several engines goes with them.
             let model = track.model.as_deref().or_else(|| endpoint.tracks.iter().find_map(|t| t.model.as_deref()));
@@ -83,7 +81,7 @@ fn groups(snapshot: &Snapshot) -> Vec<(Vec<Replica<'_>>, Vec<&Endpoint>)> {
         }
     }
     // An endpoint without any page has no model either; it is part of what every group may be missing.
-    for endpoint in snapshot.endpoints.iter().filter(|e| e.tracks.is_empty()) {
+    for endpoint in snapshot.of_role(Role::Engine).filter(|e| e.tracks.is_empty()) {
         for group in &mut groups {
             group.2.push(endpoint);
         }
@@ -110,6 +108,7 @@ fn judge<'a>(facts: Facts<'a>, live: &HashSet<&str>, complete: bool) -> Judged<'
     for finding in &mut findings {
         finding.levers = levers::advise(finding.code, finding.confidence, &facts);
     }
+    levers::overrule(&mut findings, &facts);
     let live = facts.replicas.iter().any(|r| live.contains(r.endpoint.name.as_str()));
     let verdict = verdict(&facts, &findings, live, complete);
     let troubled = matches!(verdict, Verdict::Breach | Verdict::Warning | Verdict::Stalled);
@@ -140,7 +139,8 @@ fn verdict(facts: &Facts<'_>, findings: &[Finding], live: bool, complete: bool) 
         return Verdict::CannotTell;
     }
     let turned_away = findings.iter().any(|f| {
-        matches!(f.code, Code::Mechanism(Mechanism::AdmissionRejected | Mechanism::RequestsAbandoned))
+        use Mechanism::{AdmissionRejected, GatewayErrors, GatewayOverhead, RequestsAbandoned};
+        matches!(f.code, Code::Mechanism(AdmissionRejected | RequestsAbandoned | GatewayErrors | GatewayOverhead))
             && f.severity == Severity::Critical
     });
     let broken = [Metric::Ttft, Metric::Tpot].into_iter().any(|m| facts.status(m) == RowStatus::Breach);
@@ -225,6 +225,7 @@ fn suspect(findings: &[Finding]) -> Option<Suspect> {
             most
         }
     };
+    let mechanism = underneath(findings, mechanism);
     let found = findings.iter().find(|f| f.code == Code::Mechanism(mechanism))?;
     let causes = || {
         findings.iter().filter_map(|f| match f.code {
@@ -234,8 +235,12 @@ fn suspect(findings: &[Finding]) -> Option<Suspect> {
     };
     // In the order of precedence; evidence that is weak gives way to evidence that is not.
     let cause = causes().find(|(_, f)| f.confidence > Confidence::Low).or_else(|| causes().next());
-    let subject =
-        cause.filter(|(c, _)| *c == Cause::ReplicaOutlier).map_or(&found.subject, |(_, f)| &f.subject).clone();
+    // Whom the mechanism is about; where that is everybody, whom the cause names.
+    let whole = found.subject == Subject::default();
+    let subject = cause
+        .filter(|(c, _)| *c == Cause::ReplicaOutlier || (whole && *c == Cause::DeployRegression))
+        .map_or(&found.subject, |(_, f)| &f.subject)
+        .clone();
     Some(Suspect {
         phase: found.phase,
         mechanism,
@@ -245,6 +250,35 @@ fn suspect(findings: &[Finding]) -> Option<Suspect> {
     })
 }
 
+/// What lies below a mechanism and explains its seconds: a GPU on whose replicas they sit, or capacity that is not there.
+fn underneath(findings: &[Finding], mechanism: Mechanism) -> Mechanism {
+    let explains =
+        |f: &&Finding| matches!(f.code, Code::Mechanism(_)) && f.explains_s > 0.0 && f.confidence > Confidence::Low;
+    let of = |phase: Phase| {
+        findings
+            .iter()
+            .filter(explains)
+            .filter(|f| f.phase == phase)
+            .max_by(|a, b| a.explains_s.total_cmp(&b.explains_s))
+    };
+    if mechanism == Mechanism::EngineStalled {
+        return mechanism;
+    }
+    let seconds = findings.iter().find(|f| f.code == Code::Mechanism(mechanism)).map_or(0.0, |f| f.explains_s);
+    let own = match (of(Phase::Gpu), of(Phase::Rollout)) {
+        (Some(gpu), _) => Some(gpu),
+        // A queue before too few engines is the missing engines'.
+        (None, Some(rollout)) if mechanism.phase() != Phase::Gateway && rollout.explains_s >= 0.5 * seconds => {
+            Some(rollout)
+        }
+        _ => None,
+    };
+    match own.map(|f| f.code) {
+        Some(Code::Mechanism(below)) => below,
+        _ => mechanism,
+    }
+}
+
 /// Whether a cause can bring about a mechanism at all.
 pub(super) fn explains(cause: Cause, mechanism: Mechanism) -> bool {
     use Mechanism::{
@@ -252,7 +286,7 @@ pub(super) fn explains(cause: Cause, mechanism: Mechanism) -> bool {
         PrefillSlowdown, PrefillWork, QueueSaturation, RequestsAbandoned,
     };
     match cause {
-        Cause::ReplicaOutlier => true,
+        Cause::ReplicaOutlier => !matches!(mechanism.phase(), Phase::Gpu | Phase::Rollout),
         Cause::TrafficSurge | Cause::CapacityLoss => !matches!(
             mechanism,
             EngineStalled
@@ -279,11 +313,31 @@ pub(super) fn explains(cause: Cause, mechanism: Mechanism) -> bool {
         }
         Cause::SpecDecodeRegression => matches!(mechanism, DecodeSlowdown | BatchContention),
         Cause::MaxNumSeqsBound => matches!(mechanism, QueueSaturation | AdmissionRejected | RequestsAbandoned),
+        Cause::DeployRegression => {
+            !matches!(mechanism.phase(), Phase::Gateway | Phase::Gpu)
+                && !matches!(mechanism, Mechanism::ColdStart | Mechanism::Unschedulable)
+        }
+        Cause::GpuThermal | Cause::GpuPowerBrake | Cause::GpuPowerCap => mechanism == Mechanism::GpuClockReduced,
+        Cause::GpuEcc => mechanism == Mechanism::GpuMemoryFault,
+        Cause::GpuXid => matches!(mechanism, Mechanism::GpuMemoryFault | Mechanism::GpuLost),
+        Cause::GatewayFault => mechanism.phase() == Phase::Gateway,
+        Cause::ImagePull | Cause::ModelLoadSlow => mechanism == Mechanism::ColdStart,
+        Cause::RolloutStuck => mechanism.phase() == Phase::Rollout,
+        Cause::PlacementMismatch => {
+            matches!(mechanism, DecodeSlowdown | PrefillSlowdown | QueueSaturation | KvCachePressure | BatchContention)
+        }
+        Cause::AutoscalerWrongSignal => matches!(mechanism, QueueSaturation | KvCachePressure),
         _ => false,
     }
 }
 
 impl Judged<'_> {
+    fn phases(&self) -> Vec<PhaseRow> {
+        let mut rows = phases::rows(&self.facts);
+        super::around::blamed(&mut rows, &self.findings);
+        rows
+    }
+
     fn into_diagnosis(
         self,
         snapshot: &Snapshot,
@@ -308,7 +362,12 @@ impl Judged<'_> {
             (Some(episode), _) => (Some(episode.since), episode.until, Some(episode.trend)),
             (None, None) => {
                 let refused = facts.spells.first().map(|s| (s.from, (!s.on).then_some(s.to)));
-                refused.or_else(|| rejecting(facts)).map_or((None, None, None), |(from, until)| {
+                let gateway =
+                    facts.gateway.as_ref().and_then(|g| g.trouble).map(|(from, to, on)| (from, (!on).then_some(to)));
+                let gateway = gateway.filter(|_| self.findings.iter().any(|f| f.phase == Phase::Gateway));
+                let gpu = facts.gpus.iter().filter_map(|g| g.trouble.as_ref()).map(|t| (t.since, None)).next();
+                let others = || rejecting(facts).or(gateway).or(gpu);
+                refused.or_else(others).map_or((None, None, None), |(from, until)| {
                     (Some(from), until, Some(if until.is_some() { Trend::Over } else { Trend::Steady }))
                 })
             }
@@ -326,14 +385,14 @@ impl Judged<'_> {
             sentence,
             suspect: self.suspect.clone(),
             target: snapshot.target.clone(),
-            scope: Scope::default(),
+            scope: scope(snapshot),
             model: facts.model.clone(),
             engine: Some(facts.system.engine.clone()).filter(|e| !e.is_empty()),
             generation: facts.system.generation.clone(),
             slo,
-            phases: phases::rows(facts),
-            ttft_mean: (window.mean(Dist::Ttft), facts.baseline.as_ref().and_then(|b| b.span.mean(Dist::Ttft))),
-            changes: changes(facts),
+            phases: self.phases(),
+            ttft_mean: (window.mean(Dist::Ttft), facts.shown_baseline().and_then(|(_, b)| b.mean(Dist::Ttft))),
+            changes: changes::changes(facts, self.verdict, since, until),
             levers: all_levers(&self.findings, self.suspect.as_ref()),
             requests: Requests {
                 finished: window.total(Total::Finished),
@@ -341,65 +400,86 @@ impl Judged<'_> {
                 abandoned: Facts::abandoned(window),
                 rejected: window.total(Total::Rejected),
             },
-            replicas: facts.replicas.iter().filter_map(|r| replica_row(facts, r)).collect(),
-            revisions: Vec::new(),
-            gpus: Vec::new(),
-            series: Vec::new(),
+            replicas: replica_rows(facts),
+            revisions: revisions::rows(facts),
+            gpus: facts.gpus.iter().map(|g| g.row.clone()).collect(),
+            series: series(facts),
             sources,
             findings: self.findings,
         }
     }
 }
 
-/// No page was read anywhere.
+/// No page of an engine was read anywhere: what Kubernetes and the gateway say is all there is.
 fn nothing_read(snapshot: &Snapshot, policy: &Policy, sources: Vec<SourceRow>) -> Diagnosis {
-    let loading = snapshot
-        .endpoints
-        .iter()
-        .filter(|e| matches!(e.failing(), Some(Failure::Status { loading: true, .. })))
-        .count();
-    let mut findings = Vec::new();
-    if loading > 0 {
+    let endpoints: Vec<&Endpoint> = snapshot.of_role(Role::Engine).collect();
+    let loading =
+        endpoints.iter().filter(|e| matches!(e.failing(), Some(Failure::Status { loading: true, .. }))).count();
+    let facts = Facts::of(Vec::new(), &endpoints, snapshot, policy);
+    let split = Split::of(&facts);
+    let mut findings: Vec<Finding> =
+        rules::MECHANISMS.iter().chain(rules::CAUSES).filter_map(|rule| rule(&facts, &split)).collect();
+    for finding in &mut findings {
+        finding.levers = levers::advise(finding.code, finding.confidence, &facts);
+    }
+    if loading > 0 && !has(&findings, Mechanism::ColdStart) {
         findings.push(Finding {
             code: Code::Mechanism(Mechanism::ColdStart),
             phase: Phase::Rollout,
             subject: Subject::default(),
             severity: Severity::Warning,
             confidence: Confidence::High,
-            summary: format!("{loading} of {} endpoints say that they are loading their model", sources.len()),
+            summary: format!("{loading} of {} endpoints say that they are loading their model", endpoints.len()),
             evidence: Vec::new(),
             surer: None,
             levers: Vec::new(),
             explains_s: 0.0,
         });
     }
-    let facts = Facts::of(Vec::new(), &[], snapshot.now, snapshot.interval_s, policy);
+    // Kubernetes says that nobody can answer, and why: that is no riddle any more.
+    let nobody = facts.cluster.as_ref().filter(|c| !c.stale && c.ready() == 0);
+    let wanted = nobody.and_then(|c| c.facts.workload.as_ref()).map_or(0, |w| w.desired);
+    let known = wanted > 0 && findings.iter().any(|f| matches!(f.code, Code::Mechanism(_)));
+    let failing = findings.iter().any(|f| f.code == Code::Mechanism(Mechanism::GatewayErrors));
+    let verdict = match (known, failing) {
+        (true, true) => Verdict::Breach,
+        (true, false) => Verdict::Warning,
+        _ => Verdict::CannotTell,
+    };
+    let suspect = if known { suspect(&findings) } else { None };
+    findings.sort_by(|a, b| rank(b, suspect.as_ref()).total_cmp(&rank(a, suspect.as_ref())));
+    let sentence = match findings.first().filter(|_| known) {
+        Some(found) => format!("None of {wanted} wanted replicas is Ready: {}.", found.summary),
+        None => cannot_tell(&sources),
+    };
+    let mut phases = phases::rows(&facts);
+    super::around::blamed(&mut phases, &findings);
     Diagnosis {
         at: snapshot.now,
         from: snapshot.now,
         requested_s: policy.window_s,
-        verdict: Verdict::CannotTell,
+        verdict,
         trend: None,
         since: None,
         until: None,
-        sentence: cannot_tell(&sources),
-        suspect: None,
+        sentence,
         target: snapshot.target.clone(),
-        scope: Scope::default(),
+        scope: scope(snapshot),
         model: None,
         engine: None,
         generation: None,
         slo: facts.slo.clone(),
-        phases: phases::rows(&facts),
+        phases,
         ttft_mean: (None, None),
-        findings,
-        changes: Vec::new(),
-        levers: Vec::new(),
+        changes: changes::changes(&facts, verdict, None, None),
+        levers: all_levers(&findings, suspect.as_ref()),
         requests: Requests::default(),
-        replicas: Vec::new(),
-        revisions: Vec::new(),
-        gpus: Vec::new(),
-        series: Vec::new(),
+        replicas: replica_rows(&facts),
+        revisions: revisions::rows(&facts),
+        gpus: facts.gpus.iter().map(|g| g.row.clone()).collect(),
+        series: series(&facts),
         sources,
+        suspect,
+        findings,
     }
 }

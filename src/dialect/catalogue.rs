@@ -4,15 +4,18 @@ use std::sync::Arc;
 
 use rustc_hash::FxHashMap;
 
-use super::definition::{Definition, Foreign, Generation, Mapping, Where};
+use super::definition::{Definition, Foreign, Generation, GpuLabels, Mapping, Where};
+use super::gpus::{Field, GpuSlot};
 use super::reader::Key;
-use crate::domain::{Dist, Finish, Gauge, System, Total};
+use crate::domain::{Dist, Finish, Gauge, Role, System, Total};
 
 /// The dialect files that are built in, in the order in which a page is tried.
 const EMBEDDED: &[(&str, &str)] = &[
     ("vllm.toml", include_str!("../../assets/dialects/vllm.toml")),
     ("sglang.toml", include_str!("../../assets/dialects/sglang.toml")),
     ("llamacpp.toml", include_str!("../../assets/dialects/llamacpp.toml")),
+    ("envoy.toml", include_str!("../../assets/dialects/envoy.toml")),
+    ("dcgm.toml", include_str!("../../assets/dialects/dcgm.toml")),
 ];
 
 /// The name of the dialect that the alias table makes up.
@@ -119,6 +122,8 @@ pub(super) struct To {
 #[derive(Debug, Default)]
 pub(super) struct Route {
     pub(super) to: Vec<To>,
+    /// Slots of GPUs.
+    pub(super) gpus: Vec<usize>,
     /// The dialects that this name is proof of.
     pub(super) recognises: Vec<usize>,
     /// Generations that this name is proof of: (dialect, index).
@@ -131,6 +136,10 @@ pub(super) struct Route {
 #[derive(Debug)]
 pub(super) struct Dialect {
     pub(super) system: System,
+    pub(super) role: Role,
+    pub(super) except: Where,
+    pub(super) gpu_labels: GpuLabels,
+    pub(super) blanks: Vec<[f64; 2]>,
     pub(super) engine_labels: Vec<String>,
     pub(super) rank_labels: Vec<String>,
     pub(super) model_labels: Vec<String>,
@@ -144,6 +153,7 @@ pub(super) struct Dialect {
 pub struct Catalogue {
     pub(super) dialects: Vec<Dialect>,
     pub(super) slots: Vec<Slot>,
+    pub(super) gpu_slots: Vec<GpuSlot>,
     pub(super) routes: Vec<Route>,
     pub(super) names: FxHashMap<String, Key>,
     pub(super) families: Vec<Arc<str>>,
@@ -155,6 +165,7 @@ impl Catalogue {
         let mut catalogue = Self {
             dialects: Vec::new(),
             slots: Vec::new(),
+            gpu_slots: Vec::new(),
             routes: Vec::new(),
             names: FxHashMap::default(),
             families: Vec::new(),
@@ -175,11 +186,20 @@ impl Catalogue {
 
     fn add(&mut self, file: &str, definition: Definition) -> Result<(), DialectError> {
         let dialect = self.dialects.len();
+        let role = Role::from(definition.role);
+        if definition.phases.is_none() && role == Role::Engine {
+            let message = "an engine must say when its phases are written: phases".to_owned();
+            return Err(DialectError::File { file: file.to_owned(), message });
+        }
         self.dialects.push(Dialect {
+            role,
+            except: definition.except,
+            gpu_labels: definition.gpu_labels,
+            blanks: definition.blanks,
             system: System {
                 engine: definition.engine,
                 generation: None,
-                phases: definition.phases.into(),
+                phases: definition.phases.map_or(Finish::Live, Into::into),
                 probes_count_as_requests: definition.probes_count_as_requests,
                 gauges_lag_s: definition.gauges_lag_s,
                 open_files_witness: definition.open_files_witness,
@@ -209,6 +229,14 @@ impl Catalogue {
                     }
                 }
             }
+        }
+        for mapping in &definition.gpu {
+            let field = Field::named(&mapping.is).ok_or_else(|| DialectError::Quantity {
+                place: file.to_owned(),
+                quantity: mapping.is.clone(),
+                known: Field::ALL.iter().map(|f| f.name()).collect::<Vec<_>>().join(", "),
+            })?;
+            self.gpu_field(dialect, field, mapping, &prefixes);
         }
         for family in &definition.recognised_by {
             for name in full(&prefixes, family) {
@@ -241,6 +269,10 @@ impl Catalogue {
         let dialect = self.dialects.len();
         let owned = |labels: &[&str]| labels.iter().map(|l| (*l).to_owned()).collect();
         self.dialects.push(Dialect {
+            role: Role::Engine,
+            except: Where::default(),
+            gpu_labels: GpuLabels::default(),
+            blanks: Vec::new(),
             system: System { engine: ADAPTER.to_owned(), phases: Finish::Live, ..System::default() },
             engine_labels: owned(ADAPTER_ENGINE_LABELS),
             rank_labels: Vec::new(),
@@ -284,6 +316,19 @@ impl Catalogue {
             }
         }
         Ok(())
+    }
+
+    /// The candidates for a field of a GPU, best first; each later mapping of the same field is worse.
+    fn gpu_field(&mut self, dialect: usize, field: Field, mapping: &Mapping, prefixes: &[String]) {
+        for family in &mapping.families {
+            self.gpu_slots.push(GpuSlot { dialect, field, scale: mapping.scale, only: mapping.only.clone() });
+            let slot = self.gpu_slots.len() - 1;
+            for family in std::iter::once(family).chain(&mapping.plus) {
+                for name in full(prefixes, family) {
+                    self.route(&name).gpus.push(slot);
+                }
+            }
+        }
     }
 
     /// A new candidate for a quantity, worse than those that the dialect has for it already.
@@ -367,7 +412,7 @@ mod tests {
     fn every_embedded_dialect_loads() {
         let catalogue = Catalogue::embedded(&[]).unwrap();
         let engines: Vec<_> = catalogue.dialects.iter().map(|d| d.system.engine.as_str()).collect();
-        assert_eq!(engines, ["vllm", "sglang", "llamacpp", "adapter"]);
+        assert_eq!(engines, ["vllm", "sglang", "llamacpp", "envoy", "dcgm", "adapter"]);
     }
 
     /// Two dialects that share a prefixed name would both fill themselves from it.

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 
 use serde::Deserialize;
 
-use crate::domain::Finish;
+use crate::domain::{Finish, Role};
 
 /// Label values that select samples: all the labels named must have one of their values.
 pub(super) type Where = BTreeMap<String, Vec<String>>;
@@ -15,16 +15,22 @@ pub(super) type Where = BTreeMap<String, Vec<String>>;
 pub(super) struct Definition {
     pub(super) engine: String,
     #[serde(default)]
+    pub(super) role: Kind,
+    #[serde(default)]
     pub(super) prefixes: Vec<String>,
     pub(super) recognised_by: Vec<String>,
     pub(super) foreign: Option<Foreign>,
+    /// Samples with one of these label values are nobody's work: an administrator's port, a control plane.
+    #[serde(default)]
+    pub(super) except: Where,
     #[serde(default)]
     pub(super) engine_labels: Vec<String>,
     #[serde(default)]
     pub(super) rank_labels: Vec<String>,
     #[serde(default)]
     pub(super) model_labels: Vec<String>,
-    pub(super) phases: Phases,
+    /// Engines say it; whoever computes no prompts has no phases.
+    pub(super) phases: Option<Phases>,
     #[serde(default)]
     pub(super) probes_count_as_requests: bool,
     #[serde(default)]
@@ -39,6 +45,45 @@ pub(super) struct Definition {
     pub(super) total: Vec<Mapping>,
     #[serde(default)]
     pub(super) dist: Vec<Mapping>,
+    /// Where the identity of a GPU stands.
+    #[serde(default)]
+    pub(super) gpu_labels: GpuLabels,
+    /// Ranges of numbers that mean "not known".
+    #[serde(default)]
+    pub(super) blanks: Vec<[f64; 2]>,
+    #[serde(default)]
+    pub(super) gpu: Vec<Mapping>,
+}
+
+/// What the pages of a system are.
+#[derive(Debug, Clone, Copy, Default, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub(super) enum Kind {
+    #[default]
+    Engine,
+    Gateway,
+    Gpus,
+}
+
+impl From<Kind> for Role {
+    fn from(kind: Kind) -> Self {
+        match kind {
+            Kind::Engine => Self::Engine,
+            Kind::Gateway => Self::Gateway,
+            Kind::Gpus => Self::Gpus,
+        }
+    }
+}
+
+/// The labels of an exporter of GPUs; of each list the first one that a sample has counts.
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct GpuLabels {
+    pub(super) node: Vec<String>,
+    pub(super) index: Vec<String>,
+    pub(super) uuid: Vec<String>,
+    pub(super) pod: Vec<String>,
+    pub(super) product: Vec<String>,
 }
 
 #[derive(Debug, Clone, Copy, Deserialize)]

@@ -1,4 +1,4 @@
-//! Turns the samples of one page into an [`EnginePage`], by the catalogue.
+//! Turns the samples of one page into a [`Page`], by the catalogue.
 
 use std::borrow::Cow;
 use std::sync::Arc;
@@ -6,9 +6,10 @@ use std::sync::Arc;
 use super::catalogue::{Catalogue, Dialect, Part, Slot, Target};
 use super::cell::Cell;
 use super::definition::{Foreign, Where};
+use super::gpus::Gpus;
 use super::memory::Memory;
 use super::seen::Seen;
-use crate::domain::{EnginePage, Gauge, ReplicaPage, Values};
+use crate::domain::{EnginePage, Gauge, GpuPage, Page, ReplicaPage, Role, Values};
 
 /// A sample name that some dialect knows.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -36,6 +37,7 @@ pub struct Reader {
     seen: Seen,
     /// The family that filled each slot on this page.
     family: Vec<Option<usize>>,
+    gpus: Gpus,
 }
 
 /// The engines of one page. Those beyond `used` are room for later pages.
@@ -69,6 +71,7 @@ impl Reader {
             generation: vec![None; dialects],
             seen: Seen::default(),
             family: vec![None; slots],
+            gpus: Gpus::default(),
         }
     }
 
@@ -83,6 +86,7 @@ impl Reader {
         self.generation.fill(None);
         self.seen.clear();
         self.family.fill(None);
+        self.gpus.clear();
     }
 
     /// Whether a sample name is known, and as what.
@@ -114,6 +118,9 @@ impl Reader {
             if !ours(slot.dialect) || !matches(&slot.only, &label) {
                 continue;
             }
+            if excepted(&catalogue.dialects[slot.dialect].except, &label) {
+                continue;
+            }
             let Some(taken) = Taken::from(slot, to.part, &label, value) else { continue };
             let dialect = &catalogue.dialects[slot.dialect];
             let name = dialect.engine_labels.iter().find_map(|l| label(l)).unwrap_or_default();
@@ -136,13 +143,32 @@ impl Reader {
             }
             self.family[to.slot] = Some(to.family);
         }
+        for slot in &route.gpus {
+            let of = &catalogue.gpu_slots[*slot];
+            if matches(&of.only, &label) {
+                self.gpus.take(*slot, of, &catalogue.dialects[of.dialect], &label, value);
+            }
+        }
     }
 
     /// Ends a page.
-    pub fn finish(&mut self, memory: &mut Memory) -> Result<EnginePage, Unrecognised> {
+    pub fn finish(&mut self, memory: &mut Memory) -> Result<Page, Unrecognised> {
         let Some(dialect) = self.recognised.iter().position(|r| *r) else {
             return Err(Unrecognised { saw: self.seen.names() });
         };
+        let known = &self.catalogue.dialects[dialect];
+        Ok(match known.role {
+            Role::Engine => Page::Engine(self.engines(dialect, memory)),
+            Role::Gateway => Page::Gateway(self.engines(dialect, memory)),
+            Role::Gpus => Page::Gpus(GpuPage {
+                exporter: known.system.engine.clone(),
+                gpus: self.gpus.readings(dialect, &self.catalogue),
+                ..GpuPage::default()
+            }),
+        })
+    }
+
+    fn engines(&mut self, dialect: usize, memory: &mut Memory) -> EnginePage {
         let start = self.process_start(dialect);
         memory.turn_to(dialect, start);
         self.choose(memory, dialect);
@@ -168,7 +194,7 @@ impl Reader {
             let family = Arc::clone(&self.catalogue.families[self.family[slot]?]);
             Some((self.catalogue.slots[slot].target.name(), family))
         });
-        Ok(EnginePage { system, replicas, families: families.collect(), series: 0, skipped: 0, first_skipped: None })
+        EnginePage { system, replicas, families: families.collect(), series: 0, skipped: 0, first_skipped: None }
     }
 
     /// When the process started, where the page says so.
@@ -335,6 +361,11 @@ fn precedence<'a>(dialect: &Dialect, prefix: u16, label: &impl Fn(&str) -> Optio
         let rank = label(name).and_then(|rank| rank.parse::<u16>().ok()).unwrap_or(0);
         (so_far << 16) | u64::from(rank)
     })
+}
+
+/// Whether a sample has one of the label values that are left out.
+fn excepted<'a>(except: &Where, label: &impl Fn(&str) -> Option<Cow<'a, str>>) -> bool {
+    except.iter().any(|(name, values)| label(name).is_some_and(|value| values.iter().any(|v| *v == *value)))
 }
 
 fn matches<'a>(only: &Where, label: &impl Fn(&str) -> Option<Cow<'a, str>>) -> bool {

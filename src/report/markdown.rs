@@ -2,18 +2,28 @@
 
 use std::fmt::Write as _;
 
-use super::{baseline_words, bucket, headline, late, mean, scope, trim_bound};
+use super::{
+    baseline_words, bucket, gpu_name, headline, late, mean, revision_saw, scope, start, target, template_changes,
+    trim_bound,
+};
 use crate::diagnosis::{Diagnosis, number, seconds};
 use crate::runbook::Advice;
 
 /// Findings that are written out; the others are named.
 const MOST_FINDINGS: usize = 3;
+/// Revisions and changes that are written out.
+const MOST_REVISIONS: usize = 3;
+const MOST_CHANGES: usize = 12;
 
 /// Renders a diagnosis. What came from outside cannot become markup: names stand in code spans, and `|` and backticks
 /// in them are replaced.
 pub fn markdown(d: &Diagnosis, advice: Option<&Advice>) -> String {
     let mut out = String::new();
-    let _ = writeln!(out, "**{}**\n\n{}\n", headline(d), plain(&d.sentence));
+    let _ = writeln!(out, "**{}**\n", headline(d));
+    if let Some(target) = target(d) {
+        let _ = writeln!(out, "TARGET `{}`\n", plain(&target));
+    }
+    let _ = writeln!(out, "{}\n", plain(&d.sentence));
     if let Some(suspect) = &d.suspect {
         let cause = suspect.cause.map_or(String::new(), |c| format!(", cause `{c}`"));
         let _ = writeln!(
@@ -42,7 +52,8 @@ pub fn markdown(d: &Diagnosis, advice: Option<&Advice>) -> String {
             plain(&advice.because.join("; "))
         );
     }
-    for change in &d.changes {
+    cluster(d, &mut out);
+    for change in d.changes.iter().take(MOST_CHANGES) {
         let _ = writeln!(out, "- {} {}: {}", crate::contract::time(change.at), change.kind, plain(&change.summary));
     }
     for source in &d.sources {
@@ -51,6 +62,30 @@ pub fn markdown(d: &Diagnosis, advice: Option<&Advice>) -> String {
         let _ = writeln!(out, "- source `{}` {}{age}{error}", plain(&source.name), source.state);
     }
     out
+}
+
+/// Revisions side by side, replicas that are no plain rows of numbers, and GPUs.
+fn cluster(d: &Diagnosis, out: &mut String) {
+    let revisions: Vec<_> = d.revisions.iter().take(MOST_REVISIONS).collect();
+    if !revisions.is_empty() {
+        let _ = writeln!(out, "| revision | ready | saw | changes |\n|---|---|---|---|");
+        for row in revisions {
+            let changes = plain(&template_changes(row));
+            let _ =
+                writeln!(out, "| {} | {}/{} | {} | {changes} |", row.number, row.ready, row.desired, revision_saw(row));
+        }
+        out.push('\n');
+    }
+    for row in d.replicas.iter().filter(|r| r.start.is_some() || r.gone || r.ready == Some(false)) {
+        let state = start(row, d.at).unwrap_or_else(|| if row.gone { "gone" } else { "not Ready" }.to_owned());
+        let _ = writeln!(out, "- replica `{}`: {state}", plain(&row.name));
+    }
+    for row in d.gpus.iter().filter(|g| g.troubled) {
+        let _ = writeln!(out, "- GPU `{}` ({}): {}", plain(&gpu_name(row)), row.truth, plain(&row.note));
+    }
+    if !d.gpus.is_empty() && d.gpus.iter().all(|g| !g.troubled) {
+        let _ = writeln!(out, "- GPUs: {} read, {} ({})", d.gpus.len(), plain(&d.gpus[0].note), d.gpus[0].truth);
+    }
 }
 
 fn objectives(d: &Diagnosis, out: &mut String) {

@@ -27,6 +27,9 @@ const WIDE: usize = 80;
 const BAR: usize = 16;
 /// Replicas listed before the rest is only counted.
 const MOST_REPLICAS: usize = 12;
+/// Changes and revisions likewise.
+const MOST_CHANGES: usize = 12;
+const MOST_REVISIONS: usize = 3;
 
 /// Renders a diagnosis. Ends with a line break.
 pub fn text(d: &Diagnosis, advice: Option<&Advice>, look: Look<'_>) -> String {
@@ -37,8 +40,10 @@ pub fn text(d: &Diagnosis, advice: Option<&Advice>, look: Look<'_>) -> String {
     page.findings(d);
     page.levers(d);
     page.changes(d);
+    page.revisions(d);
     page.runbook(advice);
     page.replicas(d);
+    page.gpus(d);
     page.sources(d);
     if look.ascii { ascii(&page.out) } else { page.out }
 }
@@ -140,10 +145,15 @@ impl Page<'_> {
         };
         let head = self.styled(slot, &headline(d));
         self.line(&head);
+        if let Some(target) = super::target(d) {
+            self.folded("TARGET ", 7, Slot::Text, &target);
+        }
         self.folded("", 0, Slot::Text, &d.sentence);
         if let Some(suspect) = &d.suspect {
             let cause = suspect.cause.map_or(String::new(), |c| format!(", cause {c}"));
-            let on = suspect.subject.replica.as_ref().map_or(String::new(), |r| format!(" on {r}"));
+            let revision = suspect.subject.revision.filter(|_| suspect.subject.replica.is_none());
+            let on = suspect.subject.replica.as_ref().map(|r| format!(" on {r}"));
+            let on = on.or(revision.map(|r| format!(", rev {r}"))).unwrap_or_default();
             let words =
                 format!("{}: {}{cause}{on} (confidence {})", suspect.phase, suspect.mechanism, suspect.confidence);
             let slot = Slot::Text;
@@ -329,8 +339,8 @@ impl Page<'_> {
         if d.changes.is_empty() {
             return;
         }
-        self.heading("CHANGES", "");
-        for change in &d.changes {
+        self.heading("CHANGES", "newest first");
+        for change in d.changes.iter().take(MOST_CHANGES) {
             let at = crate::contract::time(change.at);
             self.folded(
                 &format!("{} ", super::clock(&at)),
@@ -341,8 +351,38 @@ impl Page<'_> {
         }
     }
 
+    fn revisions(&mut self, d: &Diagnosis) {
+        if d.revisions.is_empty() {
+            return;
+        }
+        self.heading("REVISIONS", "newest first");
+        for row in d.revisions.iter().take(MOST_REVISIONS) {
+            let changes = super::template_changes(row);
+            let changes = if changes.is_empty() { String::new() } else { format!("; {changes}") };
+            let words = format!("{}/{} ready, {}{changes}", row.ready, row.desired, super::revision_saw(row));
+            self.folded(&format!("rev {:<5}", row.number), 9, Slot::Text, &words);
+        }
+    }
+
+    fn gpus(&mut self, d: &Diagnosis) {
+        if d.gpus.is_empty() {
+            return;
+        }
+        self.heading("GPUS", "");
+        let mut rows: Vec<_> = d.gpus.iter().collect();
+        rows.sort_by_key(|g| !g.troubled);
+        for row in rows.iter().take(MOST_REPLICAS) {
+            let pod = row.pod.as_ref().map_or(String::new(), |p| format!(", {p}"));
+            self.folded("", 2, Slot::Text, &format!("{} {}: {}{pod}", super::gpu_name(row), row.truth, row.note));
+        }
+        if rows.len() > MOST_REPLICAS {
+            let more = self.styled(Slot::TextMuted, &format!("and {} more", rows.len() - MOST_REPLICAS));
+            self.line(&more);
+        }
+    }
+
     fn replicas(&mut self, d: &Diagnosis) {
-        if d.replicas.len() < 2 {
+        if d.replicas.len() < 2 && d.revisions.is_empty() {
             return;
         }
         self.heading("REPLICAS", "slowest first");
@@ -359,7 +399,11 @@ impl Page<'_> {
                 show(row.waiting),
                 show(row.running)
             );
-            let name = format!("{}{revision}", row.name);
+            let name = format!("{}{revision}{}", row.name, if row.gone { " (gone)" } else { "" });
+            if let Some(start) = super::start(row, d.at) {
+                self.folded("", 2, Slot::Text, &format!("{name}: {start}"));
+                continue;
+            }
             if numbers.chars().count() + 1 + name.chars().count() <= self.width() {
                 self.line(&format!("{numbers} {name}"));
             } else {

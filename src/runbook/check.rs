@@ -2,7 +2,7 @@
 
 use serde::Deserialize;
 
-use crate::diagnosis::{ChangeKind, Diagnosis, Metric};
+use crate::diagnosis::{ChangeKind, Diagnosis, Metric, Truth};
 use crate::domain::{Cause, Code, Mechanism, Phase, RowStatus, SourceState, Verdict};
 
 /// What a check says.
@@ -53,6 +53,14 @@ pub enum Check {
     NobodyWaits,
     /// Tokens flow where work is held.
     TokensFlow,
+    /// As many replicas are Ready as are wanted.
+    CapacityReady,
+    /// Every GPU is known to be well.
+    GpusHealthy,
+    /// No rollout came shortly before the onset.
+    NoRecentRollout,
+    /// The newest revision is no slower than the one before it, side by side.
+    RevisionsAlike,
 }
 
 impl Check {
@@ -68,6 +76,10 @@ impl Check {
             Self::KvHasRoom => "kv_has_room",
             Self::NobodyWaits => "nobody_waits",
             Self::TokensFlow => "tokens_flow",
+            Self::CapacityReady => "capacity_ready",
+            Self::GpusHealthy => "gpus_healthy",
+            Self::NoRecentRollout => "no_recent_rollout",
+            Self::RevisionsAlike => "revisions_alike",
         }
     }
 
@@ -91,6 +103,14 @@ impl Check {
             Self::KvHasRoom => kv(d).map(|k| k < 0.75),
             Self::NobodyWaits => waiting(d).map(|w| w < 1.0),
             Self::TokensFlow => Some(d.verdict != Verdict::Stalled || d.until.is_some()),
+            Self::CapacityReady => kubernetes(d).and(d.scope.desired.zip(d.scope.ready)).map(|(d, r)| r >= d),
+            Self::GpusHealthy if d.gpus.iter().any(|g| g.troubled) => Some(false),
+            // What is not proven is not passed.
+            Self::GpusHealthy => {
+                (!d.gpus.is_empty() && d.gpus.iter().all(|g| g.truth == Truth::Confirmed)).then_some(true)
+            }
+            Self::NoRecentRollout => kubernetes(d).map(|()| !recent_rollout(d)),
+            Self::RevisionsAlike => alike(d),
         })
     }
 }
@@ -113,6 +133,8 @@ pub enum Guard {
     TpotOver,
     /// Nothing is late.
     NothingLate,
+    /// A GPU is to blame.
+    GpuNotHealthy,
 }
 
 impl Guard {
@@ -124,7 +146,8 @@ impl Guard {
         match self {
             Self::EngineStalled => suspect.is_some_and(|s| s.mechanism == Mechanism::EngineStalled),
             Self::CapacityNotReady => phase == Some(Phase::Rollout) || found(d, Code::Cause(Cause::CapacityLoss)),
-            Self::ChangeInWindow => d.changes.iter().any(|c| c.kind == ChangeKind::Rollout),
+            Self::ChangeInWindow => recent_rollout(d),
+            Self::GpuNotHealthy => phase == Some(Phase::Gpu),
             Self::TimeOutsideEngine => phase == Some(Phase::Gateway),
             Self::TpotOver => phase == Some(Phase::Decode) || (broken(Metric::Tpot) && !broken(Metric::Ttft)),
             Self::TtftOver => {
@@ -140,6 +163,27 @@ impl Guard {
 
 fn found(d: &Diagnosis, code: Code) -> bool {
     d.findings.iter().any(|f| f.code == code)
+}
+
+/// Whether Kubernetes was asked and is believed.
+fn kubernetes(d: &Diagnosis) -> Option<()> {
+    d.sources.iter().any(|s| s.via == Some("watch") && s.state == SourceState::Live).then_some(())
+}
+
+/// Whether a rollout lies in the burn window before the onset, or after it.
+fn recent_rollout(d: &Diagnosis) -> bool {
+    const BURN_S: f64 = 3600.0;
+    let onset = d.since.unwrap_or(d.at);
+    d.changes.iter().any(|c| c.kind == ChangeKind::Rollout && onset.since(c.at) <= BURN_S)
+}
+
+/// Whether the two newest revisions that serve have about the same time to first token.
+fn alike(d: &Diagnosis) -> Option<bool> {
+    const SLOWER: f64 = 1.5;
+    const ENOUGH: f64 = 10.0;
+    let mut serving = d.revisions.iter().filter(|r| r.count.is_some_and(|c| c >= ENOUGH));
+    let (new, old) = (serving.next()?, serving.next()?);
+    Some(new.ttft_mean? < SLOWER * old.ttft_mean?)
 }
 
 /// The fullest KV cache of all replicas, as last read.

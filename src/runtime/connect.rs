@@ -62,13 +62,13 @@ impl Asked {
         Ok(Self { target: target.map(str::to_owned), options, request_timeout })
     }
 
-    fn pace(&self, clock: Clock) -> Pace {
+    pub(super) fn pace(&self, clock: Clock) -> Pace {
         let pace = Pace::by(clock);
         Pace { deadline: self.request_timeout.unwrap_or(pace.deadline), ..pace }
     }
 
     /// Finds the workload.
-    async fn workload(&self) -> Result<(Connected, WorkloadRef), ClusterError> {
+    pub(super) async fn workload(&self) -> Result<(Connected, WorkloadRef), ClusterError> {
         let connected = match connect(self.options.clone()).await {
             // Nobody spoke of a cluster, and there is none.
             Err(ConnectError::NoKubeconfig { .. }) if self.target.is_none() && self.options.kubeconfig.is_none() => {
@@ -101,15 +101,8 @@ pub(super) async fn check_cluster(
     let mut config = config.clone();
     config.scrape.interval = check::interval(&config, watch);
     let (clock, decoder) = (Clock::Wall, Arc::new(check::decoder(&config)?));
-    let (session, deliveries) = Session::open_at_pace(
-        asked.pace(clock),
-        connected.client,
-        target.clone(),
-        clock,
-        decoder,
-        &config,
-        None,
-    );
+    let (session, deliveries) =
+        Session::open_at_pace(asked.pace(clock), connected.client, target.clone(), clock, decoder, &config, None);
     let sources = Sources::Session { target, deliveries, clock, interval: config.scrape.interval, watch };
     let diagnosis = check::check(sources, window, &config).await?;
     drop(session);

@@ -119,12 +119,8 @@ impl Open {
         let mut tasks = JoinSet::new();
         let (facts, mut observed) = mpsc::channel(64);
         let (found, mut neighbours) = watch::channel(Vec::new());
-        let kubernetes = Kubernetes {
-            client: self.client.clone(),
-            target: self.target.clone(),
-            clock: self.clock,
-            pace: self.pace,
-        };
+        let kubernetes =
+            Kubernetes { client: self.client.clone(), target: self.target.clone(), clock: self.clock, pace: self.pace };
         tasks.spawn(kubernetes.run(facts, found));
 
         let known = Known::default();

@@ -1,6 +1,20 @@
 //! Engines, gateway and GPUs: what a pod's container computes once it runs. Knows nothing of Kubernetes: it is told which
 //! containers run where and which of them are routed to.
 
+mod container;
+mod engine;
+mod gateway;
+mod gpu;
+mod hardware;
+mod model;
+mod number;
+mod page;
+mod traffic;
+
+pub use engine::{Ask, Config, Engine, FrontSpeed, Seen, Speed, StartError};
+pub use hardware::Product;
+pub use model::Model;
+
 use crate::domain::At;
 
 /// A container of an engine, as it is started.
@@ -62,7 +76,7 @@ pub trait Serving: Send {
     fn kill(&mut self, at: At, pod: &str);
     /// From now on the gateway may send to these pods and no others; one that is left out goes on with what it has.
     fn route(&mut self, at: At, pods: &[String]);
-    /// When something will happen next by itself.
+    /// When an engine will next begin to serve, or die, by itself; `None`: nothing of that kind is on its way.
     fn next(&self) -> Option<At>;
     /// Lets time pass until `to`, and tells what happened, in order.
     fn advance(&mut self, to: At) -> Vec<Happened>;

@@ -1,4 +1,5 @@
-//! One complete page of bytes → what an engine said: the exposition reader and the dialects, put together.
+//! One complete page of bytes → what an engine, a gateway or an exporter of GPUs said: the exposition reader and the
+//! dialects, put together.
 
 use std::borrow::Cow;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -27,7 +28,7 @@ impl Decoder {
     }
 
     /// Reads one page. `memory` is the endpoint's own and remembers which families stand for which quantity.
-    pub fn decode(&self, page: &[u8], memory: &mut Memory) -> Result<EnginePage, Failure> {
+    pub fn decode(&self, page: &[u8], memory: &mut Memory) -> Result<Page, Failure> {
         let lent = self.readers.lock().unwrap_or_else(PoisonError::into_inner).pop();
         let mut reader = lent.unwrap_or_else(|| Reader::new(Arc::clone(&self.catalogue)));
         let page = decode(page, &mut reader, memory);
@@ -35,13 +36,21 @@ impl Decoder {
         page
     }
 
-    /// Reads one page of whatever kind.
-    pub fn page(&self, page: &[u8], memory: &mut Memory) -> Result<Page, Failure> {
-        self.decode(page, memory).map(Page::Engine)
+    /// The same where only an engine's page will do: that of a gateway or of GPUs is none.
+    pub fn decode_engine(&self, page: &[u8], memory: &mut Memory) -> Result<EnginePage, Failure> {
+        match self.decode(page, memory)? {
+            Page::Engine(page) => Ok(page),
+            Page::Gateway(page) => Err(no_engine(&page.system.engine)),
+            Page::Gpus(page) => Err(no_engine(&page.exporter)),
+        }
     }
 }
 
-fn decode(page: &[u8], reader: &mut Reader, memory: &mut Memory) -> Result<EnginePage, Failure> {
+fn no_engine(system: &str) -> Failure {
+    Failure::Other(format!("a page of {system}, which is no engine"))
+}
+
+fn decode(page: &[u8], reader: &mut Reader, memory: &mut Memory) -> Result<Page, Failure> {
     reader.begin();
     let stats = exposition::read(page, &mut Mapped(reader)).map_err(|error| match error {
         PageError::Cut => Failure::Cut,
@@ -52,13 +61,24 @@ fn decode(page: &[u8], reader: &mut Reader, memory: &mut Memory) -> Result<Engin
         Failure::NotRecognised(unrecognised.saw.iter().map(|name| clean(name, SHOWN_NAME)).collect())
     })?;
     // Names from a page reach screens, logs and reports: they are cleaned where they come in.
-    for replica in &mut read.replicas {
-        replica.engine = clean(&replica.engine, SHOWN_NAME);
-        replica.model = replica.model.take().map(|model| clean(&model, SHOWN_LABEL));
+    let skipped = stats.first_skipped.map(|s| s.to_string());
+    match &mut read {
+        Page::Engine(page) | Page::Gateway(page) => {
+            for replica in &mut page.replicas {
+                replica.engine = clean(&replica.engine, SHOWN_NAME);
+                replica.model = replica.model.take().map(|model| clean(&model, SHOWN_LABEL));
+            }
+            (page.series, page.skipped, page.first_skipped) = (stats.samples, stats.skipped, skipped);
+        }
+        Page::Gpus(page) => {
+            for gpu in &mut page.gpus {
+                for name in [&mut gpu.id.node, &mut gpu.id.uuid, &mut gpu.pod, &mut gpu.product] {
+                    *name = name.take().map(|name| clean(&name, SHOWN_LABEL));
+                }
+            }
+            (page.series, page.skipped, page.first_skipped) = (stats.samples, stats.skipped, skipped);
+        }
     }
-    read.series = stats.samples;
-    read.skipped = stats.skipped;
-    read.first_skipped = stats.first_skipped.map(|s| s.to_string());
     Ok(read)
 }
 

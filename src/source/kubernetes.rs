@@ -25,8 +25,8 @@ use tokio::time::{Instant, sleep, sleep_until};
 
 use crate::clock::{self, Clock};
 use crate::domain::{At, Observation, WorkloadRef};
-pub use census::Neighbour;
 use census::Census;
+pub use census::Neighbour;
 use hub::Hub;
 pub use resolve::{Place, ResolveError, only_engine, resolve};
 use resource::Resource;

@@ -208,7 +208,7 @@ impl Recording {
             while let Some((when, failure, kind)) = failures.next_if(|f| f.0 < *at) {
                 note(&mut endpoint, *when, failure, *kind);
             }
-            let page = body(path).and_then(|page| decoder.page(&page, &mut memory));
+            let page = body(path).and_then(|page| decoder.decode(&page, &mut memory));
             if let Ok(page) = &page {
                 endpoint.role = page.role();
             }

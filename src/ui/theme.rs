@@ -50,11 +50,23 @@ pub enum Slot {
     EvidenceAgainst,
     LeverYes,
     LeverNo,
+    TextStrong,
+    Rule,
+    Header,
+    HeaderBadge,
+    Selection,
+    Key,
+    Stale,
+    Notice,
+    Match,
+    Mark,
+    MarkOnset,
+    Target,
 }
 
 impl Slot {
     /// Every slot, in the order of its discriminant.
-    pub const ALL: [Self; 13] = [
+    pub const ALL: [Self; 25] = [
         Self::Text,
         Self::TextMuted,
         Self::Heading,
@@ -68,6 +80,18 @@ impl Slot {
         Self::EvidenceAgainst,
         Self::LeverYes,
         Self::LeverNo,
+        Self::TextStrong,
+        Self::Rule,
+        Self::Header,
+        Self::HeaderBadge,
+        Self::Selection,
+        Self::Key,
+        Self::Stale,
+        Self::Notice,
+        Self::Match,
+        Self::Mark,
+        Self::MarkOnset,
+        Self::Target,
     ];
 
     /// The name in files.
@@ -86,6 +110,18 @@ impl Slot {
             Self::EvidenceAgainst => "evidence.against",
             Self::LeverYes => "lever.yes",
             Self::LeverNo => "lever.no",
+            Self::TextStrong => "text.strong",
+            Self::Rule => "text.rule",
+            Self::Header => "heading.bar",
+            Self::HeaderBadge => "heading.badge",
+            Self::Selection => "text.selection",
+            Self::Key => "heading.key",
+            Self::Stale => "text.stale",
+            Self::Notice => "text.notice",
+            Self::Match => "text.match",
+            Self::Mark => "bar.mark",
+            Self::MarkOnset => "bar.onset",
+            Self::Target => "text.target",
         }
     }
 }

@@ -13,7 +13,7 @@ const ALIASES: &[(&str, &str)] = &[
 ];
 
 fn read(aliases: &[(&str, &str)], page: impl AsRef<[u8]>) -> EnginePage {
-    decoder(aliases).decode(page.as_ref(), &mut Memory::default()).expect("a page")
+    decoder(aliases).decode_engine(page.as_ref(), &mut Memory::default()).expect("a page")
 }
 
 #[test]
@@ -108,7 +108,7 @@ fn an_alias_of_an_engines_own_family_stays_with_its_engine() {
 #[test]
 fn unprefixed_names_are_nobodys_until_an_operator_says_whose() {
     let page = "num_requests_running{model_name=\"m\"} 1\ngpu_cache_usage_perc{model_name=\"m\"} 0.5\n";
-    assert!(decoder(&[]).decode(page.as_bytes(), &mut Memory::default()).is_err());
+    assert!(decoder(&[]).decode_engine(page.as_bytes(), &mut Memory::default()).is_err());
     let page = read(&[("num_requests_running", "running")], page);
     assert_eq!((page.system.engine.as_str(), page.replicas[0].model.as_deref()), ("adapter", Some("m")));
     assert_eq!(page.replicas[0].values.gauge(Gauge::Running), Some(1.0));

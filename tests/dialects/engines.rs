@@ -65,8 +65,8 @@ fn engines_of_one_page_are_kept_apart_and_the_process_is_counted_once() {
 #[test]
 fn an_engine_that_is_gone_leaves_the_others_what_they_were() {
     let (decoder, mut memory) = (decoder(&[]), Memory::default());
-    let all = decoder.decode(&fixture("dialects/vllm-four-engines.prom"), &mut memory).expect("a page");
-    let rest = decoder.decode(without(2).as_bytes(), &mut memory).expect("a page");
+    let all = decoder.decode_engine(&fixture("dialects/vllm-four-engines.prom"), &mut memory).expect("a page");
+    let rest = decoder.decode_engine(without(2).as_bytes(), &mut memory).expect("a page");
     assert_eq!(names(&rest), ["", "0", "1", "3"]);
     let still: Vec<_> = all.replicas.into_iter().filter(|r| r.engine != "2").collect();
     assert_eq!(whole(&rest.replicas), whole(&still));
@@ -79,7 +79,7 @@ fn the_last_engine_of_several_keeps_its_name_until_the_process_restarts() {
         let engines = engines.iter().map(|e| format!("vllm:num_requests_running{{engine=\"{e}\"}} {e}"));
         lines(std::iter::once(format!("process_start_time_seconds {start}")).chain(engines))
     };
-    let mut read = |text: String| decoder.decode(text.as_bytes(), &mut memory).expect("a page");
+    let mut read = |text: String| decoder.decode_engine(text.as_bytes(), &mut memory).expect("a page");
     assert_eq!(names(&read(page("100", &[1, 2]))), ["", "1", "2"]);
     assert_eq!(names(&read(page("100", &[2]))), ["", "2"]);
     assert_eq!(names(&read(page("500", &[2]))), [""], "a new process with one engine");

@@ -20,7 +20,7 @@ impl Endpoint {
 
     /// Which family stands for KV use on a page with these lines.
     fn kv(&mut self, lines: &[&str]) -> Option<String> {
-        let page = self.0.decode(format!("{}\n", lines.join("\n")).as_bytes(), &mut self.1).expect("a page");
+        let page = self.0.decode_engine(format!("{}\n", lines.join("\n")).as_bytes(), &mut self.1).expect("a page");
         assert_eq!(page.replicas[0].values.gauge(Gauge::KvUsage).is_some(), family(&page, "kv_usage").is_some());
         family(&page, "kv_usage").map(str::to_owned)
     }
@@ -89,7 +89,7 @@ fn a_start_that_is_not_on_the_page_is_not_repeated_from_the_last_one() {
     let (decoder, mut memory) = (decoder(&[]), Memory::default());
     let two = "vllm:num_requests_running{engine=\"0\"} 1\nvllm:num_requests_running{engine=\"1\"} 1\n";
     let mut start = |page: String| {
-        let page = decoder.decode(page.as_bytes(), &mut memory).expect("a page");
+        let page = decoder.decode_engine(page.as_bytes(), &mut memory).expect("a page");
         page.replicas[0].values.gauge(Gauge::ProcessStart)
     };
     assert_eq!(start(format!("{START}\n{two}")), Some(1000.0));
@@ -100,10 +100,10 @@ fn a_start_that_is_not_on_the_page_is_not_repeated_from_the_last_one() {
 fn the_same_page_says_the_same_twice() {
     for name in ["pages/vllm-0.32.0-queue.prom", "dialects/vllm-four-engines.prom", "dialects/sglang-four-ranks.prom"] {
         let (decoder, mut memory) = (decoder(&[]), Memory::default());
-        let first = decoder.decode(&fixture(name), &mut memory).expect("a page");
-        let second = decoder.decode(&fixture(name), &mut memory).expect("a page");
+        let first = decoder.decode_engine(&fixture(name), &mut memory).expect("a page");
+        let second = decoder.decode_engine(&fixture(name), &mut memory).expect("a page");
         assert_eq!(whole(&first), whole(&second), "{name}");
-        let fresh = decoder.decode(&fixture(name), &mut Memory::default()).expect("a page");
+        let fresh = decoder.decode_engine(&fixture(name), &mut Memory::default()).expect("a page");
         assert_eq!(whole(&second), whole(&fresh), "{name}");
     }
 }
@@ -112,7 +112,7 @@ fn the_same_page_says_the_same_twice() {
 fn the_bounds_of_histograms_are_shared_from_page_to_page() {
     let (decoder, mut memory) = (decoder(&[]), Memory::default());
     let mut bounds = || {
-        let page = decoder.decode(&fixture("pages/vllm-0.32.0-queue.prom"), &mut memory).expect("a page");
+        let page = decoder.decode_engine(&fixture("pages/vllm-0.32.0-queue.prom"), &mut memory).expect("a page");
         page.replicas[0].values.dist(Dist::Ttft).expect("a histogram").bounds.clone()
     };
     assert!(std::sync::Arc::ptr_eq(&bounds(), &bounds()));
@@ -136,12 +136,12 @@ fn nothing_of_one_page_shows_up_on_the_next() {
         "dialects/production-stack-router.prom",
     ];
     let aliases = &[("llm_queue_depth", "waiting"), ("llm_first_token_latency", "ttft")];
-    let alone = |name: &str| whole(&decoder(aliases).decode(&fixture(name), &mut Memory::default()));
+    let alone = |name: &str| whole(&decoder(aliases).decode_engine(&fixture(name), &mut Memory::default()));
     for before in names {
         for name in names {
             let decoder = decoder(aliases);
-            let _ = decoder.decode(&fixture(before), &mut Memory::default());
-            let after = decoder.decode(&fixture(name), &mut Memory::default());
+            let _ = decoder.decode_engine(&fixture(before), &mut Memory::default());
+            let after = decoder.decode_engine(&fixture(name), &mut Memory::default());
             assert_eq!(whole(&after), alone(name), "{name} after {before}");
         }
     }

@@ -4,7 +4,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use warroom::dialect::{Catalogue, Memory};
-use warroom::domain::{Dist, EnginePage, Failure, Gauge, Total, Values};
+use warroom::domain::{Dist, EnginePage, Failure, Gauge, Page, Total, Values};
 use warroom::source::engine::Decoder;
 
 /// A file of `tests/fixtures`.
@@ -26,7 +26,12 @@ pub(crate) fn read(page: impl AsRef<[u8]>) -> EnginePage {
 
 /// Reads a page of an endpoint that was never read before, or says why it cannot be.
 pub(crate) fn try_read(page: impl AsRef<[u8]>) -> Result<EnginePage, Failure> {
-    decoder(&[]).decode(page.as_ref(), &mut Memory::default())
+    decoder(&[]).decode_engine(page.as_ref(), &mut Memory::default())
+}
+
+/// Reads a page of whatever it is.
+pub(crate) fn read_page(page: impl AsRef<[u8]>) -> Page {
+    decoder(&[]).decode(page.as_ref(), &mut Memory::default()).expect("a page of a known system")
 }
 
 /// Everything that a page says: `quantity value family` for gauges and totals, `quantity n/sum/bounds family` for

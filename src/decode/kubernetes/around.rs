@@ -48,9 +48,7 @@ pub(super) fn taken_by(pod: &Value) -> u32 {
         return 0;
     }
     let ask = |containers: &Value| -> Vec<u32> {
-        list(containers)
-            .map(|c| devices(&c["resources"]["limits"]).max(devices(&c["resources"]["requests"])))
-            .collect()
+        list(containers).map(|c| devices(&c["resources"]["limits"]).max(devices(&c["resources"]["requests"]))).collect()
     };
     // Init containers run one after the other, before the others.
     let (init, all) = (ask(&pod["spec"]["initContainers"]), ask(&pod["spec"]["containers"]));

@@ -12,7 +12,8 @@ pub(super) fn pod(object: &Value, kind: WorkloadKind, revisions: &[Revision]) ->
     let (spec, status) = (&object["spec"], &object["status"]);
     let template = template(object);
     let engine = engine_name(&template);
-    let of = |field: &str| list(&status[field]).find(|c| engine.is_some_and(|e| c["name"] == e)).unwrap_or(&Value::Null);
+    let of =
+        |field: &str| list(&status[field]).find(|c| engine.is_some_and(|e| c["name"] == e)).unwrap_or(&Value::Null);
     let container = of("containerStatuses");
     let conditions = conditions(status);
     let since = |kind: &str| conditions.iter().find(|c| c.kind == kind && c.status == Some(true)).and_then(|c| c.since);
@@ -115,4 +116,3 @@ fn deleting(object: &Value) -> Option<At> {
 pub(super) fn sort(pods: &mut [Pod]) {
     pods.sort_by(|a, b| (a.created, &a.name).cmp(&(b.created, &b.name)));
 }
-

@@ -49,7 +49,8 @@ pub(super) fn is_engine(template: &Template) -> bool {
 pub(super) fn metrics_port(pod: &Value, template: &Template) -> Option<u16> {
     let container = template.engine()?;
     let flag = || container.flag("--port")?.parse().ok();
-    let named = || container.ports.iter().find(|p| p.0 == "metrics").or_else(|| container.ports.iter().find(|p| p.0 == "http"));
+    let named =
+        || container.ports.iter().find(|p| p.0 == "metrics").or_else(|| container.ports.iter().find(|p| p.0 == "http"));
     let annotated = || annotation(pod, "prometheus.io/port")?.parse().ok();
     let usual = || engine(container).unwrap_or(DEFAULT_PORT);
     flag().or_else(|| named().map(|p| p.1)).or_else(annotated).or_else(|| Some(usual()))

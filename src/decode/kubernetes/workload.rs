@@ -4,7 +4,9 @@ use std::sync::Arc;
 
 use serde_json::Value;
 
-use super::json::{NAME, annotation, conditions, controller, count, label, list, name, number, scalar, text, time, uid, word};
+use super::json::{
+    NAME, annotation, conditions, controller, count, label, list, name, number, scalar, text, time, uid, word,
+};
 use super::template::template;
 use crate::domain::{Pod, Revision, Strategy, Workload, WorkloadKind};
 

@@ -109,7 +109,9 @@ pub(super) fn capacity_loss(facts: &Facts<'_>, _: &Split) -> Option<Finding> {
     let (since, end) = facts.incident;
     let of_it = |s: &&crate::diagnosis::stall::Spell<'_>| s.from <= end && since.since(s.to) <= AFTER_S;
     let lost: Vec<_> = facts.spells.iter().filter(|s| s.witness == Witness::Refused).filter(of_it).collect();
-    let first = lost.iter().max_by(|a, b| a.to.since(a.from).total_cmp(&b.to.since(b.from)))?;
+    let Some(first) = lost.iter().max_by(|a, b| a.to.since(a.from).total_cmp(&b.to.since(b.from))) else {
+        return super::rollout::fewer_serve(facts);
+    };
     let still = lost.iter().filter(|s| s.on).count();
     let length = first.to.since(first.from);
     let summary = format!(

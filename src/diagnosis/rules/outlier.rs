@@ -61,6 +61,7 @@ pub(super) fn replica_outlier(facts: &Facts<'_>, _: &Split) -> Option<Finding> {
         replica: Some(name),
         node: placement.and_then(|p| p.node.clone()),
         revision: placement.and_then(|p| p.revision),
+        gpu: None,
     };
     found.confidence = if engines.len() >= 3 { Confidence::High } else { Confidence::Medium };
     let given = times_the_traffic(facts, &engines, worst);

@@ -34,7 +34,7 @@ impl Known {
     pub(super) fn decode(&self, number: usize, page: &[u8], decoder: &Decoder) -> Result<Page, Failure> {
         let entry = self.get(number).ok_or_else(|| Failure::Other("it is not read any more".to_owned()))?;
         let mut memory = entry.memory.lock().unwrap_or_else(PoisonError::into_inner);
-        decoder.page(page, &mut memory)
+        decoder.decode(page, &mut memory)
     }
 
     fn get(&self, number: usize) -> Option<Arc<Entry>> {
@@ -138,11 +138,7 @@ impl Endpoints {
             role: n.role,
             namespace: &n.namespace,
             page: Some((n.port, &n.path)),
-            placement: Some(Placement {
-                pod: Some(n.pod.clone()),
-                node: n.node.clone(),
-                ..Placement::default()
-            }),
+            placement: Some(Placement { pod: Some(n.pod.clone()), node: n.node.clone(), ..Placement::default() }),
         });
         self.follow(at, &[Role::Gateway, Role::Gpus], wanted.collect()).await
     }

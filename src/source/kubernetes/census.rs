@@ -81,13 +81,16 @@ pub(super) async fn count(
             Ok(pods) => {
                 let taken = pods.iter().map(gpus_of).fold(0, u32::saturating_add);
                 census.gpus_taken.get_or_insert_default().insert(clean(node, 260), taken);
-                census.neighbours.extend(pods.iter().filter(|p| is_exporter(p)).filter_map(|p| neighbour(p, Role::Gpus)));
+                census
+                    .neighbours
+                    .extend(pods.iter().filter(|p| is_exporter(p)).filter_map(|p| neighbour(p, Role::Gpus)));
             }
             Err(trouble) => {
                 let denied = matches!(trouble, Trouble::Denied(_));
                 watch.state = if denied { SourceState::Denied } else { SourceState::Failed };
                 watch.heard = None;
-                let remedy = if denied { "; allow 'list' on 'pods' in all namespaces to see which GPUs are free" } else { "" };
+                let remedy =
+                    if denied { "; allow 'list' on 'pods' in all namespaces to see which GPUs are free" } else { "" };
                 watch.error = Some(format!("{trouble}{remedy}"));
                 census.gpus_taken = None;
                 break;
@@ -123,7 +126,11 @@ async fn gateways(client: &Client, target: &WorkloadRef, pace: Pace) -> Vec<Neig
     let mut everywhere = true;
     for label in GATEWAYS {
         let label = escaped(label);
-        let wide = if everywhere { pods(client, &format!("/api/v1/pods?labelSelector={label}&"), pace).await } else { Ok(Vec::new()) };
+        let wide = if everywhere {
+            pods(client, &format!("/api/v1/pods?labelSelector={label}&"), pace).await
+        } else {
+            Ok(Vec::new())
+        };
         let pods = match wide {
             Ok(pods) if everywhere => pods,
             _ => {
@@ -177,7 +184,13 @@ fn neighbour(pod: &Value, role: Role) -> Option<Neighbour> {
         return None;
     }
     let annotation = |key: &str| pod["metadata"]["annotations"][key].as_str();
-    let ports = || pod["spec"]["containers"].as_array().into_iter().flatten().flat_map(|c| c["ports"].as_array().into_iter().flatten());
+    let ports = || {
+        pod["spec"]["containers"]
+            .as_array()
+            .into_iter()
+            .flatten()
+            .flat_map(|c| c["ports"].as_array().into_iter().flatten())
+    };
     let named = |names: &[&str]| {
         let port = names.iter().find_map(|name| ports().find(|p| p["name"] == **name))?;
         u16::try_from(port["containerPort"].as_u64()?).ok()

@@ -77,7 +77,8 @@ impl Hub {
                     objects.clear();
                 }
                 objects.extend(listed);
-                known.watch.error = more.then(|| format!("there are more than {}: only so many are read", resource.most()));
+                known.watch.error =
+                    more.then(|| format!("there are more than {}: only so many are read", resource.most()));
                 self.changed = true;
             }
             What::Applied(key, object) => {

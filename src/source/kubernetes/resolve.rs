@@ -42,7 +42,9 @@ pub enum ResolveError {
         known: String,
     },
     /// Nothing was typed, and there is not exactly one that could be meant.
-    #[error("no TARGET is given, and {found} in namespace '{namespace}' of context '{context}': give one such as deploy/NAME, or another --namespace")]
+    #[error(
+        "no TARGET is given, and {found} in namespace '{namespace}' of context '{context}': give one such as deploy/NAME, or another --namespace"
+    )]
     NotOne {
         /// What there is.
         found: String,
@@ -109,7 +111,9 @@ pub async fn resolve(typed: &str, place: Place<'_>) -> Result<WorkloadRef, Resol
     }
     let mut there = Vec::new();
     for &kind in WorkloadKind::ALL {
-        there.extend(place.list(kind).await.unwrap_or_default().into_iter().map(|(name, _)| format!("{}/{name}", kind.short())));
+        there.extend(
+            place.list(kind).await.unwrap_or_default().into_iter().map(|(name, _)| format!("{}/{name}", kind.short())),
+        );
     }
     let what: Vec<&str> = kinds.iter().map(|k| k.code()).collect();
     Err(ResolveError::Unknown {
@@ -175,7 +179,12 @@ fn parse(typed: &str) -> Result<(Option<WorkloadKind>, &str), ResolveError> {
             let kind = match resource.as_str() {
                 "deploy" | "deployment" | "deployments" => WorkloadKind::Deployment,
                 "sts" | "statefulset" | "statefulsets" => WorkloadKind::StatefulSet,
-                other => return Err(wrong(format!("; '{}' is not a kind that is scaled and rolled back here", clean(other, 40)))),
+                other => {
+                    return Err(wrong(format!(
+                        "; '{}' is not a kind that is scaled and rolled back here",
+                        clean(other, 40)
+                    )));
+                }
             };
             (Some(kind), name)
         }
@@ -212,12 +221,15 @@ mod tests {
 
     #[test]
     fn targets_are_read_as_kubectl_reads_them() {
-        for typed in ["deploy/x", "deployment/x", "deployments/x", "deployments.apps/x", "Deployment/x", "deployments.v1.apps/x"] {
+        for typed in
+            ["deploy/x", "deployment/x", "deployments/x", "deployments.apps/x", "Deployment/x", "deployments.v1.apps/x"]
+        {
             assert_eq!(parse(typed).unwrap(), (Some(WorkloadKind::Deployment), "x"), "{typed}");
         }
         assert_eq!(parse("sts/web-0").unwrap(), (Some(WorkloadKind::StatefulSet), "web-0"));
         assert_eq!(parse("vllm").unwrap(), (None, "vllm"));
-        for typed in ["pod/x", "deploy/", "", "deploy/x/y", "deploy/../secrets", "X", "a b", "\u{1b}[31m", "x?watch=1"] {
+        for typed in ["pod/x", "deploy/", "", "deploy/x/y", "deploy/../secrets", "X", "a b", "\u{1b}[31m", "x?watch=1"]
+        {
             let error = parse(typed).unwrap_err().to_string();
             assert!(error.contains("is no workload") && !error.contains('\u{1b}'), "{error}");
         }

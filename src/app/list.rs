@@ -1,0 +1,120 @@
+//! What stands in a view as items that can be selected and looked for: keys and words, not looks.
+
+use super::{App, Command, View};
+use crate::diagnosis::{Diagnosis, ReplicaRow, number};
+
+/// One thing in a view.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Item {
+    /// Its place in the whole list.
+    pub index: usize,
+    /// By what it is found again when the list changes.
+    pub key: String,
+    /// What is looked through.
+    pub words: String,
+}
+
+/// Replicas in the order of their list: newest revision first, gone ones last, then by name, so that a row stays where
+/// it is while its numbers move.
+pub fn replicas_in_order(d: &Diagnosis) -> Vec<&ReplicaRow> {
+    let mut rows: Vec<&ReplicaRow> = d.replicas.iter().collect();
+    rows.sort_by(|a, b| {
+        (a.gone, std::cmp::Reverse(a.revision), &a.name).cmp(&(b.gone, std::cmp::Reverse(b.revision), &b.name))
+    });
+    rows
+}
+
+impl App {
+    /// The items of the open view, those only that the filter leaves.
+    pub fn items(&self) -> Vec<Item> {
+        let view = self.view();
+        let mut items = self.all_items(view);
+        if let Some(words) = self.looked_for().filter(|_| view.filters()) {
+            items.retain(|item| item.words.to_lowercase().contains(&words));
+        }
+        items
+    }
+
+    /// Whether an item is one that was looked for.
+    pub fn matches(&self, item: &Item) -> bool {
+        self.looked_for().is_some_and(|words| item.words.to_lowercase().contains(&words))
+    }
+
+    /// What is looked for in the open view, in lower case: what is being typed, or was.
+    pub(super) fn looked_for(&self) -> Option<String> {
+        let words = self.prompt.as_deref().unwrap_or(&self.cursor().find);
+        Some(words.to_lowercase()).filter(|w| !w.is_empty())
+    }
+
+    fn all_items(&self, view: View) -> Vec<Item> {
+        let pairs: Vec<(String, String)> = match (view, self.diagnosis()) {
+            (View::Help, _) => {
+                Command::in_groups().map(|c| (c.code().to_owned(), format!("{} {}", c.title(), c.help()))).collect()
+            }
+            (View::Logs, _) => {
+                let Some(logs) = self.logs() else { return Vec::new() };
+                let number = |i: usize| (logs.dropped + i).to_string();
+                logs.lines.iter().enumerate().map(|(i, line)| (number(i), line.clone())).collect()
+            }
+            (View::Main, _) | (_, None) => Vec::new(),
+            (View::Evidence, Some(d)) => evidence(d),
+            (View::Replicas, Some(d)) => replicas_in_order(d).into_iter().map(replica).collect(),
+            (View::Revisions, Some(d)) => d.revisions.iter().map(revision).collect(),
+            (View::Gpus, Some(d)) => d.gpus.iter().map(gpu).collect(),
+            (View::Timeline, Some(d)) => d
+                .changes
+                .iter()
+                .map(|c| (format!("{} {}", c.at.0, c.summary), format!("{} {}", c.kind, c.summary)))
+                .collect(),
+            (View::Sources, Some(d)) => d
+                .sources
+                .iter()
+                .map(|s| (s.name.clone(), format!("{} {} {}", s.name, s.state, s.error.as_deref().unwrap_or_default())))
+                .collect(),
+            (View::Runbook, Some(_)) => self.steps(),
+        };
+        pairs.into_iter().enumerate().map(|(index, (key, words))| Item { index, key, words }).collect()
+    }
+
+    /// The checks of the state in which the runbook stands, and the ways out of it.
+    fn steps(&self) -> Vec<(String, String)> {
+        let (Some(runbook), Some(advice)) = (self.runbook(), self.advice()) else { return Vec::new() };
+        let checks = advice
+            .checks
+            .iter()
+            .map(|(check, outcome)| (check.code().to_owned(), format!("{} {}", check.code(), outcome.code())));
+        let edges = runbook.edges_from(&advice.state).map(|e| (format!("to {}", e.to), format!("{} {}", e.to, e.when)));
+        checks.chain(edges).collect()
+    }
+}
+
+fn evidence(d: &Diagnosis) -> Vec<(String, String)> {
+    let mut items = Vec::new();
+    for finding in &d.findings {
+        let code = finding.code.code();
+        items.push((code.to_owned(), format!("{code} {}", finding.summary)));
+        for e in &finding.evidence {
+            let key = format!("{code} {}", e.claim.chars().filter(|c| !c.is_ascii_digit()).collect::<String>());
+            items.push((key, format!("{} {} {}", e.claim, e.source, number(e.value))));
+        }
+    }
+    items
+}
+
+fn replica(row: &ReplicaRow) -> (String, String) {
+    let revision = row.revision.map_or(String::new(), |r| format!("rev {r}"));
+    (row.name.clone(), format!("{} {} {revision}", row.name, row.node.as_deref().unwrap_or_default()))
+}
+
+fn revision(row: &crate::diagnosis::RevisionRow) -> (String, String) {
+    let changes: Vec<String> = row.changes.iter().map(ToString::to_string).collect();
+    (row.number.to_string(), format!("rev {} {} {} {}", row.number, row.name, row.image, changes.join(" ")))
+}
+
+fn gpu(row: &crate::diagnosis::GpuRow) -> (String, String) {
+    let (node, pod) = (row.id.node.as_deref().unwrap_or_default(), row.pod.as_deref().unwrap_or_default());
+    let index = row.id.index.map_or(String::new(), |i| i.to_string());
+    let uuid = row.id.uuid.as_deref().unwrap_or_default();
+    let product = row.product.as_deref().unwrap_or_default();
+    (format!("{node} {index} {uuid}"), format!("{node} {index} {uuid} {pod} {product} {} {}", row.truth, row.note))
+}

@@ -1,0 +1,278 @@
+//! What a command does: views opened and left, a cursor moved, something looked for.
+
+use super::{App, Command, Effect, Logs, View, replicas_in_order};
+
+/// The most characters of what is looked for.
+const MOST_TYPED: usize = 80;
+
+/// The views that follow each other.
+const ROUND: [View; 8] = [
+    View::Main,
+    View::Evidence,
+    View::Replicas,
+    View::Revisions,
+    View::Gpus,
+    View::Timeline,
+    View::Runbook,
+    View::Sources,
+];
+
+impl App {
+    /// Does what was asked for; what does not work now says why.
+    pub(super) fn command(&mut self, command: Command) -> Vec<Effect> {
+        self.notices.clear();
+        self.changed = true;
+        self.echo = Some(command);
+        if let Err(why) = self.works(command) {
+            if !why.is_empty() {
+                self.notice(why);
+            }
+            return Vec::new();
+        }
+        match command {
+            Command::Quit => return vec![Effect::Quit],
+            Command::Suspend => return vec![Effect::Suspend],
+            Command::Redraw => return vec![Effect::Redraw],
+            Command::SaveFrame => return vec![Effect::SaveFrame],
+            Command::Back => return self.back(),
+            Command::Open => return self.open(),
+            Command::Logs => return self.open_logs(0),
+            Command::Left => return self.open_logs(-1),
+            Command::Right => return self.open_logs(1),
+            Command::Evidence => return self.show(View::Evidence),
+            Command::Replicas => return self.show(View::Replicas),
+            Command::Revisions => return self.show(View::Revisions),
+            Command::Gpus => return self.show(View::Gpus),
+            Command::Timeline => return self.show(View::Timeline),
+            Command::Runbook => return self.show(View::Runbook),
+            Command::Sources => return self.show(View::Sources),
+            Command::Help if self.view() == View::Help => return self.back(),
+            Command::Help => self.views.push(View::Help),
+            Command::NextView => return self.round(1),
+            Command::PreviousView => return self.round(ROUND.len() - 1),
+            Command::Up => self.step(-1),
+            Command::Down => self.step(1),
+            Command::PageUp => self.step(-self.page()),
+            Command::PageDown => self.step(self.page()),
+            Command::Top => self.step(isize::MIN),
+            Command::Bottom => self.step(isize::MAX),
+            Command::Find => return self.find(),
+            Command::FindNext => self.find_from(1),
+            Command::FindPrevious => self.find_from(-1),
+            Command::Accept => {
+                self.cursor_mut().find = self.prompt.take().unwrap_or_default();
+                if !self.view().filters() {
+                    self.find_from(0);
+                }
+            }
+            Command::Erase => {
+                self.prompt.as_mut().and_then(String::pop);
+                self.settle_cursor();
+            }
+            Command::EraseAll => {
+                self.prompt.as_mut().map(String::clear).unwrap_or_default();
+                self.settle_cursor();
+            }
+            Command::Hold => self.held = if self.held.is_some() { None } else { Some(self.now()) },
+            Command::Follow => {
+                if let Some(logs) = &mut self.logs {
+                    logs.following = !logs.following;
+                }
+                self.settle_cursor();
+            }
+            Command::Present => self.presenting = !self.presenting,
+        }
+        Vec::new()
+    }
+
+    /// Whether a command does anything now; if not, why not (nothing where that needs no words).
+    pub fn works(&self, command: Command) -> Result<(), &'static str> {
+        let (view, typing) = (self.view(), self.prompt.is_some());
+        let list = view != View::Main;
+        let ok = |works: bool, why| if works { Ok(()) } else { Err(why) };
+        match command {
+            Command::Accept | Command::Erase | Command::EraseAll => ok(typing, ""),
+            Command::Back => ok(typing || list || !self.cursor().find.is_empty(), ""),
+            Command::Open if view == View::Main => {
+                ok(self.advice().is_some(), "nothing is the matter, so the runbook has nothing to say")
+            }
+            Command::Open if view == View::Replicas => self.works(Command::Logs),
+            Command::Open => Err(""),
+            Command::Logs => ok(!self.pods().is_empty(), "no pod is known: logs come from Kubernetes"),
+            Command::Left | Command::Right => ok(view == View::Logs && self.pods().len() > 1, ""),
+            Command::Follow => ok(view == View::Logs, ""),
+            Command::Find if view == View::Main => {
+                ok(self.diagnosis().is_some_and(|d| !d.replicas.is_empty()), "no replica is known yet")
+            }
+            Command::FindNext | Command::FindPrevious => {
+                ok(list && !view.filters() && !self.cursor().find.is_empty(), "nothing is looked for: begin with /")
+            }
+            Command::Up | Command::Down | Command::PageUp | Command::PageDown | Command::Top | Command::Bottom => {
+                ok(list, "")
+            }
+            Command::Hold => ok(self.diagnosis().is_some(), "there is no picture to hold yet"),
+            _ => Ok(()),
+        }
+    }
+
+    pub(super) fn typed(&mut self, c: char) {
+        let Some(prompt) = &mut self.prompt else { return };
+        if !c.is_control() && prompt.chars().count() < MOST_TYPED {
+            prompt.push(c);
+            self.changed = true;
+            self.settle_cursor();
+        }
+    }
+
+    /// Keeps the cursor on its item, wherever that went; else inside the list.
+    pub(super) fn settle_cursor(&mut self) {
+        if self.view() == View::Main {
+            return;
+        }
+        let items = self.items();
+        let at_end = self.view() == View::Logs && self.logs.as_ref().is_some_and(|l| l.following);
+        let cursor = self.cursor_mut();
+        if at_end {
+            (cursor.index, cursor.key) = (items.len().saturating_sub(1), None);
+            return;
+        }
+        let known = cursor.key.as_ref().and_then(|key| items.iter().position(|item| item.key == *key));
+        cursor.index = known.unwrap_or(cursor.index).min(items.len().saturating_sub(1));
+    }
+
+    fn cursor_mut(&mut self) -> &mut super::Cursor {
+        let view = self.view();
+        &mut self.cursors[view as usize]
+    }
+
+    fn page(&self) -> isize {
+        isize::try_from(self.size.1.saturating_sub(6).max(1)).unwrap_or(1)
+    }
+
+    fn step(&mut self, by: isize) {
+        let items = self.items();
+        let last = items.len().saturating_sub(1);
+        let cursor = self.cursor_mut();
+        let index = cursor.index.min(last).saturating_add_signed(by).min(last);
+        (cursor.index, cursor.key) = (index, items.get(index).map(|item| item.key.clone()));
+        if let Some(logs) = self.logs.as_mut().filter(|_| self.views.last() == Some(&View::Logs)) {
+            logs.following = index == last && by > 0;
+        }
+    }
+
+    /// Goes to the match after this one (`by` 1), before it (-1), or to the first from here on (0).
+    fn find_from(&mut self, by: isize) {
+        let items = self.items();
+        let found: Vec<usize> = (0..items.len()).filter(|i| self.matches(&items[*i])).collect();
+        let here = self.cursor().index;
+        let next = match by {
+            -1 => found.iter().rev().find(|i| **i < here).or(found.last()),
+            0 => found.iter().find(|i| **i >= here).or(found.first()),
+            _ => found.iter().find(|i| **i > here).or(found.first()),
+        };
+        let Some(index) = next.copied() else {
+            if !self.cursor().find.is_empty() {
+                self.notice("not found");
+            }
+            return;
+        };
+        let cursor = self.cursor_mut();
+        (cursor.index, cursor.key) = (index, Some(items[index].key.clone()));
+        if let Some(logs) = self.logs.as_mut().filter(|_| self.views.last() == Some(&View::Logs)) {
+            logs.following = false;
+        }
+    }
+
+    fn find(&mut self) -> Vec<Effect> {
+        let effects = if self.view() == View::Main { self.show(View::Replicas) } else { Vec::new() };
+        self.prompt = Some(String::new());
+        effects
+    }
+
+    fn back(&mut self) -> Vec<Effect> {
+        if self.prompt.take().is_some() {
+            self.settle_cursor();
+            return Vec::new();
+        }
+        if !self.cursor().find.is_empty() {
+            self.cursor_mut().find.clear();
+            self.settle_cursor();
+            return Vec::new();
+        }
+        let left = if self.views.len() > 1 { self.views.pop() } else { None };
+        self.settle_cursor();
+        if left == Some(View::Logs) { self.stop_logs() } else { Vec::new() }
+    }
+
+    /// Opens a view beside the main one; what was open there is left.
+    fn show(&mut self, view: View) -> Vec<Effect> {
+        let logs = self.views.contains(&View::Logs);
+        self.prompt = None;
+        self.views.truncate(1);
+        if view != View::Main {
+            self.views.push(view);
+        }
+        self.settle_cursor();
+        if logs { self.stop_logs() } else { Vec::new() }
+    }
+
+    fn round(&mut self, by: usize) -> Vec<Effect> {
+        let here = self.views.iter().rev().find_map(|v| ROUND.iter().position(|r| r == v)).unwrap_or(0);
+        self.show(ROUND[(here + by) % ROUND.len()])
+    }
+
+    fn open(&mut self) -> Vec<Effect> {
+        if self.view() == View::Main { self.show(View::Runbook) } else { self.open_logs(0) }
+    }
+
+    /// Pods whose logs can be read, in the order of their list.
+    fn pods(&self) -> Vec<String> {
+        let mut pods: Vec<String> = Vec::new();
+        let Some(d) = self.diagnosis().filter(|_| self.target().is_some()) else { return pods };
+        for row in replicas_in_order(d) {
+            let pod = pod_of(&row.name);
+            if !row.gone && !pods.iter().any(|p| p == pod) {
+                pods.push(pod.to_owned());
+            }
+        }
+        pods
+    }
+
+    /// Opens the log of the pod that stands `by` after the selected one.
+    fn open_logs(&mut self, by: isize) -> Vec<Effect> {
+        let pods = self.pods();
+        let suspect = || self.diagnosis()?.suspect.as_ref()?.subject.replica.clone();
+        let selected = match (&self.logs, self.view()) {
+            (Some(logs), View::Logs) => Some(logs.pod.clone()),
+            (_, View::Replicas) => self.items().get(self.cursor().index).map(|item| item.key.clone()),
+            _ => self.cursors[View::Replicas as usize].key.clone().or_else(suspect),
+        };
+        let at = selected.and_then(|s| pods.iter().position(|p| p == pod_of(&s))).unwrap_or(0);
+        let len = isize::try_from(pods.len()).unwrap_or(1).max(1);
+        let at = (isize::try_from(at).unwrap_or(0) + by).rem_euclid(len).unsigned_abs();
+        let Some(pod) = pods.into_iter().nth(at) else { return Vec::new() };
+        if self.view() != View::Logs {
+            self.views.retain(|v| matches!(v, View::Main | View::Replicas));
+            self.views.push(View::Logs);
+        } else if self.logs.as_ref().is_some_and(|l| l.pod == pod) {
+            return Vec::new();
+        }
+        self.cursors[View::Logs as usize] = super::Cursor::default();
+        self.logs = Some(Logs::of(pod.clone()));
+        let container = self
+            .snapshot()
+            .cluster
+            .as_ref()
+            .and_then(|(_, facts)| facts.workload.as_ref()?.template.engine().map(|c| c.name.clone()));
+        vec![Effect::FollowLogs { pod, container }]
+    }
+
+    fn stop_logs(&mut self) -> Vec<Effect> {
+        self.logs.take().map(|_| Effect::StopLogs).into_iter().collect()
+    }
+}
+
+/// The pod of a replica's name: a page with several engines has several replicas of one pod.
+fn pod_of(name: &str) -> &str {
+    name.split_once(" engine ").map_or(name, |(pod, _)| pod)
+}

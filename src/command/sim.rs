@@ -1,0 +1,118 @@
+//! `warroom sim`: a simulated cluster for other programs, until it is told to end.
+
+use std::path::PathBuf;
+
+use crate::sim::idle::Idle;
+use crate::sim::scenario::{Scenario, ScenarioError};
+use crate::sim::serve::{Handle, Options, SimError, serve};
+use crate::sim::serving::{Load, Serving};
+use crate::sim::world::Setup;
+
+/// What was asked for.
+#[derive(Debug, Clone)]
+pub struct Wanted {
+    /// A built-in scenario's name, or a file that holds one.
+    pub scenario: String,
+    /// What decides chance.
+    pub seed: u64,
+    /// Simulated seconds per second.
+    pub speed: f64,
+    /// The port; 0 is any that is free.
+    pub port: u16,
+    /// Where the kubeconfig is written.
+    pub kubeconfig_out: Option<PathBuf>,
+    /// What the API forbids: `VERB RESOURCE` each.
+    pub denied: Vec<String>,
+}
+
+/// Why there is no simulated cluster.
+#[derive(Debug, thiserror::Error)]
+pub enum Unopened {
+    /// The scenario is unknown or wrong.
+    #[error(transparent)]
+    Scenario(#[from] ScenarioError),
+    /// Its file cannot be read.
+    #[error("'{path}' cannot be read: {source}; --scenario takes a built-in scenario's name or a file")]
+    File {
+        /// Which.
+        path: String,
+        /// Why.
+        source: std::io::Error,
+    },
+    /// Something to forbid is no verb and resource.
+    #[error("--deny is '{0}': give a verb and a resource, as in 'list nodes' or 'get pods/proxy'; * stands for all")]
+    Denied(String),
+    /// It does not open.
+    #[error(transparent)]
+    Sim(#[from] SimError),
+}
+
+impl Unopened {
+    /// Whether what was typed is at fault.
+    pub const fn is_usage(&self) -> bool {
+        !matches!(self, Self::Sim(_))
+    }
+}
+
+/// Opens it and says how to reach it.
+pub async fn open(wanted: &Wanted) -> Result<(Handle, String), Unopened> {
+    let scenario = scenario(&wanted.scenario)?;
+    let denied = wanted.denied.iter().map(|rule| denied(rule)).collect::<Result<_, _>>()?;
+    let options = Options { seed: wanted.seed, speed: wanted.speed, port: wanted.port, denied, ..Options::default() };
+    let handle = start(&scenario, options).await?;
+    if let Some(path) = &wanted.kubeconfig_out {
+        handle.write_kubeconfig(path)?;
+    }
+    let said = said(&handle, &scenario, wanted);
+    Ok((handle, said))
+}
+
+/// Opens a scenario's cluster.
+pub async fn start(scenario: &Scenario, options: Options) -> Result<Handle, SimError> {
+    let load_s = scenario.model.weights_gb / scenario.workload.load_gb_per_s + scenario.workload.warm_up.0;
+    let setup = Setup::from(scenario);
+    serve(setup, move |_| Box::new(Idle::new(load_s, Load::default())) as Box<dyn Serving>, options).await
+}
+
+/// A built-in scenario, or a file where the name looks like one.
+pub fn scenario(named: &str) -> Result<Scenario, Unopened> {
+    let is_file = named.contains(['/', '\\']) || named.to_ascii_lowercase().ends_with(".toml");
+    if !is_file {
+        return Ok(Scenario::named(named)?);
+    }
+    let path = crate::text::clean(named, 200);
+    let text = std::fs::read_to_string(named).map_err(|source| Unopened::File { path: path.clone(), source })?;
+    Ok(Scenario::read(&path, &text)?)
+}
+
+fn denied(rule: &str) -> Result<(String, String), Unopened> {
+    let words: Vec<&str> = rule.split_whitespace().collect();
+    match words.as_slice() {
+        [verb, resource] => Ok(((*verb).to_owned(), (*resource).to_owned())),
+        _ => Err(Unopened::Denied(crate::text::clean(rule, 80))),
+    }
+}
+
+fn said(handle: &Handle, scenario: &Scenario, wanted: &Wanted) -> String {
+    let mut said = format!(
+        "{}: {}\n{}  seed {}  {} simulated seconds per second\n",
+        scenario.name, scenario.title, handle.url, wanted.seed, wanted.speed
+    );
+    if let Some(path) = &wanted.kubeconfig_out {
+        let path = crate::text::clean(&path.display().to_string(), 400);
+        said.push_str(&format!(
+            "\n  kubectl --kubeconfig {path} get pods,deploy,rs,hpa,events -o wide\n  \
+             kubectl --kubeconfig {path} rollout history deploy/{name}\n  \
+             warroom check --kubeconfig {path} deploy/{name}\n",
+            name = handle.workload
+        ));
+    } else {
+        said.push_str(&format!(
+            "\n  curl {}/{}/apis/apps/v1/namespaces/{}/deployments/{}\n\n\
+             --kubeconfig-out FILE writes a kubeconfig for kubectl.\n",
+            handle.url, handle.token, handle.namespace, handle.workload
+        ));
+    }
+    said.push_str("\nCtrl-C ends it.\n");
+    said
+}

@@ -1,0 +1,124 @@
+//! What changed, on one clock: rollouts, scalings, the autoscaler's mind, pods, GPUs, and the moment the objective broke.
+
+use super::cluster::{Cluster, in_words};
+use super::facts::Facts;
+use super::format::length;
+use super::outcome::{Change, ChangeKind};
+use super::rows::replica_name;
+use super::slo::Metric;
+use crate::domain::{At, Pod, Verdict};
+
+/// How far back changes are told (s), and how many at most.
+const BACK_S: f64 = 7200.0;
+const MOST: usize = 60;
+
+/// The changes, newest first.
+pub(super) fn changes(facts: &Facts<'_>, verdict: Verdict, since: Option<At>, until: Option<At>) -> Vec<Change> {
+    let mut all: Vec<Change> = facts
+        .replicas
+        .iter()
+        .flat_map(|r| r.track.restarts().iter().map(move |at| (r, *at)))
+        .filter(|(_, at)| *at >= facts.from)
+        .map(|(r, at)| Change {
+            at,
+            kind: ChangeKind::Restart,
+            summary: format!("{} restarted: its counters began again", replica_name(r)),
+        })
+        .collect();
+    if let Some(cluster) = &facts.cluster {
+        rollouts(cluster, &mut all);
+        events(cluster, &mut all);
+        cluster.facts.pods.iter().for_each(|pod| pod_changes(pod, &mut all));
+    }
+    for gpu in &facts.gpus {
+        if let Some(trouble) = &gpu.trouble {
+            let summary = format!("{}: {}", gpu.name(), trouble.claim);
+            all.push(Change { at: trouble.since, kind: ChangeKind::Gpu, summary });
+        }
+    }
+    // Where Kubernetes or a GPU tells of changes, the onset stands between them; alone it would only repeat the headline.
+    if facts.cluster.is_some() || !facts.gpus.is_empty() {
+        onset(facts, verdict, since, until, &mut all);
+    }
+    let oldest = facts.now.plus(-BACK_S);
+    all.retain(|c| c.at >= oldest && c.at <= facts.now);
+    all.sort_by(|a, b| (b.at, a.kind).cmp(&(a.at, b.kind)));
+    all.dedup();
+    all.truncate(MOST);
+    all
+}
+
+fn onset(facts: &Facts<'_>, verdict: Verdict, since: Option<At>, until: Option<At>, all: &mut Vec<Change>) {
+    let broken: Vec<&str> =
+        [Metric::Ttft, Metric::Tpot].into_iter().filter(|m| facts.late(*m)).map(Metric::title).collect();
+    let what = match (verdict, broken.is_empty()) {
+        (Verdict::Stalled, _) => "nothing moves".to_owned(),
+        (_, false) => format!("{} over its target", broken.join(" and ")),
+        (_, true) => "trouble begins".to_owned(),
+    };
+    if let Some(at) = since {
+        all.push(Change { at, kind: ChangeKind::Onset, summary: what });
+    }
+    if let Some(at) = until {
+        all.push(Change { at, kind: ChangeKind::Onset, summary: "over".to_owned() });
+    }
+}
+
+fn rollouts(cluster: &Cluster<'_>, all: &mut Vec<Change>) {
+    for rollout in cluster.rollouts() {
+        let number = rollout.revision.number;
+        let summary = match rollout.before {
+            Some(before) => format!("rev {} -> {number}: {}", before.number, in_words(&rollout.changes)),
+            None => format!("rev {number} created"),
+        };
+        all.push(Change { at: rollout.at, kind: ChangeKind::Rollout, summary });
+    }
+}
+
+fn events(cluster: &Cluster<'_>, all: &mut Vec<Change>) {
+    for event in &cluster.facts.events {
+        match event.reason.as_str() {
+            // "Scaled up replica set vllm-7c9f to 3 from 2": a revision says more than its hash.
+            "ScalingReplicaSet" => {
+                let mut words = event.message.clone();
+                for revision in &cluster.facts.revisions {
+                    let name = &revision.name;
+                    words = words.replace(&format!("replica set {name}"), &format!("rev {}", revision.number));
+                }
+                all.push(Change { at: event.at, kind: ChangeKind::Scale, summary: words });
+            }
+            "SuccessfulRescale" => {
+                let summary = format!("{}: {}", event.about.1, event.message);
+                all.push(Change { at: event.at, kind: ChangeKind::Autoscaler, summary });
+            }
+            "NodeNotReady" | "NodeReady" | "NodeNotSchedulable" | "NodeSchedulable" => {
+                let summary = format!("{}: {}", event.about.1, event.reason);
+                all.push(Change { at: event.at, kind: ChangeKind::Node, summary });
+            }
+            _ => {}
+        }
+    }
+}
+
+fn pod_changes(pod: &Pod, all: &mut Vec<Change>) {
+    let mut push = |at: Option<At>, summary: String| {
+        if let Some(at) = at {
+            all.push(Change { at, kind: ChangeKind::Pod, summary });
+        }
+    };
+    if pod.ready {
+        let load = pod.load_s().map_or(String::new(), |s| format!(", {} after its engine started", length(s)));
+        push(pod.ready_since, format!("{} Ready{load}", pod.name));
+    }
+    if pod.restarts > 0 {
+        let how = pod
+            .last_exit
+            .as_ref()
+            .map_or(String::new(), |(reason, code)| format!(" after {reason} (exit code {code})"));
+        push(pod.started, format!("{} started again{how}", pod.name));
+    }
+    push(pod.deleting, format!("{} is being deleted", pod.name));
+    if pod.unschedulable.is_some() {
+        push(pod.created, format!("{} created, and no node takes it", pod.name));
+    }
+}

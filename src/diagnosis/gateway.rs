@@ -1,0 +1,93 @@
+//! What a gateway saw of the same requests: its own time, its errors, and since when they are too many.
+
+use super::Targets;
+use super::episode::{self, MERGE_S};
+use super::slo::over_budget;
+use super::span::{Level, Replica, Span};
+use crate::domain::{At, Dist, Gauge, Role, Snapshot, Total};
+
+/// The gateway's own time, as a share of the target, from which it is worth a look.
+const NOTICEABLE: f64 = 0.25;
+/// Steps of time in which it is judged: a single page may hold a single request (s).
+const STEP_S: f64 = 15.0;
+/// A trouble that ended longer ago is over (s).
+const OVER_S: f64 = 60.0;
+/// Requests that a comparison needs.
+const ENOUGH: f64 = 5.0;
+
+/// The gateways in front of the engines, over the judged window.
+#[derive(Debug, Clone)]
+pub(super) struct Gateway<'a> {
+    pub(super) tracks: Vec<Replica<'a>>,
+    pub(super) window: Span,
+    /// The stretch in which it was in trouble, and whether that is on.
+    pub(super) trouble: Option<(At, At, bool)>,
+    pub(super) during: Span,
+    pub(super) before: Option<Span>,
+    pub(super) pending: Option<Level>,
+    pub(super) healthy: Option<Level>,
+    pub(super) last: Option<At>,
+}
+
+impl<'a> Gateway<'a> {
+    pub(super) fn of(snapshot: &'a Snapshot, from: At, targets: Targets, incident: Option<At>) -> Option<Self> {
+        let now = snapshot.now;
+        let tracks: Vec<Replica<'a>> = snapshot
+            .of_role(Role::Gateway)
+            .flat_map(|endpoint| endpoint.tracks.iter().map(move |track| Replica { endpoint, track }))
+            .collect();
+        let first = tracks.iter().filter_map(|r| r.track.points().front()).map(|p| p.at).min()?;
+        let window = Span::between(&tracks, from, now).unwrap_or_default();
+        let trouble = trouble(&tracks, first, now, targets).filter(|t| t.1 > from);
+        let (since, until) = trouble.map_or((incident.unwrap_or(from), now), |(s, e, _)| (s, e));
+        let during = Span::between(&tracks, since, until).unwrap_or_default();
+        let before = (since > first).then(|| Span::between(&tracks, first, since)).flatten();
+        let before = before
+            .filter(|s| s.count(Dist::GatewayTotal).max(s.total(Total::GatewayRequests).unwrap_or(0.0)) >= ENOUGH);
+        let gap = 4.0 * snapshot.interval_s.max(10.0);
+        let level = |gauge| Level::of(&tracks, gauge, from, now, gap);
+        let (pending, healthy) = (level(Gauge::GatewayPending), level(Gauge::GatewayHealthy));
+        let last = tracks.iter().filter_map(|r| r.track.at_or_before(now)).map(|p| p.at).max();
+        Some(Self { tracks, window, trouble, during, before, pending, healthy, last })
+    }
+
+    /// The family that stands for a quantity.
+    pub(super) fn source(&self, quantity: &str) -> String {
+        super::slo::series(&self.tracks, quantity).unwrap_or_else(|| quantity.to_owned())
+    }
+}
+
+/// The gateway's own time per request: what it took less what it waited for engines. Both reach to the last byte, so that
+/// decode cancels out. `None` where one of them is not measured.
+pub(super) fn overhead(span: &Span) -> Option<f64> {
+    let own = span.mean(Dist::GatewayTotal)? - span.mean(Dist::GatewayUpstream)?;
+    Some(own.max(0.0))
+}
+
+/// Requests, and those that the gateway answered with a server's error.
+pub(super) fn errors(span: &Span) -> Option<(f64, f64)> {
+    let requests = span.total(Total::GatewayRequests)?;
+    Some((requests, span.total(Total::GatewayErrors).unwrap_or(0.0)))
+}
+
+/// The stretch in which it took long or answered with errors: the one that is on, else the last.
+fn trouble(tracks: &[Replica<'_>], first: At, now: At, targets: Targets) -> Option<(At, At, bool)> {
+    let mut stretches: Vec<(At, At)> = Vec::new();
+    let mut start = first;
+    while start < now {
+        let end = start.plus(STEP_S).min(now);
+        let span = Span::between(tracks, start, end);
+        let slow = |s: &Span| overhead(s).is_some_and(|o| o > NOTICEABLE * targets.ttft.seconds);
+        let failing = |s: &Span| errors(s).is_some_and(|(all, bad)| over_budget(bad, all, targets.ttft.budget()));
+        if span.is_some_and(|s| slow(&s) || failing(&s)) {
+            match stretches.last_mut() {
+                Some((_, last)) if start.since(*last) < MERGE_S.max(2.0 * STEP_S) => *last = end,
+                _ => stretches.push((start, end)),
+            }
+        }
+        start = end;
+    }
+    let (from, to) = stretches.pop()?;
+    let on = now.since(to) < OVER_S.min(episode::MERGE_S);
+    Some((from, to, on))
+}

@@ -1,0 +1,361 @@
+//! Whether a rollout did it. A deploy that merely came before is innocent until one of two things holds: its replicas are
+//! worse than those of the revision before, side by side; or the break lies at the rollout, and what was changed is a
+//! knob of what is broken. A rollout after the onset, or an old revision that is as bad, acquits it.
+
+use super::prefill::long_prompts;
+use super::{Split, finding};
+use crate::diagnosis::cluster::{Rollout, in_words};
+use crate::diagnosis::contrast::Contrast;
+use crate::diagnosis::facts::Facts;
+use crate::diagnosis::format::{length, number, percent, seconds};
+use crate::diagnosis::{Evidence, Finding, Metric, Op, Subject};
+use crate::domain::{At, Cause, Code, Confidence, Dist, Mechanism, Phase, TemplateChange, Total};
+
+/// How long after the last replica of a rollout serves a break still lies at it (s): a cache fills, a queue builds up.
+const FOLLOWS_S: f64 = 600.0;
+/// How exactly an onset is known (s): a slice, and a scrape.
+const SLACK_S: f64 = 30.0;
+
+/// How far a change can touch what is broken.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Touches {
+    /// Nothing that an engine computes.
+    Nothing,
+    /// Another image, another model, other hardware: anything may have changed.
+    Anything,
+    /// A setting of this very mechanism.
+    Knob,
+}
+
+/// Flags that decide how much a batch, a cache or a step holds, by what they are of. Both engines' names.
+const OF_CACHE: &[&str] = &[
+    "max-num-seqs",
+    "gpu-memory-utilization",
+    "max-model-len",
+    "kv-cache-dtype",
+    "kv-cache-memory-bytes",
+    "block-size",
+    "swap-space",
+    "cpu-offload-gb",
+    "num-gpu-blocks-override",
+    "enable-prefix-caching",
+    "no-enable-prefix-caching",
+    "max-num-batched-tokens",
+    "mem-fraction-static",
+    "max-running-requests",
+    "max-total-tokens",
+    "context-length",
+    "schedule-conservativeness",
+    "disable-radix-cache",
+];
+const OF_QUEUE: &[&str] = &[
+    "scheduling-policy",
+    "schedule-policy",
+    "enable-chunked-prefill",
+    "no-enable-chunked-prefill",
+    "chunked-prefill-size",
+];
+const OF_PREFILL: &[&str] = &[
+    "max-num-batched-tokens",
+    "enable-chunked-prefill",
+    "no-enable-chunked-prefill",
+    "long-prefill-token-threshold",
+    "max-num-partial-prefills",
+    "max-long-partial-prefills",
+    "enable-prefix-caching",
+    "no-enable-prefix-caching",
+    "chunked-prefill-size",
+    "disable-radix-cache",
+    "max-num-seqs",
+    "scheduling-policy",
+    "schedule-policy",
+];
+const OF_DECODE: &[&str] = &[
+    "max-num-seqs",
+    "speculative-config",
+    "speculative-model",
+    "num-speculative-tokens",
+    "speculative-algorithm",
+    "cuda-graph-max-bs",
+    "disable-cuda-graph",
+    "kv-cache-dtype",
+    "max-running-requests",
+    "max-num-batched-tokens",
+    "enable-chunked-prefill",
+    "no-enable-chunked-prefill",
+];
+const OF_FRONT: &[&str] = &["api-server-count", "tokenizer-mode", "tokenizer-pool-size", "tokenizer-worker-num"];
+/// What makes every step slower or faster.
+const OF_COMPUTE: &[&str] = &[
+    "enforce-eager",
+    "quantization",
+    "dtype",
+    "tensor-parallel-size",
+    "tp-size",
+    "pipeline-parallel-size",
+    "data-parallel-size",
+    "attention-backend",
+    "model",
+    "model-path",
+    "compilation-config",
+    "load-format",
+];
+
+fn touches(change: &TemplateChange, mechanism: Mechanism) -> Touches {
+    let what = change.what.as_str();
+    if matches!(what, "image" | "gpus" | "argument") || what.starts_with("node selector ") {
+        return Touches::Anything;
+    }
+    if let Some(name) = what.strip_prefix("env ") {
+        let logs = name.contains("LOG") || name.contains("TRACE");
+        let engine =
+            ["VLLM_", "SGLANG_", "SGL_", "CUDA_", "NCCL_", "OMP_", "TORCH"].iter().any(|p| name.starts_with(p));
+        return if engine && !logs { Touches::Anything } else { Touches::Nothing };
+    }
+    let Some(flag) = what.strip_prefix("--") else { return Touches::Nothing };
+    let flag = flag.replace('_', "-");
+    let has = |list: &[&str]| list.contains(&flag.as_str());
+    let own = match mechanism {
+        Mechanism::KvCachePressure => has(OF_CACHE),
+        Mechanism::QueueSaturation | Mechanism::AdmissionRejected | Mechanism::RequestsAbandoned => {
+            has(OF_CACHE) || has(OF_QUEUE)
+        }
+        Mechanism::PrefillWork | Mechanism::PrefillSlowdown | Mechanism::PrefillHeadOfLine => has(OF_PREFILL),
+        Mechanism::DecodeSlowdown | Mechanism::BatchContention => has(OF_DECODE),
+        Mechanism::FrontendStarved => has(OF_FRONT),
+        Mechanism::EngineLoopBlocked => has(OF_PREFILL) || has(OF_DECODE),
+        Mechanism::CrashLoop => has(OF_CACHE),
+        _ => false,
+    };
+    if own || has(OF_COMPUTE) { Touches::Knob } else { Touches::Nothing }
+}
+
+/// The most that any of the changes touches one of the mechanisms, and the change that does.
+fn most_touching(changes: &[TemplateChange], mechanisms: &[Mechanism]) -> (Touches, Option<String>) {
+    let all = changes.iter().flat_map(|c| mechanisms.iter().map(move |m| (touches(c, *m), c)));
+    all.max_by_key(|(t, _)| *t).map_or((Touches::Nothing, None), |(t, c)| (t, Some(c.to_string())))
+}
+
+/// The last rollout before the end of the incident, with when its first and its last replica began to serve.
+fn last_rollout<'a>(facts: &Facts<'a>) -> Option<(Rollout<'a>, At, At)> {
+    let cluster = facts.cluster.as_ref()?;
+    let rollout = cluster.rollouts().into_iter().rev().find(|r| r.at <= facts.incident.1 && r.before.is_some())?;
+    let number = rollout.revision.number;
+    let firsts = facts.engines().filter(|r| facts.revision(r) == Some(number)).filter_map(|r| {
+        let ready = cluster.pod(r.endpoint).and_then(|p| p.ready_since);
+        let page = r.track.points().front().map(|p| p.at);
+        ready.into_iter().chain(page).max()
+    });
+    let serving: Vec<At> = firsts.chain(rollout.serving).collect();
+    let first = serving.iter().copied().min().unwrap_or(rollout.at).max(rollout.at);
+    let last = serving.iter().copied().max().unwrap_or(first).max(first);
+    Some((rollout, first, last))
+}
+
+/// A new revision is worse than the one before.
+pub(super) fn regression(facts: &Facts<'_>, split: &Split) -> Option<Finding> {
+    if !super::rollout::troubled(facts) && facts.window.total(Total::Rejected).unwrap_or(0.0) < 1.0 {
+        return crashes(facts);
+    }
+    let contrast = facts.contrast.as_ref();
+    if contrast.is_some_and(|c| c.alike) {
+        return None;
+    }
+    let rollout = last_rollout(facts);
+    let mechanisms = broken(facts, split);
+    let (touched, by) =
+        rollout.as_ref().map_or((Touches::Nothing, None), |(r, ..)| most_touching(&r.changes, &mechanisms));
+    let onset = facts.incident.0;
+    let at_rollout =
+        rollout.as_ref().is_some_and(|(_, first, last)| onset >= first.plus(-SLACK_S) && onset <= last.plus(FOLLOWS_S));
+    let worse = contrast.is_some_and(|c| c.worse);
+    let other = other_change(facts);
+    let confidence = match (worse, at_rollout, touched) {
+        (true, _, Touches::Knob) => Confidence::High,
+        (true, ..) => Confidence::Medium,
+        (false, true, Touches::Knob) if other.is_none() => Confidence::High,
+        (false, true, Touches::Knob) => Confidence::Medium,
+        (false, true, Touches::Anything) if other.is_none() => Confidence::Medium,
+        // Something else changed at the same time, and the diff names nothing: coincidence is no evidence.
+        _ => return crashes(facts),
+    };
+    let number = rollout.as_ref().map_or_else(|| contrast.map_or(0, |c| c.new.revision), |(r, ..)| r.revision.number);
+    let what = rollout.as_ref().map_or(String::new(), |(r, ..)| format!(" ({})", in_words(&r.changes)));
+    let when = rollout.as_ref().map_or(String::new(), |(r, ..)| {
+        let lead = onset.since(r.at);
+        if lead >= 0.0 { format!(" started {} before", length(lead)) } else { String::new() }
+    });
+    let side = contrast.filter(|c| c.worse).map_or(String::new(), |c| {
+        format!(
+            "; its first token takes {} on average, rev {}'s {}",
+            seconds(c.new.ttft),
+            c.old.revision,
+            seconds(c.old.ttft)
+        )
+    });
+    let summary = format!("rev {number}{what}{when}{side}");
+    let mut found = finding(facts, Code::Cause(Cause::DeployRegression), Phase::Rollout, summary);
+    found.subject = Subject { revision: Some(number), ..Subject::default() };
+    let stale = facts.cluster.as_ref().is_some_and(|c| c.stale);
+    found.confidence = if stale && !worse { confidence.min(Confidence::Medium) } else { confidence };
+    if let Some(contrast) = contrast {
+        found.evidence.push(side_by_side(facts, contrast));
+    }
+    if let Some((rollout, first, last)) = &rollout {
+        found.evidence.push(timing(facts, rollout, *first, *last, at_rollout));
+        let claim = by.filter(|_| touched > Touches::Nothing).map_or_else(
+            || format!("nothing in its diff touches the mechanism: {}", in_words(&rollout.changes)),
+            |by| match touched {
+                Touches::Knob => format!("its diff touches a knob of the mechanism: {by}"),
+                _ => format!("its diff may touch anything: {by}"),
+            },
+        );
+        let mut knob = kubernetes(facts, claim, rollout.changes.len() as f64, Op::Over, Some(0.0), "changes");
+        knob.supports = touched > Touches::Nothing;
+        found.evidence.push(knob);
+    }
+    if let Some(mut other) = other {
+        other.supports = false;
+        found.evidence.push(other);
+    }
+    if !worse {
+        found.surer = Some("a replica of the old revision beside it, under the same traffic".to_owned());
+    }
+    Some(found)
+}
+
+/// Why the last rollout is not to blame, in a few words; `None` where it is not known, or where it may be.
+pub(in crate::diagnosis) fn acquitted(facts: &Facts<'_>) -> Option<String> {
+    let (rollout, first, _) = last_rollout(facts)?;
+    let number = rollout.revision.number;
+    if let Some(contrast) = facts.contrast.as_ref().filter(|c| c.alike && c.new.revision == number) {
+        return Some(format!("rev {number} is not why: rev {}'s replicas are as slow", contrast.old.revision));
+    }
+    let onset = facts.episode?.since;
+    if first.since(onset) > SLACK_S {
+        return Some(format!("rev {number} is not why: it served {} after the onset", length(first.since(onset))));
+    }
+    None
+}
+
+/// The mechanisms that the numbers show, as far as a knob's list needs to know.
+fn broken(facts: &Facts<'_>, split: &Split) -> Vec<Mechanism> {
+    let mut all = Vec::new();
+    let whole = split.whole();
+    if split.queue / whole >= 0.25 {
+        all.push(Mechanism::QueueSaturation);
+    }
+    if facts.kv.is_some_and(|k| k.peak >= 0.9) || facts.during.total(Total::Preemptions).unwrap_or(0.0) >= 1.0 {
+        all.push(Mechanism::KvCachePressure);
+    }
+    if split.prefill / whole >= 0.25 {
+        all.push(Mechanism::PrefillSlowdown);
+    }
+    if facts.late(Metric::Tpot) {
+        all.push(Mechanism::DecodeSlowdown);
+    }
+    if split.rest / whole >= 0.25 {
+        all.push(Mechanism::FrontendStarved);
+        if long_prompts(facts).is_some() {
+            all.push(Mechanism::EngineLoopBlocked);
+        }
+    }
+    if facts.window.total(Total::Rejected).unwrap_or(0.0) >= 1.0 {
+        all.push(Mechanism::AdmissionRejected);
+    }
+    all
+}
+
+/// Something else that changed at the onset and explains as much by itself: more requests, or longer prompts.
+fn other_change(facts: &Facts<'_>) -> Option<Evidence> {
+    const CHANGED: f64 = 1.5;
+    let baseline = facts.baseline.as_ref()?;
+    let stretch = baseline.stretch?;
+    let ((now, now_s), (before, before_s)) =
+        (facts.arrivals(facts.incident, Some(stretch))?, facts.arrivals(stretch, None)?);
+    if now_s > 0.0 && before_s > 0.0 && before > 0.0 {
+        let times = (now / now_s) / (before / before_s);
+        if times >= CHANGED {
+            let claim = format!("{} times as many requests arrive as before", number(times));
+            return Some(facts.evidence("finished", claim, times, Op::Under, Some(CHANGED), "ratio"));
+        }
+    }
+    let per_prompt = |s: &crate::diagnosis::span::Span| {
+        Some(s.total(Total::PromptTokens)? / Some(s.count(Dist::Ttft)).filter(|n| *n > 0.0)?)
+    };
+    let times = per_prompt(&facts.during)? / per_prompt(&baseline.span).filter(|b| *b > 0.0)?;
+    (times >= CHANGED).then(|| {
+        let claim = format!("prompts are {} times as long as before", number(times));
+        facts.evidence("prompt_tokens", claim, times, Op::Under, Some(CHANGED), "ratio")
+    })
+}
+
+fn kubernetes(
+    facts: &Facts<'_>,
+    claim: String,
+    value: f64,
+    op: Op,
+    threshold: Option<f64>,
+    unit: &'static str,
+) -> Evidence {
+    let mut evidence = facts.evidence("", claim, value, op, threshold, unit);
+    "revisions".clone_into(&mut evidence.source);
+    evidence.at = facts.cluster.as_ref().map_or(facts.now, |c| c.at);
+    evidence.reproduce = None;
+    evidence
+}
+
+fn side_by_side(facts: &Facts<'_>, contrast: &Contrast) -> Evidence {
+    let side = |s: &crate::diagnosis::contrast::Side| {
+        let itl = s.itl.map_or(String::new(), |i| format!(", {} per token", seconds(i)));
+        format!(
+            "{} to the first token{itl}, {} late (rev {}, {} replicas)",
+            seconds(s.ttft),
+            percent(s.late),
+            s.revision,
+            s.replicas
+        )
+    };
+    let claim = format!("side by side: {} against {}", side(&contrast.new), side(&contrast.old));
+    let mut evidence =
+        facts.evidence("ttft", claim, contrast.new.ttft, Op::Over, Some(1.5 * contrast.old.ttft), "s/request");
+    evidence.supports = contrast.worse;
+    evidence
+}
+
+fn timing(facts: &Facts<'_>, rollout: &Rollout<'_>, first: At, last: At, at_rollout: bool) -> Evidence {
+    let onset = facts.incident.0;
+    let since = onset.since(first);
+    let claim = if since >= 0.0 {
+        format!(
+            "the onset lies {} after its first replica served, {} after it was rolled out",
+            length(since),
+            length(onset.since(rollout.at))
+        )
+    } else {
+        format!("its first replica served {} after the onset", length(-since))
+    };
+    let mut evidence = kubernetes(facts, claim, since, Op::Under, Some(last.since(first) + FOLLOWS_S), "s");
+    evidence.supports = at_rollout;
+    evidence
+}
+
+/// A new revision whose pods crash while those of the old one run.
+fn crashes(facts: &Facts<'_>) -> Option<Finding> {
+    let cluster = facts.cluster.as_ref()?;
+    let newest = cluster.facts.revisions.iter().map(|r| r.number).max()?;
+    let dying = |p: &&crate::domain::Pod| p.waiting.as_deref() == Some("CrashLoopBackOff");
+    let all: Vec<_> = cluster.facts.pods.iter().filter(dying).collect();
+    let old_runs = cluster.facts.pods.iter().any(|p| p.revision.is_some_and(|r| r < newest) && p.ready);
+    if all.is_empty() || all.iter().any(|p| p.revision != Some(newest)) || !old_runs {
+        return None;
+    }
+    let what =
+        cluster.rollouts().into_iter().next_back().map_or(String::new(), |r| format!(" ({})", in_words(&r.changes)));
+    let summary = format!("only rev {newest}{what} crashes, and the old revision runs");
+    let mut found = finding(facts, Code::Cause(Cause::DeployRegression), Phase::Rollout, summary.clone());
+    found.subject = Subject { revision: Some(newest), ..Subject::default() };
+    found.confidence = if cluster.stale { Confidence::Low } else { Confidence::High };
+    found.evidence.push(kubernetes(facts, summary, all.len() as f64, Op::Over, Some(0.0), "pods"));
+    Some(found)
+}

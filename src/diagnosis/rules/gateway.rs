@@ -1,0 +1,221 @@
+//! What happens before the engine: the gateway's own time, its errors, and how it spreads requests.
+
+use super::{Split, finding};
+use crate::diagnosis::facts::Facts;
+use crate::diagnosis::format::{number, percent, seconds};
+use crate::diagnosis::gateway::{Gateway, errors, overhead};
+use crate::diagnosis::slo::over_budget;
+use crate::diagnosis::span::Span;
+use crate::diagnosis::{Evidence, Finding, Metric, Op, Subject};
+use crate::domain::{Cause, Code, Confidence, Dist, Mechanism, Phase, Severity, Total};
+
+/// The gateway's own time, as a share of the target, from which it matters.
+const NOTICEABLE: f64 = 0.25;
+/// How many times what it was before it must be.
+const MORE: f64 = 1.5;
+/// Requests that a mean needs.
+const ENOUGH: f64 = 10.0;
+
+fn from_gateway(facts: &Facts<'_>, gateway: &Gateway<'_>, quantity: &str, mut evidence: Evidence) -> Evidence {
+    evidence.source = gateway.source(quantity);
+    evidence.at = gateway.last.unwrap_or(facts.now);
+    evidence.reproduce = gateway
+        .tracks
+        .first()
+        .filter(|r| !r.endpoint.reproduce.is_empty())
+        .map(|r| format!("{} | grep -F '{}'", r.endpoint.reproduce, evidence.source));
+    evidence
+}
+
+/// The gateway itself takes time.
+pub(super) fn slow(facts: &Facts<'_>, _: &Split) -> Option<Finding> {
+    let gateway = facts.gateway.as_ref()?;
+    gateway.trouble?;
+    let own = overhead(&gateway.during)?;
+    let count = gateway.during.count(Dist::GatewayTotal);
+    let before = gateway.before.as_ref().and_then(overhead);
+    let target = facts.targets.ttft.seconds;
+    if count < ENOUGH || own < NOTICEABLE * target || before.is_some_and(|b| own < MORE * b) {
+        return None;
+    }
+    let was = before.map_or(String::new(), |b| format!(", {} before", seconds(b)));
+    let engine = facts
+        .during
+        .mean(Dist::Ttft)
+        .map_or(String::new(), |t| format!("; the engines' first token takes {}", seconds(t)));
+    let summary = format!("the gateway itself adds {} to a request{was}{engine}", seconds(own));
+    let mut found = finding(facts, Code::Mechanism(Mechanism::GatewayOverhead), Phase::Gateway, summary);
+    // Its mean alone is over the target: more than one in a hundred is late whatever the engines do.
+    found.severity = if own >= target { Severity::Critical } else { Severity::Warning };
+    found.confidence = if before.is_some() { Confidence::High } else { Confidence::Medium };
+    found.explains_s = (own - before.unwrap_or(0.0)) * count;
+    let claim = format!("downstream less upstream time: {} per request", seconds(own));
+    found.evidence.push(from_gateway(
+        facts,
+        gateway,
+        "gateway_total",
+        facts.evidence(
+            "",
+            claim,
+            own,
+            Op::Over,
+            Some((NOTICEABLE * target).max(before.unwrap_or(0.0) * MORE)),
+            "s/request",
+        ),
+    ));
+    found.evidence.push(engines_well(facts));
+    if let Some(retries) = gateway.during.total(Total::GatewayRetries).filter(|r| *r > 0.1 * count) {
+        let claim = format!("{} attempts were repeated: time of earlier attempts is in it", number(retries));
+        found.evidence.push(from_gateway(
+            facts,
+            gateway,
+            "gateway_retries",
+            facts.evidence("", claim, retries, Op::Over, Some(0.1 * count), "attempts"),
+        ));
+    }
+    found.surer = Some("the gateway's CPU and its connections, and the same request past it".to_owned());
+    Some(found)
+}
+
+/// Whether the engines themselves are within their objective.
+fn engines_well(facts: &Facts<'_>) -> Evidence {
+    let mean = facts.during.mean(Dist::Ttft).unwrap_or(0.0);
+    let claim = format!("the engines' own first token takes {}", seconds(mean));
+    let mut evidence = facts.evidence("ttft", claim, mean, Op::Under, Some(facts.targets.ttft.seconds), "s/request");
+    evidence.supports = !facts.late(Metric::Ttft);
+    evidence
+}
+
+/// Errors of the gateway's own: what timed out at an engine and what an engine answered is not among them.
+fn own_errors(facts: &Facts<'_>, gateway: &Gateway<'_>) -> Option<(f64, f64, f64)> {
+    let (requests, bad) = errors(&gateway.during)?;
+    let from_engines = facts.during.total(Total::HttpFailed).unwrap_or(0.0);
+    let timeouts = gateway.during.total(Total::GatewayTimeouts).unwrap_or(0.0);
+    let explained = from_engines + if facts.late(Metric::Ttft) || facts.late(Metric::Tpot) { timeouts } else { 0.0 };
+    Some((requests, bad, (bad - explained).max(0.0)))
+}
+
+/// The gateway answers with errors.
+pub(super) fn failing(facts: &Facts<'_>, _: &Split) -> Option<Finding> {
+    let gateway = facts.gateway.as_ref()?;
+    gateway.trouble?;
+    let (requests, bad, own) = own_errors(facts, gateway)?;
+    let budget = facts.targets.ttft.budget();
+    if !over_budget(bad, requests, budget) || bad / requests < 2.0 * budget {
+        return None;
+    }
+    let summary = format!(
+        "{} of {} requests ({}) got an error at the gateway",
+        number(bad),
+        number(requests),
+        percent(bad / requests)
+    );
+    let mut found = finding(facts, Code::Mechanism(Mechanism::GatewayErrors), Phase::Gateway, summary);
+    found.severity = Severity::Critical;
+    found.confidence = if own >= 0.5 * bad { Confidence::High } else { Confidence::Low };
+    // Who got nothing weighs as much as who waited longest, as with requests that an engine turns away.
+    found.explains_s = own * 2.0 * facts.targets.ttft.seconds.max(facts.during.mean(Dist::Ttft).unwrap_or(0.0));
+    found.evidence.push(from_gateway(
+        facts,
+        gateway,
+        "gateway_errors",
+        facts.evidence(
+            "",
+            format!("{} answered with 5xx", number(bad)),
+            bad / requests,
+            Op::Over,
+            Some(budget),
+            "ratio",
+        ),
+    ));
+    if let Some(failed) = facts.during.total(Total::HttpFailed) {
+        let claim = format!("{} of them came from the engines", number(failed.min(bad)));
+        let mut theirs = facts.evidence("http_failed", claim, failed, Op::Under, Some(0.5 * bad), "requests");
+        theirs.supports = failed < 0.5 * bad;
+        found.evidence.push(theirs);
+    }
+    if let Some(timeouts) = gateway.during.total(Total::GatewayTimeouts).filter(|t| *t >= 1.0) {
+        let claim = format!("{} attempts on engines timed out", number(timeouts));
+        let mut slow = from_gateway(
+            facts,
+            gateway,
+            "gateway_timeouts",
+            facts.evidence("", claim, timeouts, Op::Under, Some(0.5 * bad), "requests"),
+        );
+        slow.supports = timeouts < 0.5 * bad;
+        found.evidence.push(slow);
+    }
+    Some(found)
+}
+
+/// The gateway is at fault: its engines are well, and it is not.
+pub(super) fn fault(facts: &Facts<'_>, split: &Split) -> Option<Finding> {
+    let gateway = facts.gateway.as_ref()?;
+    let overhead = slow(facts, split);
+    let errors = failing(facts, split);
+    let found = overhead.as_ref().or(errors.as_ref())?;
+    let own = own_errors(facts, gateway).is_some_and(|(_, bad, own)| bad > 0.0 && own >= 0.5 * bad);
+    if overhead.is_none() && !own {
+        return None;
+    }
+    let mut cause = finding(
+        facts,
+        Code::Cause(Cause::GatewayFault),
+        Phase::Gateway,
+        "the engines answer, and the gateway in front of them is late or fails".to_owned(),
+    );
+    let well = !facts.late(Metric::Ttft) && !facts.late(Metric::Tpot);
+    cause.confidence = if well { Confidence::High } else { Confidence::Medium };
+    cause.severity = found.severity;
+    cause.evidence.push(engines_well(facts));
+    let answering = facts.serving.1;
+    if let Some(healthy) = gateway.healthy {
+        let answering_n = answering as f64;
+        let claim = format!("the gateway has {} engines to send to, and {answering} answer", number(healthy.last));
+        let fewer = facts.evidence("", claim, healthy.last, Op::Under, Some(answering_n), "engines");
+        let mut fewer = from_gateway(facts, gateway, "gateway_healthy", fewer);
+        fewer.supports = healthy.last < answering_n;
+        cause.evidence.push(fewer);
+    }
+    cause.surer = Some("the gateway's log, and what was changed on it".to_owned());
+    Some(cause)
+}
+
+/// The gateway favours some replicas: one is given many times what the others are, and it is the late one.
+pub(super) fn imbalance(facts: &Facts<'_>, split: &Split) -> Option<Finding> {
+    const TIMES: f64 = 3.0;
+    const OWN: f64 = 0.6;
+    facts.gateway.as_ref()?;
+    if !facts.late(Metric::Ttft) {
+        return None;
+    }
+    let (from, to) = facts.incident;
+    let mut of_each: Vec<_> = facts
+        .engines()
+        .filter(|r| !r.endpoint.gone && !r.born_after(from))
+        .filter_map(|r| {
+            let (_, histogram) = Span::of_dist(std::slice::from_ref(&r), Dist::Ttft, from, to)?;
+            Some((r, histogram.count, histogram.above(facts.targets.ttft.seconds)?.at_least))
+        })
+        .collect();
+    of_each.sort_by(|a, b| b.1.total_cmp(&a.1));
+    let (most, given, bad) = *of_each.first().filter(|_| of_each.len() >= 3)?;
+    let mut others: Vec<f64> = of_each.iter().skip(1).map(|o| o.1).collect();
+    let middle = crate::diagnosis::span::median(&mut others)?.max(1.0);
+    let all: f64 = of_each.iter().map(|o| o.2).sum();
+    if given < TIMES * middle || all <= 0.0 || bad < OWN * all || given < 30.0 {
+        return None;
+    }
+    let name = crate::diagnosis::rows::replica_name(&most);
+    let summary = format!(
+        "{name} was given {} times the requests of the others, and has {} of the late ones",
+        number(given / middle),
+        percent(bad / all)
+    );
+    let mut found = finding(facts, Code::Mechanism(Mechanism::GatewayImbalance), Phase::Gateway, summary);
+    found.subject = Subject { replica: Some(name), ..Subject::default() };
+    found.explains_s = bad / all * split.whole();
+    let claim = format!("{} first tokens against a median of {}", number(given), number(middle));
+    found.evidence.push(facts.evidence("ttft", claim, given / middle, Op::Over, Some(TIMES), "ratio"));
+    Some(found)
+}

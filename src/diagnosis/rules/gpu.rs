@@ -1,0 +1,201 @@
+//! The hardware below: a clock that is held down, a memory that is faulty, a GPU that is lost. A GPU in trouble is to
+//! blame only where the late events sit on the replicas that it serves, and where it was in trouble first.
+
+use super::{Split, finding};
+use crate::diagnosis::cluster::{node_of, pod_name};
+use crate::diagnosis::facts::Facts;
+use crate::diagnosis::format::{number, percent};
+use crate::diagnosis::gpus::{Gpu, Trouble};
+use crate::diagnosis::span::{Replica, Span};
+use crate::diagnosis::{Evidence, Finding, Metric, Op, Subject, Truth};
+use crate::domain::{Cause, Code, Confidence, Phase, Severity};
+
+/// The share of the late events that must sit on the replicas of the GPU.
+const OWN: f64 = 0.5;
+/// Times the mean of the others: what its replicas must be at least.
+const WORSE: f64 = 1.5;
+/// Trouble that begins later than this after the onset is none of its cause (s): an exporter reads every 30 s.
+const AFTER_S: f64 = 60.0;
+
+/// A GPU in trouble, and what the requests on it saw.
+struct Blame<'f, 'a> {
+    gpu: &'f Gpu<'a>,
+    trouble: &'f Trouble,
+    replica: Option<Replica<'a>>,
+    /// The share of the late events on its replicas; `None` where it is not known which those are, or nothing is late.
+    share: Option<f64>,
+    /// Their mean against that of the others.
+    ratio: Option<f64>,
+    before_onset: bool,
+}
+
+impl Blame<'_, '_> {
+    /// Whether what is late is late because of it.
+    fn explains(&self) -> bool {
+        self.before_onset && self.share.is_some_and(|s| s >= OWN) && self.ratio.is_none_or(|r| r >= WORSE)
+    }
+}
+
+/// The GPU that explains most.
+fn blamed<'f, 'a>(facts: &'f Facts<'a>) -> Option<Blame<'f, 'a>> {
+    let metric = [Metric::Ttft, Metric::Tpot].into_iter().find(|m| facts.late(*m));
+    let engines: Vec<Replica<'a>> = facts.engines().collect();
+    let placed = engines.iter().any(|r| node_of(r.endpoint, facts.cluster.as_ref()).is_some());
+    let mut all: Vec<Blame<'f, 'a>> = Vec::new();
+    for gpu in &facts.gpus {
+        let Some(trouble) = &gpu.trouble else { continue };
+        let serves = |r: &Replica<'_>| match &gpu.row.pod {
+            Some(pod) if engines.iter().any(|e| pod_name(e.endpoint) == pod) => pod_name(r.endpoint) == pod,
+            _ => {
+                gpu.track.id.node.is_some()
+                    && node_of(r.endpoint, facts.cluster.as_ref()) == gpu.track.id.node.as_deref()
+            }
+        };
+        let (own, others): (Vec<Replica<'a>>, Vec<Replica<'a>>) = engines.iter().copied().partition(serves);
+        // A GPU of somebody else is none of this workload's business.
+        if own.is_empty() && (placed || gpu.row.pod.is_some()) {
+            continue;
+        }
+        let (share, ratio) = metric.map_or((None, None), |m| compared(facts, m, &own, &others));
+        let before_onset = trouble.since <= facts.incident.0.plus(AFTER_S);
+        all.push(Blame { gpu, trouble, replica: own.first().copied(), share, ratio, before_onset });
+    }
+    all.into_iter().max_by(|a, b| {
+        let order = |x: &Blame<'_, '_>| (x.explains(), x.share.unwrap_or(0.0));
+        let (a, b) = (order(a), order(b));
+        a.0.cmp(&b.0).then(a.1.total_cmp(&b.1))
+    })
+}
+
+/// The share of the late events on `own`, and their mean against that of `others`.
+fn compared(
+    facts: &Facts<'_>,
+    metric: Metric,
+    own: &[Replica<'_>],
+    others: &[Replica<'_>],
+) -> (Option<f64>, Option<f64>) {
+    let target = metric.target(facts.targets).seconds;
+    let (from, to) = facts.incident;
+    let of = |replicas: &[Replica<'_>]| {
+        let (_, histogram) = Span::of_dist(replicas, metric.dist(), from, to)?;
+        Some((histogram.above(target)?.at_least, histogram.mean()?))
+    };
+    match (of(own), of(others)) {
+        (Some((bad, mean)), Some((other_bad, other_mean))) => {
+            let share = (bad + other_bad > 0.0).then(|| bad / (bad + other_bad));
+            (share, (other_mean > 0.0).then(|| mean / other_mean))
+        }
+        (Some((bad, _)), None) if others.is_empty() && bad > 0.0 => (Some(1.0), None),
+        _ => (None, None),
+    }
+}
+
+fn subject(blame: &Blame<'_, '_>, facts: &Facts<'_>) -> Subject {
+    Subject {
+        replica: blame.replica.map(|r| pod_name(r.endpoint).to_owned()).or_else(|| blame.gpu.row.pod.clone()),
+        node: blame.gpu.track.id.node.clone(),
+        revision: blame.replica.and_then(|r| facts.revision(&r)),
+        gpu: blame.gpu.track.id.index,
+    }
+}
+
+fn confidence(blame: &Blame<'_, '_>) -> Confidence {
+    match blame.gpu.row.truth {
+        Truth::Confirmed if blame.explains() => Confidence::High,
+        Truth::Confirmed | Truth::Inferred => Confidence::Medium,
+        Truth::Unknown => Confidence::Low,
+    }
+}
+
+/// A GPU that does not do what it could.
+pub(super) fn mechanism(facts: &Facts<'_>, split: &Split) -> Option<Finding> {
+    let blame = blamed(facts)?;
+    let late = facts.late(Metric::Ttft) || facts.late(Metric::Tpot);
+    // What is only inferred is worth saying only where something is late.
+    if !late && blame.gpu.row.truth != Truth::Confirmed {
+        return None;
+    }
+    let on_it = match (&blame.replica, blame.share) {
+        (Some(replica), Some(share)) => {
+            format!("; {} on it has {} of the late events", pod_name(replica.endpoint), percent(share))
+        }
+        (Some(replica), None) => format!("; {} runs on it", pod_name(replica.endpoint)),
+        (None, _) => String::new(),
+    };
+    let summary = format!("{}: {}{on_it}", blame.gpu.name(), blame.trouble.claim);
+    let mut found = finding(facts, Code::Mechanism(blame.trouble.mechanism), Phase::Gpu, summary);
+    if !late {
+        found.severity = Severity::Warning;
+    }
+    found.subject = subject(&blame, facts);
+    found.confidence = confidence(&blame);
+    found.explains_s = if blame.explains() { blame.share.unwrap_or(0.0) * split.whole() } else { 0.0 };
+    found.evidence = evidence(facts, &blame);
+    if blame.gpu.row.truth != Truth::Confirmed {
+        found.surer =
+            Some("the clock's event reasons (DCGM_FI_DEV_CLOCKS_EVENT_REASONS), which are not exported".to_owned());
+    }
+    Some(found)
+}
+
+/// Why it does not.
+pub(super) fn cause(facts: &Facts<'_>, _: &Split) -> Option<Finding> {
+    let blame = blamed(facts)?;
+    let cause = blame.trouble.cause?;
+    if blame.gpu.row.truth != Truth::Confirmed && !(facts.late(Metric::Ttft) || facts.late(Metric::Tpot)) {
+        return None;
+    }
+    let why = match cause {
+        Cause::GpuThermal => "heat holds its clock down",
+        Cause::GpuPowerBrake => "the power supply's brake holds its clock down",
+        Cause::GpuPowerCap => "its power limit holds its clock down",
+        Cause::GpuEcc => "its memory has uncorrected errors",
+        _ => "its driver reports a fatal error",
+    };
+    let mut found = finding(facts, Code::Cause(cause), Phase::Gpu, format!("{}: {why}", blame.gpu.name()));
+    found.subject = subject(&blame, facts);
+    found.confidence = confidence(&blame);
+    found.evidence = evidence(facts, &blame);
+    found.evidence.truncate(1);
+    Some(found)
+}
+
+fn evidence(facts: &Facts<'_>, blame: &Blame<'_, '_>) -> Vec<Evidence> {
+    let mut all = Vec::new();
+    let claim = format!(
+        "{}: {} since {}",
+        blame.gpu.name(),
+        blame.trouble.claim,
+        crate::diagnosis::format::clock(blame.trouble.since)
+    );
+    let (value, threshold) = (blame.trouble.value, Some(blame.trouble.threshold));
+    let op = if blame.trouble.unit == "Hz" { Op::Under } else { Op::Over };
+    let mut own = facts.evidence("", claim, value, op, threshold, blame.trouble.unit);
+    blame.trouble.field.clone_into(&mut own.source);
+    own.at = blame.gpu.row.at;
+    own.reproduce = None;
+    all.push(own);
+    if let Some(share) = blame.share {
+        let claim = match blame.ratio {
+            Some(ratio) => format!(
+                "{} of the late events are on its replica, whose mean is {} times that of the others",
+                percent(share),
+                number(ratio)
+            ),
+            None => format!("{} of the late events are on its replica", percent(share)),
+        };
+        let mut on_it = facts.evidence("ttft", claim, share, Op::Over, Some(OWN), "ratio");
+        on_it.supports = share >= OWN && blame.ratio.is_none_or(|r| r >= WORSE);
+        all.push(on_it);
+    }
+    if !blame.before_onset {
+        let after = blame.trouble.since.since(facts.incident.0);
+        let claim = format!("it began {} after the onset", crate::diagnosis::seconds(after));
+        let mut late = facts.evidence("", claim, after, Op::Under, Some(AFTER_S), "s");
+        "time".clone_into(&mut late.source);
+        late.reproduce = None;
+        late.supports = false;
+        all.push(late);
+    }
+    all
+}

@@ -1,0 +1,321 @@
+//! The loop around the war room: one ordered stream of events in, frames out.
+//!
+//! ```text
+//!  keys, sizes, signals ─┐
+//!  ticks of the clock ───┼─► App::update ─► has it changed? ─► a frame, once the last one is out
+//!  what sources deliver ─┘         └─► effects
+//! ```
+//! Keys come first, so that no flood of readings makes them wait, and are answered at once; everything else is drawn a
+//! few times a second at most. Nothing is drawn where nothing changed.
+
+use std::any::Any;
+use std::io;
+use std::time::Duration;
+
+use tokio::sync::mpsc::Receiver;
+use tokio::task::JoinHandle;
+use tokio::time::{Instant, MissedTickBehavior, interval, sleep_until};
+
+use super::input::Input;
+use super::logs::{self, Log};
+use super::terminal::Screen;
+use super::{keys, saved};
+use crate::app::{App, Effect, Event, LogBatch, Mode};
+use crate::clock::{self, Clock};
+use crate::domain::{At, Observation, WorkloadRef};
+use crate::ui::Look;
+use crate::ui::keymap::Keymap;
+use crate::ui::view;
+
+/// Between two frames that no key asked for.
+const FRAME: Duration = Duration::from_millis(250);
+/// Between two looks at the clock, on this machine's.
+const TICK: Duration = Duration::from_secs(1);
+/// So many readings are taken in before keys are looked at again.
+const BATCH: usize = 64;
+/// The most characters of a text that was pasted into the prompt.
+const MOST_PASTED: usize = 200;
+
+/// What there is to watch, once it was found.
+pub(super) struct Watched {
+    /// The time by which its readings are dated.
+    pub(super) clock: Clock,
+    /// The workload, where it is one.
+    pub(super) target: Option<WorkloadRef>,
+    /// What its sources deliver.
+    pub(super) observations: Receiver<Observation>,
+    /// Whom to ask for logs.
+    pub(super) client: Option<kube::Client>,
+    /// What has to stay for as long as it is watched.
+    pub(super) _kept: Box<dyn Any + Send>,
+}
+
+/// Why there is nothing to watch.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct Nothing {
+    /// In words, with what to do.
+    pub(super) why: String,
+    /// Whether what was typed or configured is at fault.
+    pub(super) usage: bool,
+}
+
+impl Nothing {
+    /// Something happened that nobody who typed could help.
+    pub(super) fn failed(why: impl Into<String>) -> Self {
+        Self { why: why.into(), usage: false }
+    }
+}
+
+/// How it ended.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Ended {
+    /// The user had seen enough.
+    Quit,
+    /// It was interrupted, or nobody looked any more.
+    Interrupted,
+    /// There is nothing to watch.
+    Nothing(Nothing),
+}
+
+/// How keys and cells are understood.
+pub(super) struct Looks {
+    /// The keys.
+    pub(super) keymap: Keymap,
+    /// The styles.
+    pub(super) look: Look,
+}
+
+/// The loop's own state.
+pub(super) struct Shell {
+    screen: Screen,
+    app: App,
+    looks: Looks,
+    /// `None`: the time is not known before there is something to watch.
+    clock: Option<Clock>,
+    /// Something changed that is not on the screen.
+    wanted: bool,
+    /// Somebody waits for it.
+    urgent: bool,
+    /// The shell has the terminal.
+    stopped: bool,
+    next_frame: Instant,
+    /// Where logs come from, once it is known.
+    client: Option<kube::Client>,
+    /// The log that is followed.
+    log: Option<Log>,
+}
+
+impl Shell {
+    /// A war room on this screen.
+    pub(super) fn new(screen: Screen, app: App, looks: Looks, clock: Option<Clock>) -> Self {
+        let next_frame = Instant::from_std(clock::monotonic());
+        Self {
+            screen,
+            app,
+            looks,
+            clock,
+            wanted: true,
+            urgent: true,
+            stopped: false,
+            next_frame,
+            client: None,
+            log: None,
+        }
+    }
+
+    /// Draws the first frame, before anything is looked for.
+    pub(super) fn first_frame(&mut self) -> io::Result<()> {
+        let (columns, rows) = self.screen.size();
+        self.perform(Event::Resized { columns, rows })?;
+        self.tick()?;
+        self.app.take_changed();
+        self.draw()
+    }
+
+    /// Runs until it is left. `opening` looks for what there is to watch.
+    pub(super) async fn run(
+        mut self,
+        mut inputs: Receiver<Input>,
+        mut notices: Receiver<String>,
+        mut opening: JoinHandle<Result<Watched, Nothing>>,
+    ) -> io::Result<Ended> {
+        let mut ticks = interval(TICK);
+        ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        let mut observations: Option<Receiver<Observation>> = None;
+        let mut kept = None;
+        let mut batch = Vec::with_capacity(BATCH);
+        loop {
+            self.wanted |= self.app.take_changed();
+            let due = self.urgent || Instant::from_std(clock::monotonic()) >= self.next_frame;
+            let may = self.wanted && !self.stopped;
+            if may && due && self.screen.is_ready() {
+                self.draw()?;
+            }
+            let waits = self.wanted && !self.stopped;
+            tokio::select! {
+                biased;
+                Some(input) = inputs.recv() => {
+                    if let Some(ended) = self.take_in(input)? {
+                        return Ok(ended);
+                    }
+                }
+                _ = ticks.tick() => {
+                    if self.screen.is_gone() {
+                        return Ok(Ended::Interrupted);
+                    }
+                    if let Some(ended) = self.tick()? {
+                        return Ok(ended);
+                    }
+                }
+                found = &mut opening, if kept.is_none() => {
+                    let found = found.unwrap_or_else(|error| Err(Nothing::failed(error.to_string())));
+                    match found {
+                        Ok(found) => {
+                            (self.clock, self.client) = (Some(found.clock), found.client);
+                            observations = Some(found.observations);
+                            kept = Some(found._kept);
+                            if let Some(target) = found.target {
+                                self.perform(Event::Found(Box::new(target)))?;
+                            }
+                            self.tick()?;
+                        }
+                        Err(nothing) => return Ok(Ended::Nothing(nothing)),
+                    }
+                }
+                Some(notice) = notices.recv() => {
+                    self.perform(Event::Notice(notice))?;
+                }
+                () = self.screen.ready(), if waits && !self.screen.is_ready() => {}
+                () = sleep_until(self.next_frame), if waits && !due && self.screen.is_ready() => {}
+                batch = logs::next(&mut self.log) => {
+                    self.perform(Event::Logs(batch))?;
+                }
+                count = receive(&mut observations, &mut batch) => {
+                    if count == 0 {
+                        // Nobody delivers any more: what is known stays, and ages.
+                        observations = None;
+                    }
+                    for observation in batch.drain(..) {
+                        if let Some(ended) = self.perform(Event::Observed(Box::new(observation)))? {
+                            return Ok(ended);
+                        }
+                    }
+                }
+            }
+        }
+    }
+
+    fn tick(&mut self) -> io::Result<Option<Ended>> {
+        match self.clock {
+            Some(clock) => self.perform(Event::Tick(At(clock.unix_ms()))),
+            None => Ok(None),
+        }
+    }
+
+    fn take_in(&mut self, input: Input) -> io::Result<Option<Ended>> {
+        self.urgent = true;
+        match input {
+            Input::Key(key) => {
+                let meant = keys::chord(key).and_then(|chord| self.looks.keymap.event(self.app.mode(), chord));
+                return meant.map_or(Ok(None), |event| self.perform(event));
+            }
+            Input::Pasted(text) => {
+                // Anywhere else it would be a row of commands that nobody meant.
+                let typed = text.chars().filter(|c| !c.is_control()).take(MOST_PASTED);
+                for c in typed.take_while(|_| self.app.mode() == Mode::Prompt).collect::<Vec<_>>() {
+                    self.perform(Event::Typed(c))?;
+                }
+            }
+            Input::Resized => {
+                let (columns, rows) = self.screen.size();
+                self.screen.repaint();
+                return self.perform(Event::Resized { columns, rows });
+            }
+            Input::Leave => return Ok(Some(Ended::Interrupted)),
+            Input::Stop => self.stop(false)?,
+            Input::Continue => {
+                if !self.stopped {
+                    // Somebody else stopped it, and the shell has changed the terminal's modes since.
+                    self.screen.leave();
+                }
+                self.go_on()?;
+            }
+        }
+        Ok(None)
+    }
+
+    /// Has the state take in an event, and grants what it wishes.
+    fn perform(&mut self, event: Event) -> io::Result<Option<Ended>> {
+        for effect in self.app.update(event) {
+            match effect {
+                Effect::Quit => return Ok(Some(Ended::Quit)),
+                Effect::Suspend => self.stop(true)?,
+                Effect::Redraw => {
+                    self.screen.repaint();
+                    (self.wanted, self.urgent) = (true, true);
+                }
+                Effect::FollowLogs { pod, container } => {
+                    let namespace = self.app.target().map(|target| target.namespace.clone());
+                    match (self.client.clone(), namespace) {
+                        (Some(client), Some(namespace)) => {
+                            self.log = Some(Log::follow(client, namespace, pod, container));
+                        }
+                        _ => {
+                            let ended = Some("logs come from Kubernetes, which is not asked here".to_owned());
+                            self.app.update(Event::Logs(LogBatch { pod, lines: Vec::new(), ended }));
+                        }
+                    }
+                }
+                Effect::StopLogs => self.log = None,
+                Effect::SaveFrame => {
+                    let Self { app, looks, screen, .. } = self;
+                    let picture = screen.picture(|frame| view(app, &looks.keymap, &looks.look, frame))?;
+                    let said = saved::save(&picture, app.now());
+                    self.app.update(Event::Notice(said));
+                }
+            }
+        }
+        Ok(None)
+    }
+
+    /// Gives the terminal to the shell and stops.
+    fn stop(&mut self, by_key: bool) -> io::Result<()> {
+        if !self.stopped {
+            self.stopped = true;
+            self.screen.leave();
+            if !stop(by_key) {
+                self.go_on()?;
+            }
+        }
+        Ok(())
+    }
+
+    fn go_on(&mut self) -> io::Result<()> {
+        self.stopped = false;
+        self.wanted = true;
+        self.screen.come_back()
+    }
+
+    fn draw(&mut self) -> io::Result<()> {
+        let Self { app, looks, screen, .. } = self;
+        screen.draw(|frame| view(app, &looks.keymap, &looks.look, frame))?;
+        (self.wanted, self.urgent) = (false, false);
+        self.next_frame = Instant::from_std(clock::monotonic()) + FRAME;
+        Ok(())
+    }
+}
+
+/// Waits for something to be delivered; 0: nobody delivers any more.
+async fn receive(observations: &mut Option<Receiver<Observation>>, batch: &mut Vec<Observation>) -> usize {
+    match observations {
+        Some(observations) => observations.recv_many(batch, BATCH).await,
+        None => std::future::pending().await,
+    }
+}
+
+/// Stops this process; by a key, as the terminal does it: with everyone that was started together with it, so that the
+/// shell gets its prompt back whoever started it. False: it was not stopped.
+fn stop(by_key: bool) -> bool {
+    use rustix::process::{Signal, getpid, kill_current_process_group, kill_process};
+    if by_key { kill_current_process_group(Signal::STOP).is_ok() } else { kill_process(getpid(), Signal::STOP).is_ok() }
+}

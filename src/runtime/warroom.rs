@@ -1,0 +1,218 @@
+//! `warroom [TARGET]`: the screen, on a workload of a cluster or on pages that were named.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use color_eyre::eyre::{Context, Result};
+use tokio::runtime::{Builder, Runtime};
+use tokio::sync::mpsc::Sender;
+use tokio::task::JoinHandle;
+use tokio::time::sleep;
+
+use super::connect::{Asked, ClusterError};
+use super::session::Session;
+use super::shell::{Ended, Nothing, Shell, Watched};
+use super::terminal::Screen;
+use super::{FAILURE, INTERRUPTED, USAGE, complain, input, looks, panics, terminal, usage};
+use crate::app::{App, Settings};
+use crate::cli::{Cli, LookArgs, ScreenArgs};
+use crate::clock::Clock;
+use crate::command::check;
+use crate::config::{Config, TerminalHints};
+use crate::domain::{Role, Snapshot};
+use crate::reach::http::shown;
+
+/// What cannot be shown anywhere else than on a terminal, asked for without one.
+const NO_TERMINAL: &str = "standard output is no terminal, so there is nothing to show the war room on: \
+                           'warroom check' diagnoses once and prints";
+const DUMB: &str = "this terminal cannot place its cursor (TERM=dumb): 'warroom check' diagnoses once and prints";
+const WITHOUT_CLUSTER: &str = "; 'warroom demo' needs no cluster";
+
+/// What is judged (s): as `check` does where nothing else is said.
+pub(super) const WINDOW: Duration = Duration::from_mins(5);
+
+/// Between two attempts to find what there is to watch, at first and at last.
+const FIRST_PAUSE: Duration = Duration::from_secs(2);
+const LONGEST_PAUSE: Duration = Duration::from_secs(30);
+
+/// Opens the war room, and answers with the exit code.
+pub(super) fn run(cli: &Cli, args: &ScreenArgs) -> Result<u8> {
+    let config = match Config::load(cli.config.as_deref(), args.look.flags()) {
+        Ok(config) => config,
+        Err(error) => return Ok(usage(&error.to_string())),
+    };
+    let hints = TerminalHints::of_this_process();
+    if let Some(why) = no_screen(&hints) {
+        return Ok(usage(why));
+    }
+    let snapshot = Snapshot { interval_s: config.scrape.interval.as_secs_f64(), ..Snapshot::default() };
+    let urls = urls(args);
+    if urls.is_empty() {
+        let asked = match Asked::of(args.target.as_deref(), &args.cluster) {
+            Ok(asked) => asked,
+            Err(message) => return Ok(usage(&message)),
+        };
+        let start = Start { snapshot, contacting: vec![asked_for(args)], clock: Some(Clock::Wall) };
+        return show(&config, &args.look, start, &hints, |config, notices| {
+            tokio::spawn(async move { cluster(asked, &config, notices).await })
+        });
+    }
+    let pages = match urls.iter().map(|(role, text)| check::url(text).map(|url| (*role, url))).collect() {
+        Ok(pages) => pages,
+        Err::<Vec<_>, _>(error) => return Ok(usage(&error.to_string())),
+    };
+    let contacting = pages.iter().map(|(_, url)| shown(url)).collect();
+    let start = Start { snapshot, contacting, clock: Some(Clock::Wall) };
+    show(&config, &args.look, start, &hints, |config, _| {
+        tokio::spawn(async move {
+            let failed = |error: check::CheckError| Nothing::failed(error.to_string());
+            let decoder = check::decoder(&config).map_err(failed)?;
+            let (interval, timeout) = (config.scrape.interval, config.scrape.timeout);
+            let places = usize::from(config.scrape.concurrency);
+            let (polling, observations) = check::poll(&pages, interval, timeout, places, decoder).map_err(failed)?;
+            tokio::spawn(polling);
+            Ok(Watched { clock: Clock::Wall, target: None, observations, client: None, _kept: Box::new(()) })
+        })
+    })
+}
+
+/// Why there can be no screen here.
+pub(super) fn no_screen(hints: &TerminalHints) -> Option<&'static str> {
+    match () {
+        () if !terminal::is_there() => Some(NO_TERMINAL),
+        () if hints.term == "dumb" => Some(DUMB),
+        () => None,
+    }
+}
+
+fn urls(args: &ScreenArgs) -> Vec<(Role, String)> {
+    let of = |role, urls: &[String]| urls.iter().map(move |url| (role, url.clone())).collect::<Vec<_>>();
+    [of(Role::Engine, &args.engine), of(Role::Gateway, &args.gateway), of(Role::Gpus, &args.gpu)].concat()
+}
+
+/// What was asked for, in the words that it was asked for in.
+fn asked_for(args: &ScreenArgs) -> String {
+    let target = args.target.as_deref().unwrap_or("the only engine");
+    let place = |name: &str, value: &Option<String>| value.as_ref().map(|v| format!(" {name} {v}")).unwrap_or_default();
+    let cluster = &args.cluster;
+    format!("{target}{}{}", place("in namespace", &cluster.namespace), place("of context", &cluster.context))
+}
+
+/// Finds the workload and opens a session on it. A network that is bad is told and tried again: nobody who was paged
+/// wants to start a program again and again.
+async fn cluster(asked: Asked, config: &Config, notices: Sender<String>) -> Result<Watched, Nothing> {
+    let mut pause = FIRST_PAUSE;
+    let mut told = String::new();
+    let (connected, target) = loop {
+        let why = match asked.workload().await {
+            Ok(found) => break found,
+            Err(error) if error.is_usage() => {
+                let more = if needs_no_cluster(&error) { WITHOUT_CLUSTER } else { "" };
+                return Err(Nothing { why: format!("{error}{more}"), usage: true });
+            }
+            Err(error) => error.to_string(),
+        };
+        if why != told {
+            let _ = notices.send(format!("{why}; it is tried again")).await;
+            told = why;
+        }
+        sleep(pause).await;
+        pause = (pause * 2).min(LONGEST_PAUSE);
+    };
+    let decoder = Arc::new(check::decoder(config).map_err(|error| Nothing::failed(error.to_string()))?);
+    let client = connected.client.clone();
+    let (session, observations) = Session::open_at_pace(
+        asked.pace(Clock::Wall),
+        connected.client,
+        target.clone(),
+        Clock::Wall,
+        decoder,
+        config,
+        None,
+    );
+    let (target, client) = (Some(target), Some(client));
+    Ok(Watched { clock: Clock::Wall, target, observations, client, _kept: Box::new(session) })
+}
+
+/// Whether what is missing is a cluster.
+const fn needs_no_cluster(error: &ClusterError) -> bool {
+    use crate::apiserver::connect::ConnectError;
+    matches!(
+        error,
+        ClusterError::Connect(ConnectError::NoKubeconfig { .. })
+            | ClusterError::Check(check::CheckError::NothingToRead)
+    )
+}
+
+/// What is known before anything was looked for.
+pub(super) struct Start {
+    /// The target, and how often it is read.
+    pub(super) snapshot: Snapshot,
+    /// What is being contacted, in words.
+    pub(super) contacting: Vec<String>,
+    /// The time, where it is known already.
+    pub(super) clock: Option<Clock>,
+}
+
+/// Takes the terminal, draws the first frame, has `open` look for what there is to watch, and runs until it is left.
+pub(super) fn show(
+    config: &Config,
+    look: &LookArgs,
+    start: Start,
+    hints: &TerminalHints,
+    open: impl FnOnce(Config, Sender<String>) -> JoinHandle<Result<Watched, Nothing>>,
+) -> Result<u8> {
+    let ascii = look.ascii || !hints.utf8;
+    let fail_in = look.fail_in();
+    let (looks, warnings) = looks::read(config, terminal::colours(hints), ascii);
+    let settings = Settings {
+        contacting: start.contacting,
+        notices: warnings,
+        ..Settings::new(start.snapshot, check::policy(WINDOW, config))
+    };
+    let app = App::new(settings);
+    let runtime = threads()?;
+    let ended = runtime.block_on(async {
+        let (sender, inputs) = input::stream();
+        input::hear_signals(sender.clone())?;
+        let mut shell = Shell::new(Screen::take(ascii)?, app, looks, start.clock);
+        shell.first_frame()?;
+        input::read_keys(sender)?;
+        let (notify, notices) = tokio::sync::mpsc::channel(8);
+        let opening = open(config.clone(), notify);
+        tokio::select! {
+            ended = shell.run(inputs, notices, opening) => ended,
+            () = fail_on_purpose(fail_in) => Ok(Ended::Interrupted),
+        }
+    });
+    // What is still in flight is nobody's business any more.
+    runtime.shutdown_background();
+    let failed = panics::say_kept();
+    Ok(match ended.wrap_err("the terminal cannot be used")? {
+        Ended::Quit if failed => FAILURE,
+        Ended::Quit => 0,
+        Ended::Interrupted => INTERRUPTED,
+        Ended::Nothing(Nothing { why, usage }) => {
+            complain(&why);
+            if usage { USAGE } else { FAILURE }
+        }
+    })
+}
+
+/// Threads for everything that waits.
+pub(super) fn threads() -> Result<Runtime> {
+    let started = Builder::new_multi_thread().worker_threads(2).enable_all().build();
+    started.wrap_err("no threads can be started: the limits of this account may be reached")
+}
+
+/// Panics shortly after the start where a test asks for it, so that what happens then can be seen from outside.
+#[expect(clippy::panic, reason = "that is what it is for")]
+async fn fail_on_purpose(place: Option<&str>) {
+    sleep(Duration::from_millis(300)).await;
+    match place {
+        Some("loop") => panic!("asked to panic in the loop"),
+        Some("source") => drop(tokio::spawn(async { panic!("asked to panic in a source") })),
+        _ => {}
+    }
+    std::future::pending().await
+}

@@ -1,0 +1,260 @@
+//! The cluster's API over HTTP, as kubectl, the `kube` client and curl know it.
+//!
+//! It answers from a [`World`] that stands behind a lock and moves with a clock; it changes nothing that Kubernetes'
+//! API could not change. Every request needs the token.
+
+mod ask;
+mod clock;
+mod discovery;
+mod logs;
+mod patch;
+mod proxy;
+mod read;
+mod reply;
+mod review;
+mod scale;
+mod table;
+mod watch;
+mod write;
+
+use std::convert::Infallible;
+use std::sync::atomic::{AtomicI64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use hyper::body::Incoming;
+use hyper::service::service_fn;
+use hyper::{Method, Request, Response};
+use hyper_util::rt::TokioIo;
+use tokio::net::{TcpListener, TcpStream};
+
+use ask::{Ask, Target};
+use reply::{Body, Reply};
+
+use super::cluster::Refusal;
+use super::cluster::kinds::SERVED;
+use super::world::World;
+use crate::clock::Clock;
+use crate::domain::At;
+
+/// How often time passes by itself (on this machine's clock).
+const TICK: Duration = Duration::from_millis(100);
+/// Connections at one time: a bug in a client is not to take this machine down.
+const MOST_CONNECTIONS: usize = 512;
+
+/// What is answered from.
+pub(crate) struct Shared {
+    world: Mutex<World>,
+    /// The version of the latest change: watchers wait for it.
+    changed: tokio::sync::watch::Sender<u64>,
+    clock: Clock,
+    /// Milliseconds that were let pass beside the clock.
+    skipped_ms: AtomicI64,
+    pub(crate) token: String,
+    pub(crate) scenario: String,
+    pub(crate) seed: u64,
+    pub(crate) speed: f64,
+    /// What is forbidden: a verb and a resource, as in `list nodes` or `get pods/proxy`.
+    pub(crate) denied: Vec<(String, String)>,
+}
+
+impl std::fmt::Debug for Shared {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Shared").field("scenario", &self.scenario).field("seed", &self.seed).finish_non_exhaustive()
+    }
+}
+
+impl Shared {
+    pub(crate) fn new(
+        world: World,
+        clock: Clock,
+        token: String,
+        (scenario, seed, speed): (String, u64, f64),
+        denied: Vec<(String, String)>,
+    ) -> Self {
+        let changed = tokio::sync::watch::Sender::new(world.cluster.version());
+        Self {
+            world: Mutex::new(world),
+            changed,
+            clock,
+            skipped_ms: AtomicI64::new(0),
+            token,
+            scenario,
+            seed,
+            speed,
+            denied,
+        }
+    }
+
+    /// The world as it is now.
+    pub(crate) fn world(&self) -> Moving<'_> {
+        // A panic elsewhere leaves a world that can still be looked at.
+        let mut world = self.world.lock().unwrap_or_else(PoisonError::into_inner);
+        world.advance(self.now());
+        Moving { world, changed: &self.changed }
+    }
+
+    /// What time it is here.
+    pub(crate) fn now(&self) -> At {
+        At(self.clock.unix_ms().saturating_add(self.skipped_ms.load(Ordering::Relaxed)))
+    }
+
+    /// Lets seconds pass at once.
+    pub(crate) fn skip(&self, seconds: f64) {
+        self.skipped_ms.fetch_add(At(0).plus(seconds.max(0.0)).0, Ordering::Relaxed);
+        drop(self.world());
+    }
+
+    fn may(&self, verb: &str, resource: &str) -> bool {
+        !self.denied.iter().any(|(v, r)| (v == "*" || v == verb) && (r == "*" || r == resource))
+    }
+}
+
+/// The world while somebody holds it; what was changed meanwhile is told when it is put back.
+pub(crate) struct Moving<'a> {
+    pub(crate) world: MutexGuard<'a, World>,
+    changed: &'a tokio::sync::watch::Sender<u64>,
+}
+
+impl Drop for Moving<'_> {
+    fn drop(&mut self) {
+        let version = self.world.cluster.version();
+        self.changed.send_if_modified(|known| std::mem::replace(known, version) != version);
+    }
+}
+
+/// Answers until it is dropped.
+pub(crate) async fn listen(listener: TcpListener, shared: Arc<Shared>) {
+    let seats = Arc::new(tokio::sync::Semaphore::new(MOST_CONNECTIONS));
+    let ticking = shared.clone();
+    let mut tick = tokio::time::interval(TICK);
+    tick.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+    let time_passes = async move {
+        loop {
+            tick.tick().await;
+            drop(ticking.world());
+        }
+    };
+    let connections = async move {
+        // Connections end with the listener.
+        let mut open = tokio::task::JoinSet::new();
+        loop {
+            while open.try_join_next().is_some() {}
+            let Ok(seat) = seats.clone().acquire_owned().await else { break };
+            match listener.accept().await {
+                Ok((stream, _)) => {
+                    let shared = shared.clone();
+                    open.spawn(async move {
+                        serve_one(stream, shared).await;
+                        drop(seat);
+                    });
+                }
+                // Out of descriptors, most likely: the next attempt may find one.
+                Err(_) => tokio::time::sleep(TICK).await,
+            }
+        }
+    };
+    tokio::join!(time_passes, connections);
+}
+
+async fn serve_one(stream: TcpStream, shared: Arc<Shared>) {
+    let _ = stream.set_nodelay(true);
+    let service = service_fn(move |request| {
+        let shared = shared.clone();
+        async move { Ok::<_, Infallible>(answer(&shared, request).await) }
+    });
+    // A client that goes away is no error.
+    let _ = hyper::server::conn::http1::Builder::new()
+        .timer(hyper_util::rt::TokioTimer::new())
+        .header_read_timeout(Duration::from_secs(30))
+        .serve_connection(TokioIo::new(stream), service)
+        .await;
+}
+
+async fn answer(shared: &Arc<Shared>, request: Request<Incoming>) -> Response<Body> {
+    let reply = Ask::read(request).await.and_then(|mut ask| {
+        if ask.bears(&shared.token) {
+            route(shared, &ask)
+        } else {
+            Err(Refusal::new(401, "Unauthorized", "Unauthorized"))
+        }
+    });
+    reply.unwrap_or_else(|refusal| Reply::refusal(&refusal)).into_response()
+}
+
+fn route(shared: &Arc<Shared>, ask: &Ask) -> Result<Reply, Refusal> {
+    let path: Vec<&str> = ask.path.iter().map(String::as_str).collect();
+    match path.as_slice() {
+        ["sim", "clock"] => return Ok(clock::answer(shared)),
+        ["healthz" | "livez" | "readyz", ..] => return Ok(Reply::text(200, "ok")),
+        ["version"] => return Ok(discovery::version()),
+        ["openapi", "v3", ..] => return Ok(discovery::openapi()),
+        [] => return Ok(discovery::paths()),
+        ["api"] => return Ok(discovery::core_versions(ask)),
+        ["apis"] => return Ok(discovery::groups(ask)),
+        ["apis", group] => return discovery::group(group),
+        ["api", version] => return discovery::resources("", version),
+        ["apis", group, version] => return discovery::resources(group, version),
+        ["apis", "authorization.k8s.io" | "authentication.k8s.io", _, review] if ask.method == Method::POST => {
+            return review::answer(shared, ask, review);
+        }
+        _ => {}
+    }
+    let target = Target::of(&path).ok_or_else(Refusal::no_such_path)?;
+    allowed(shared, ask, &target)?;
+    match (target.part.as_slice(), &ask.method) {
+        (["proxy", ..], &Method::GET) if target.names.plural == "pods" => proxy::answer(shared, &target),
+        (["log"], &Method::GET) if target.names.plural == "pods" => logs::answer(shared, ask, &target),
+        (["eviction"], &Method::POST) if target.names.plural == "pods" => write::evict(shared, ask, &target),
+        (["scale"], _) if target.names.scale => scale::answer(shared, ask, &target),
+        ([] | ["status"], &Method::GET) if ask.is("watch") => watch::answer(shared, ask, &target),
+        ([] | ["status"], &Method::GET) => read::answer(shared, ask, &target),
+        ([] | ["status"], _) => write::answer(shared, ask, &target),
+        _ => Err(Refusal::no_such_path()),
+    }
+}
+
+fn allowed(shared: &Shared, ask: &Ask, target: &Target<'_>) -> Result<(), Refusal> {
+    let verb = verb(ask, target);
+    let resource = match target.part.first() {
+        Some(part) => format!("{}/{part}", target.names.plural),
+        None => target.names.plural.to_owned(),
+    };
+    if shared.may(verb, &resource) {
+        return Ok(());
+    }
+    let place = match (target.names.namespaced, target.namespace) {
+        (true, Some(namespace)) => format!("in the namespace \"{namespace}\""),
+        _ => "at the cluster scope".to_owned(),
+    };
+    let qualified = if target.name.is_empty() {
+        target.names.qualified()
+    } else {
+        format!("{} \"{}\"", target.names.qualified(), target.name)
+    };
+    let message = format!(
+        "{qualified} is forbidden: User \"sim\" cannot {verb} resource \"{resource}\" in API group \"{}\" {place}",
+        target.names.group
+    );
+    let mut refusal = Refusal::new(403, "Forbidden", message);
+    refusal.details =
+        serde_json::json!({"name": target.name, "group": target.names.group, "kind": target.names.plural});
+    Err(refusal)
+}
+
+fn verb(ask: &Ask, target: &Target<'_>) -> &'static str {
+    match ask.method {
+        Method::POST => "create",
+        Method::PUT => "update",
+        Method::PATCH => "patch",
+        Method::DELETE => "delete",
+        _ if ask.is("watch") => "watch",
+        _ if target.name.is_empty() => "list",
+        _ => "get",
+    }
+}
+
+/// The served resources, for those who list them.
+fn served() -> &'static [super::cluster::kinds::Names] {
+    SERVED
+}

@@ -1,0 +1,141 @@
+//! The objects that a scenario begins with, as somebody would have applied them: no status, nothing that a server fills in.
+
+use serde_json::{Value, json};
+
+use super::{Autoscaler, NodeSpec, Scenario, Signal};
+
+/// The port of an engine.
+const PORT: u16 = 8000;
+
+impl Scenario {
+    /// Nodes, Deployment, Service and HorizontalPodAutoscaler.
+    pub fn manifests(&self) -> Vec<Value> {
+        let mut objects: Vec<Value> = self.nodes.iter().map(node).collect();
+        objects.push(self.deployment());
+        objects.push(self.service());
+        objects.extend(self.autoscaler.as_ref().map(|autoscaler| self.scaler(autoscaler)));
+        objects
+    }
+
+    fn labels(&self) -> Value {
+        json!({"app.kubernetes.io/name": self.workload.name, "app.kubernetes.io/part-of": "llm-serving"})
+    }
+
+    fn deployment(&self) -> Value {
+        let it = &self.workload;
+        let selector = json!({"app.kubernetes.io/name": it.name});
+        // A start takes minutes: the startup probe allows four times what loading should take.
+        let start_s = self.model.weights_gb / it.load_gb_per_s + it.warm_up.0;
+        #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a number of probes")]
+        let failures = ((4.0 * start_s / it.probe_every.0).ceil() as u64).max(30);
+        let probe = |failures: u64| {
+            json!({"httpGet": {"path": "/health", "port": "http", "scheme": "HTTP"}, "periodSeconds": whole(it.probe_every.0),
+                   "timeoutSeconds": 1, "successThreshold": 1, "failureThreshold": failures})
+        };
+        json!({
+            "apiVersion": "apps/v1", "kind": "Deployment",
+            "metadata": {
+                "name": it.name, "namespace": it.namespace, "labels": self.labels(),
+                "annotations": {
+                    "kubernetes.io/change-cause": it.cause,
+                    "deployment.kubernetes.io/revision": it.revision.to_string(),
+                },
+            },
+            "spec": {
+                "replicas": it.replicas,
+                "revisionHistoryLimit": 10,
+                "progressDeadlineSeconds": 1800,
+                "selector": {"matchLabels": selector},
+                "strategy": {"type": "RollingUpdate", "rollingUpdate": {
+                    "maxSurge": int_or_percent(&it.max_surge), "maxUnavailable": int_or_percent(&it.max_unavailable)}},
+                "template": {
+                    "metadata": {
+                        "labels": {"app.kubernetes.io/name": it.name, "app.kubernetes.io/part-of": "llm-serving",
+                                   "model": self.model.name},
+                        "annotations": {"prometheus.io/scrape": "true", "prometheus.io/port": PORT.to_string(),
+                                        "prometheus.io/path": "/metrics"},
+                    },
+                    "spec": {
+                        "terminationGracePeriodSeconds": 30,
+                        "containers": [{
+                            "name": "vllm",
+                            "image": it.image,
+                            "imagePullPolicy": "IfNotPresent",
+                            "command": ["vllm", "serve"],
+                            "args": it.args,
+                            "ports": [{"name": "http", "containerPort": PORT, "protocol": "TCP"}],
+                            "resources": {
+                                "requests": {"cpu": it.cpus.to_string(), "memory": "256Gi",
+                                             "nvidia.com/gpu": it.gpus.to_string()},
+                                "limits": {"memory": "256Gi", "nvidia.com/gpu": it.gpus.to_string()},
+                            },
+                            "startupProbe": probe(failures),
+                            "readinessProbe": probe(3),
+                            "livenessProbe": probe(6),
+                            "volumeMounts": [{"name": "weights", "mountPath": "/models", "readOnly": true},
+                                             {"name": "shm", "mountPath": "/dev/shm"}],
+                        }],
+                        "volumes": [
+                            {"name": "weights", "persistentVolumeClaim": {"claimName": format!("{}-weights", self.model.name)}},
+                            {"name": "shm", "emptyDir": {"medium": "Memory"}},
+                        ],
+                        "tolerations": [{"key": "nvidia.com/gpu", "operator": "Exists", "effect": "NoSchedule"}],
+                    },
+                },
+            },
+        })
+    }
+
+    fn service(&self) -> Value {
+        json!({
+            "apiVersion": "v1", "kind": "Service",
+            "metadata": {"name": self.workload.name, "namespace": self.workload.namespace, "labels": self.labels()},
+            "spec": {"type": "ClusterIP", "selector": {"app.kubernetes.io/name": self.workload.name},
+                     "ports": [{"name": "http", "port": 80, "protocol": "TCP", "targetPort": "http"}]},
+        })
+    }
+
+    fn scaler(&self, autoscaler: &Autoscaler) -> Value {
+        let target = autoscaler.target;
+        let metric = match autoscaler.metric {
+            Signal::Waiting => json!({"type": "Pods", "pods": {
+                "metric": {"name": "vllm:num_requests_waiting"},
+                "target": {"type": "AverageValue", "averageValue": target.to_string()}}}),
+            Signal::Cpu => json!({"type": "Resource", "resource": {
+                "name": "cpu", "target": {"type": "Utilization", "averageUtilization": target}}}),
+        };
+        json!({
+            "apiVersion": "autoscaling/v2", "kind": "HorizontalPodAutoscaler",
+            "metadata": {"name": self.workload.name, "namespace": self.workload.namespace, "labels": self.labels()},
+            "spec": {
+                "scaleTargetRef": {"apiVersion": "apps/v1", "kind": "Deployment", "name": self.workload.name},
+                "minReplicas": autoscaler.min, "maxReplicas": autoscaler.max, "metrics": [metric],
+            },
+        })
+    }
+}
+
+fn node(node: &NodeSpec) -> Value {
+    let product = node.product.replace(' ', "-");
+    let resources = json!({"cpu": node.cpus.to_string(), "memory": "2113Gi", "pods": "110",
+                           "ephemeral-storage": "3600Gi", "nvidia.com/gpu": node.gpus.to_string()});
+    json!({
+        "apiVersion": "v1", "kind": "Node",
+        "metadata": {"name": node.name, "labels": {
+            "kubernetes.io/hostname": node.name, "kubernetes.io/os": "linux", "kubernetes.io/arch": "amd64",
+            "node-role.kubernetes.io/worker": "",
+            "nvidia.com/gpu.present": "true", "nvidia.com/gpu.product": product,
+            "nvidia.com/gpu.count": node.gpus.to_string()}},
+        "spec": {"taints": [{"key": "nvidia.com/gpu", "effect": "NoSchedule"}]},
+        "status": {"capacity": resources, "allocatable": resources},
+    })
+}
+
+fn int_or_percent(text: &str) -> Value {
+    text.parse::<u32>().map_or_else(|_| json!(text), |number| json!(number))
+}
+
+#[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a few seconds")]
+fn whole(seconds: f64) -> u64 {
+    (seconds.round() as u64).max(1)
+}

@@ -1,0 +1,142 @@
+//! What an engine counts, in the shape of its metrics page.
+
+use std::sync::Arc;
+
+/// A histogram with its own bounds; `counts` has one more for what lies above.
+#[derive(Debug, Clone, PartialEq)]
+pub(in crate::sim::serving) struct Buckets {
+    pub(in crate::sim::serving) bounds: Arc<[f64]>,
+    pub(in crate::sim::serving) counts: Vec<u64>,
+    pub(in crate::sim::serving) sum: f64,
+}
+
+impl Buckets {
+    pub(in crate::sim::serving) fn new(bounds: &[f64]) -> Self {
+        Self { bounds: bounds.into(), counts: vec![0; bounds.len() + 1], sum: 0.0 }
+    }
+
+    pub(in crate::sim::serving) fn observe(&mut self, value: f64) {
+        self.observe_times(value, 1);
+    }
+
+    pub(in crate::sim::serving) fn observe_times(&mut self, value: f64, times: u32) {
+        let bucket = self.bounds.partition_point(|bound| *bound < value);
+        self.counts[bucket] += u64::from(times);
+        self.sum += value * f64::from(times);
+    }
+
+    pub(in crate::sim::serving) fn count(&self) -> u64 {
+        self.counts.iter().sum()
+    }
+}
+
+/// Time to first token, in seconds (vLLM since 0.8.4).
+const TTFT: &[f64] = &[
+    0.001, 0.005, 0.01, 0.02, 0.04, 0.06, 0.08, 0.1, 0.25, 0.5, 0.75, 1.0, 2.5, 5.0, 7.5, 10.0, 20.0, 40.0, 80.0,
+    160.0, 640.0, 2560.0,
+];
+/// Between tokens.
+const GAP: &[f64] =
+    &[0.01, 0.025, 0.05, 0.075, 0.1, 0.15, 0.2, 0.3, 0.4, 0.5, 0.75, 1.0, 2.5, 5.0, 7.5, 10.0, 20.0, 40.0, 80.0];
+/// Phases and whole requests.
+const LONG: &[f64] = &[
+    0.3, 0.5, 0.8, 1.0, 1.5, 2.0, 2.5, 5.0, 10.0, 15.0, 20.0, 30.0, 40.0, 50.0, 60.0, 120.0, 240.0, 480.0, 960.0,
+    1920.0, 7680.0,
+];
+const STEP_TOKENS: &[f64] = &[1.0, 8.0, 16.0, 32.0, 64.0, 128.0, 256.0, 512.0, 1024.0, 2048.0, 4096.0, 8192.0, 16384.0];
+const HIGH_RESOLUTION: &[f64] = &[
+    0.01, 0.025, 0.05, 0.075, 0.1, 0.25, 0.5, 0.75, 1.0, 1.5, 2.0, 2.5, 3.0, 3.5, 4.0, 4.5, 5.0, 7.5, 10.0, 30.0, 60.0,
+];
+
+/// Everything that an engine's page says beside its configuration.
+#[derive(Debug, Clone)]
+pub(in crate::sim::serving) struct Meters {
+    // As the last step left them: a hanging engine's gauges stand still.
+    pub(in crate::sim::serving) running: u32,
+    pub(in crate::sim::serving) waiting: u32,
+    pub(in crate::sim::serving) kv_usage: f64,
+    pub(in crate::sim::serving) cache_queries: u64,
+    pub(in crate::sim::serving) cache_hits: u64,
+    pub(in crate::sim::serving) preemptions: u64,
+    pub(in crate::sim::serving) prompt_tokens: u64,
+    pub(in crate::sim::serving) prompt_cached: u64,
+    pub(in crate::sim::serving) generated: u64,
+    pub(in crate::sim::serving) finished_stop: u64,
+    pub(in crate::sim::serving) finished_length: u64,
+    pub(in crate::sim::serving) rejected: u64,
+    pub(in crate::sim::serving) http_2xx: u64,
+    pub(in crate::sim::serving) http_4xx: u64,
+    pub(in crate::sim::serving) http_5xx: u64,
+    pub(in crate::sim::serving) prompt_length: Buckets,
+    pub(in crate::sim::serving) output_length: Buckets,
+    pub(in crate::sim::serving) output_most: Buckets,
+    pub(in crate::sim::serving) computed: Buckets,
+    pub(in crate::sim::serving) parallel: Buckets,
+    pub(in crate::sim::serving) step_tokens: Buckets,
+    pub(in crate::sim::serving) ttft: Buckets,
+    pub(in crate::sim::serving) gap: Buckets,
+    pub(in crate::sim::serving) per_token: Buckets,
+    pub(in crate::sim::serving) e2e: Buckets,
+    pub(in crate::sim::serving) queue: Buckets,
+    pub(in crate::sim::serving) inference: Buckets,
+    pub(in crate::sim::serving) prefill: Buckets,
+    pub(in crate::sim::serving) decode: Buckets,
+    pub(in crate::sim::serving) preempted: Buckets,
+    pub(in crate::sim::serving) http_fine: Buckets,
+    pub(in crate::sim::serving) http: Buckets,
+    /// Seconds of CPU time of the API server.
+    pub(in crate::sim::serving) cpu_s: f64,
+}
+
+impl Meters {
+    pub(super) fn new(max_model_len: u32) -> Self {
+        let lengths = lengths(max_model_len);
+        let (length, long, gap) = (Buckets::new(&lengths), Buckets::new(LONG), Buckets::new(GAP));
+        Self {
+            running: 0,
+            waiting: 0,
+            kv_usage: 0.0,
+            cache_queries: 0,
+            cache_hits: 0,
+            preemptions: 0,
+            prompt_tokens: 0,
+            prompt_cached: 0,
+            generated: 0,
+            finished_stop: 0,
+            finished_length: 0,
+            rejected: 0,
+            http_2xx: 0,
+            http_4xx: 0,
+            http_5xx: 0,
+            prompt_length: length.clone(),
+            output_length: length.clone(),
+            output_most: length.clone(),
+            computed: length,
+            parallel: Buckets::new(&[1.0, 2.0, 5.0, 10.0, 20.0]),
+            step_tokens: Buckets::new(STEP_TOKENS),
+            ttft: Buckets::new(TTFT),
+            gap: gap.clone(),
+            per_token: gap,
+            e2e: long.clone(),
+            queue: long.clone(),
+            inference: long.clone(),
+            prefill: long.clone(),
+            decode: long,
+            preempted: Buckets::new(&[1.0, 2.0, 3.0, 4.0, 5.0, 10.0, 20.0]),
+            http_fine: Buckets::new(HIGH_RESOLUTION),
+            http: Buckets::new(&[0.1, 0.5, 1.0]),
+            cpu_s: 0.0,
+        }
+    }
+}
+
+/// 1, 2, 5, 10, … up to the longest sequence: `--max-model-len` decides how many.
+fn lengths(max_model_len: u32) -> Vec<f64> {
+    let mut bounds = Vec::new();
+    let mut ten = 1_u32;
+    while ten <= max_model_len {
+        bounds.extend([1, 2, 5].into_iter().map(|m| m * ten).filter(|b| *b <= max_model_len).map(f64::from));
+        ten = ten.saturating_mul(10);
+    }
+    bounds
+}

@@ -1,0 +1,222 @@
+//! Clients and their requests, from the first byte to the last, or to the moment at which somebody gives up.
+
+use rand::Rng;
+
+use super::super::engine::{Ask, Seen};
+use super::super::number::{Us, seconds, us};
+use super::{Event, Model, Sight};
+
+/// A request on its way.
+#[derive(Debug, Clone)]
+pub(super) struct Request {
+    class: usize,
+    /// Whether a user waits for it, who will ask again.
+    user: bool,
+    ask: Ask,
+    asked: Us,
+    sent: Us,
+    pod: Option<String>,
+    tried: Vec<String>,
+    first_token: bool,
+}
+
+impl Model {
+    /// Traffic begins.
+    pub(super) fn begin_traffic(&mut self) {
+        for class in 0..self.classes.len() {
+            self.new_arrivals(class);
+            self.more_users(class);
+        }
+    }
+
+    /// Draws arrivals of a class anew: its rate is another from now on.
+    pub(super) fn new_arrivals(&mut self, class: usize) {
+        self.draws[class] += 1;
+        self.next_arrival(class);
+    }
+
+    fn next_arrival(&mut self, class: usize) {
+        let Some(began) = self.began else { return };
+        let draw = self.draws[class];
+        if let Some(when) = self.classes[class].next_arrival(self.now, began) {
+            self.at(when, Event::Arrives { class, draw });
+        }
+    }
+
+    /// Users of a class who were not there before begin to think.
+    pub(super) fn more_users(&mut self, class: usize) {
+        while self.began.is_some() && self.users[class] < self.classes[class].users() {
+            self.users[class] += 1;
+            let think = self.classes[class].think();
+            self.at(self.now + think, Event::Asks { class });
+        }
+    }
+
+    pub(super) fn arrives(&mut self, class: usize, draw: u64) {
+        if draw == self.draws[class] {
+            self.ask(class, false);
+            self.next_arrival(class);
+        }
+    }
+
+    pub(super) fn asks(&mut self, class: usize) {
+        if self.users[class] > self.classes[class].users() {
+            self.users[class] -= 1;
+            return;
+        }
+        self.ask(class, true);
+    }
+
+    fn ask(&mut self, class: usize, user: bool) {
+        let wish = self.classes[class].wish();
+        let id = self.next_request;
+        self.next_request += 1;
+        let prefix = (wish.prefix > 0).then_some((class, wish.prefix));
+        let ask = Ask { id, prompt: wish.prompt, output: wish.output, prefix };
+        let asked = self.now;
+        let request =
+            Request { class, user, ask, asked, sent: asked, pod: None, tried: Vec::new(), first_token: false };
+        self.requests.insert(id, request);
+        self.gateway.downstream_total += 1;
+        self.gateway.active += 1;
+        let jitter: f64 = self.random.random_range(0.6..1.6);
+        self.at(asked + us(self.gateway.settings.overhead.0 * jitter), Event::Forwards(id));
+        if let Some(patience) = wish.patience {
+            self.at(asked + patience, Event::GivesUp(id));
+        }
+        self.at(asked + us(self.gateway.settings.timeout.0), Event::TimesOut(id));
+    }
+
+    /// The gateway sends a request on, or answers it itself.
+    pub(super) fn forward(&mut self, id: u64) {
+        let refused = self.gateway.refuses > 0.0 && self.random.random_bool(self.gateway.refuses.min(1.0));
+        if refused {
+            self.end(id, Some(503));
+            return;
+        }
+        loop {
+            let Some(request) = self.requests.get(&id) else { return };
+            let tried = request.tried.clone();
+            let Some(pod) = self.gateway.choose(&tried) else {
+                self.gateway.none_healthy += u64::from(self.gateway.pods.is_empty());
+                self.end(id, Some(503));
+                return;
+            };
+            if !tried.is_empty() {
+                if tried.len() > self.gateway.settings.retries as usize {
+                    self.end(id, Some(503));
+                    return;
+                }
+                self.gateway.retries += 1;
+            }
+            if self.submit(id, &pod) {
+                return;
+            }
+        }
+    }
+
+    /// One attempt; false where the connection is refused and another may be tried.
+    fn submit(&mut self, id: u64, pod: &str) -> bool {
+        let now = self.now;
+        let Some(request) = self.requests.get_mut(&id) else { return true };
+        request.tried.push(pod.to_owned());
+        let engine =
+            self.containers.iter_mut().find(|c| c.launch.pod == pod).and_then(|container| container.engine_mut());
+        let Some(engine) = engine else {
+            self.gateway.connect_fail += 1;
+            self.gateway.upstream_total += 1;
+            return false;
+        };
+        match engine.submit(now, request.ask) {
+            Ok(()) => {
+                (request.sent, request.pod) = (now, Some(pod.to_owned()));
+                self.gateway.sent(pod);
+            }
+            Err(Seen::Refused(status)) => {
+                self.gateway.upstream_total += 1;
+                self.gateway.upstream_answer(status, 2.0);
+                self.end(id, Some(status));
+            }
+            Err(_) => {}
+        }
+        true
+    }
+
+    pub(super) fn sees(&mut self, id: u64, sight: Sight) {
+        let Some(request) = self.requests.get_mut(&id) else { return };
+        match sight {
+            Sight::First => request.first_token = true,
+            Sight::Last => {
+                let ms = seconds(self.now - request.sent) * 1000.0;
+                self.gateway.upstream_answer(200, ms);
+                self.end(id, Some(200));
+            }
+            // The replica is gone. What has not begun to answer is an error, what has is a torn stream.
+            Sight::Cut => {
+                self.gateway.upstream_reset += 1;
+                let status = if request.first_token { 200 } else { 503 };
+                self.end(id, Some(status));
+            }
+        }
+    }
+
+    pub(super) fn gives_up(&mut self, id: u64) {
+        if self.requests.get(&id).is_some_and(|request| !request.first_token) {
+            self.abort(id);
+            self.gateway.client_reset += 1;
+            self.end(id, None);
+        }
+    }
+
+    pub(super) fn times_out(&mut self, id: u64) {
+        if self.requests.contains_key(&id) {
+            self.abort(id);
+            self.gateway.timeouts += 1;
+            self.end(id, Some(504));
+        }
+    }
+
+    fn abort(&mut self, id: u64) {
+        let Some(pod) = self.requests.get(&id).and_then(|request| request.pod.clone()) else { return };
+        self.gateway.upstream_cancelled += 1;
+        let container = self.containers.iter_mut().find(|container| container.launch.pod == pod);
+        if let Some(engine) = container.and_then(|container| container.engine_mut()) {
+            engine.abort(id);
+        }
+    }
+
+    /// A request is over, with a status, or because its client has gone.
+    fn end(&mut self, id: u64, status: Option<u16>) {
+        let Some(request) = self.requests.remove(&id) else { return };
+        if let Some(pod) = &request.pod {
+            self.gateway.returned(pod);
+        }
+        let ms = seconds(self.now - request.asked) * 1000.0;
+        match status {
+            Some(status) => self.gateway.answer(status, ms),
+            None => self.gateway.active = self.gateway.active.saturating_sub(1),
+        }
+        if request.user {
+            let think = self.classes[request.class].think();
+            self.at(self.now + think, Event::Asks { class: request.class });
+        }
+    }
+
+    /// A container is gone with all that it held.
+    pub(super) fn remove(&mut self, pod: &str) {
+        let before = self.containers.len();
+        self.containers.retain(|container| container.launch.pod != pod);
+        if self.containers.len() == before {
+            return;
+        }
+        for gpu in self.gpus.values_mut().flatten().filter(|gpu| gpu.pod.as_deref() == Some(pod)) {
+            (gpu.pod, gpu.memory) = (None, 0.0);
+        }
+        let mut cut: Vec<u64> =
+            self.requests.iter().filter(|(_, r)| r.pod.as_deref() == Some(pod)).map(|(id, _)| *id).collect();
+        cut.sort_unstable();
+        for id in cut {
+            self.at(self.now, Event::Sees(id, Sight::Cut));
+        }
+    }
+}

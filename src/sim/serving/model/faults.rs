@@ -1,0 +1,53 @@
+//! Causes come in: what a scenario's file changes below and in front of the engines.
+
+use super::super::number::us;
+use super::Model;
+use crate::sim::scenario::Fault;
+
+impl Model {
+    pub(super) fn fault(&mut self, number: usize) {
+        match self.faults[number].clone() {
+            Fault::Traffic(change) => {
+                for class in 0..self.classes.len() {
+                    if self.classes[class].change(&change) {
+                        self.new_arrivals(class);
+                        self.more_users(class);
+                    }
+                }
+            }
+            Fault::Heat(heat) => self.gpus(&heat.node, heat.gpu, |gpu| gpu.heat = heat.kelvins),
+            Fault::PowerLimit(limit) => {
+                self.gpus(&limit.node, limit.gpu, |gpu| gpu.limit_w = limit.watts);
+            }
+            Fault::MemoryErrors(errors) => self.gpus(&errors.node, Some(errors.gpu), |gpu| {
+                gpu.errors_per_min = (errors.corrected_per_min, errors.uncorrected_per_min);
+                gpu.bandwidth = (1.0 - errors.bandwidth_lost).clamp(0.05, 1.0);
+            }),
+            Fault::BusyHost(host) => {
+                self.host.insert(host.node, host.left.clamp(0.01, 1.0));
+            }
+            Fault::Gateway(change) => {
+                let gateway = &mut self.gateway;
+                gateway.settings.overhead = change.overhead.unwrap_or(gateway.settings.overhead);
+                gateway.settings.routing = change.routing.unwrap_or(gateway.settings.routing);
+                gateway.refuses = change.refuses.unwrap_or(gateway.refuses);
+            }
+            Fault::Stall(stall) => {
+                let (now, until) = (self.now, self.now + us(stall.lasts.0));
+                let mut serving = self.containers.iter_mut().filter_map(|container| container.engine_mut());
+                if let Some(engine) = serving.nth(stall.replica) {
+                    engine.hang(now, until);
+                }
+            }
+            Fault::LoadSpeed(gb_per_s) => self.load_gb_per_s = gb_per_s,
+        }
+        self.set_conditions();
+    }
+
+    fn gpus(&mut self, node: &str, index: Option<u32>, change: impl Fn(&mut super::Gpu)) {
+        let gpus = self.gpus.get_mut(node).map_or(&mut [][..], Vec::as_mut_slice);
+        for gpu in gpus.iter_mut().filter(|gpu| index.is_none_or(|index| gpu.index == index)) {
+            change(gpu);
+        }
+    }
+}

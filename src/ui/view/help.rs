@@ -1,0 +1,57 @@
+//! The keys, made from the keymap: it cannot say anything else than what they do.
+
+use super::{Ctx, Slot, list};
+use crate::app::{Command, Mode};
+use crate::ui::pen::Line;
+
+/// The view.
+pub(super) fn view(ctx: Ctx<'_>, width: usize, height: usize) -> Vec<Line> {
+    let pen = ctx.pen;
+    let all: Vec<Command> = Command::in_groups().collect();
+    let shown: Vec<Command> = ctx.app.items().iter().filter_map(|i| all.get(i.index).copied()).collect();
+    let mut items: Vec<Vec<Line>> = Vec::new();
+    let mut group = None;
+    for command in shown {
+        let mut lines = vec![line(ctx, command, width)];
+        if group != Some(command.group()) {
+            group = Some(command.group());
+            // The title stands above the first of its section and does not take the selection.
+            if let Some(before) = items.last_mut() {
+                before.push(ctx.rule(command.group().title(), width));
+            }
+        }
+        lines.truncate(3);
+        items.push(lines);
+    }
+    let first = ctx.app.items().first().and_then(|i| all.get(i.index)).map_or("", |c| c.group().title());
+    let head = vec![
+        pen.line(Slot::TextMuted, " Capital letters are for what changes something. This version changes nothing."),
+        pen.line(
+            Slot::TextMuted,
+            " Marks in charts: R rollout, S scale, A autoscaler, ! onset, x restart, p pod, n node, g GPU, t traffic.",
+        ),
+        ctx.rule(first, width),
+    ];
+    list::page(ctx, head, items, Vec::new(), width, height)
+}
+
+fn line(ctx: Ctx<'_>, command: Command, width: usize) -> Line {
+    let pen = ctx.pen;
+    // Where a key means it: on the main screen, in lists, in a log, while typing.
+    let mut keys: Vec<String> = Vec::new();
+    for mode in Mode::ALL {
+        for chord in ctx.keymap.chords(*mode, command) {
+            let name = chord.to_string();
+            if !keys.contains(&name) {
+                keys.push(name);
+            }
+        }
+    }
+    let keys = if keys.is_empty() { "no key".to_owned() } else { keys.join(" ") };
+    pen.line(Slot::Text, "  ")
+        .cell(pen, Slot::Key, &keys, 19)
+        .put(pen, Slot::Text, " ")
+        .cell(pen, Slot::TextStrong, command.title(), 14)
+        .put(pen, Slot::TextMuted, command.help())
+        .cut(pen, width)
+}

@@ -1,0 +1,95 @@
+//! The objectives: late share, bucket of the 95th percentile, count, and burn over both windows of the paging tier.
+
+use super::chart::{self, What};
+use super::words::{bound, bucket, known, late};
+use super::{Ctx, Slot};
+use crate::contract::window_name;
+use crate::diagnosis::{Diagnosis, Metric, SloRow, number};
+use crate::domain::RowStatus;
+use crate::ui::pen::{Line, status_slot};
+
+/// Last columns of the table.
+const LATE: usize = 30;
+const P95: usize = 43;
+const N: usize = 51;
+const SHORT: usize = 62;
+const LONG: usize = 73;
+
+/// Rows before the rest is only counted.
+const MOST: usize = 4;
+
+/// The table with its rule.
+pub(super) fn lines(ctx: Ctx<'_>, d: &Diagnosis, width: usize) -> Vec<Line> {
+    let (short, long, factor) = ctx.app.policy().default.burn.paging_tiers()[0];
+    let (short_name, long_name) = (format!("burn {}", window_name(short)), format!("burn {}", window_name(long)));
+    let columns =
+        [(LATE, "late"), (P95, "p95"), (N, "n"), (SHORT, &short_name), (LONG, &long_name), (LONG + 6, "trend")];
+    let mut lines = vec![ctx.rule_with("SLO", &columns, width)];
+    for row in d.slo.iter().take(MOST) {
+        lines.push(line(ctx, d, row, width, (short, long, factor)));
+    }
+    if d.slo.len() > MOST {
+        lines.push(ctx.pen.line(Slot::TextMuted, &format!("   and {} more objectives", d.slo.len() - MOST)));
+    }
+    lines
+}
+
+fn line(ctx: Ctx<'_>, d: &Diagnosis, row: &SloRow, width: usize, (short, long, factor): (f64, f64, f64)) -> Line {
+    let pen = ctx.pen;
+    let slot = status_slot(row.status);
+    let several = d.slo.iter().any(|other| other.model != row.model);
+    let target = format!("≤{} {}%", bound(row.target.seconds), number(row.target.objective * 100.0));
+    let target = match &row.model {
+        Some(model) if several => format!("{target} {model}"),
+        _ => target,
+    };
+    let name = pen.line(Slot::Text, " ").put(pen, slot, &format!("{} {}", pen.shape(row.status), row.metric.title()));
+    let mut line = name.to(pen, 8).cell(pen, Slot::TextMuted, &target, LATE - 15).to(pen, LATE - 7);
+    if row.count.is_none_or(|n| n <= 0.0) || row.bad.is_none() {
+        let why = row.note.clone().unwrap_or_else(|| match row.mean_s {
+            Some(mean) => format!("mean {}; late ones are not counted", super::words::brief(mean)),
+            None => "no events in the window".to_owned(),
+        });
+        return line.put(pen, Slot::VerdictUnknown, &pen.fit(&why, width.saturating_sub(LATE - 7)));
+    }
+    line = line.right(pen, slot, &late(row), LATE).right(pen, Slot::Text, &bucket(row.p95), P95);
+    line = line.right(pen, Slot::Text, &known(row.count), N);
+    for (window, end) in [(short, SHORT), (long, LONG)] {
+        let (text, slot) = burn(row, window, factor);
+        let shape = match slot {
+            Slot::VerdictBreach => pen.shape(RowStatus::Breach),
+            Slot::VerdictHealthy => pen.shape(RowStatus::Ok),
+            _ => "",
+        };
+        line = line.right(pen, slot, &format!("{text} {shape}"), end);
+    }
+    line = match row.paging {
+        Some(true) => line.put(pen, Slot::Text, " ").styled(
+            pen,
+            super::verdict::badge(pen, crate::domain::Verdict::Breach),
+            "PAGE",
+        ),
+        Some(false) => line,
+        None => line.put(pen, Slot::TextMuted, " page?"),
+    };
+    let at = LONG + 7;
+    if width >= at + 8 {
+        let what = if row.metric == Metric::Ttft { What::TtftMean } else { What::ItlMean };
+        line = line.to(pen, at).then(chart::spark(ctx, d, what, (width - at).min(60), row.target.seconds));
+    }
+    line
+}
+
+/// The burn of one window and how it looks; `?` where the window was not observed.
+fn burn(row: &SloRow, window: f64, factor: f64) -> (String, Slot) {
+    let Some(w) = row.windows.iter().find(|w| w.window_s == window) else { return ("?".to_owned(), Slot::TextMuted) };
+    // A short window that was seen in part says something; a long one does not.
+    let whole = w.observed_s >= 0.9 * w.window_s;
+    match w.burn {
+        Some(burn) if whole || w.window_s <= 300.0 => {
+            let slot = if burn > factor { Slot::VerdictBreach } else { Slot::VerdictHealthy };
+            (format!("{}{}", if whole { "" } else { "~" }, number(burn)), slot)
+        }
+        _ => ("?".to_owned(), Slot::TextMuted),
+    }
+}

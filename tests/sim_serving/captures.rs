@@ -1,0 +1,1 @@
+//! Real engines' captures, replayed into the model.
