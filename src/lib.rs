@@ -48,10 +48,12 @@
 //! - Percentiles are never averaged: buckets are summed first. Means add up, and only within one cohort.
 //! - What comes from outside is cleaned where it comes in, and bounded.
 
+pub mod action;
 pub mod apiserver;
 pub mod app;
 pub mod cli;
 pub mod clock;
+pub mod cluster;
 pub mod command;
 pub mod config;
 pub mod contract;
