@@ -17,7 +17,9 @@ use serde_json::Value;
 use tokio::time::{Instant, sleep, timeout_at};
 
 use crate::action::guard::{Approved, Proposed};
-use crate::action::{Access, Answer, Outcome, Permission, Plan, Request, Seen, Trial, differences, last_writer, seen, unexpected};
+use crate::action::{
+    Access, Answer, Outcome, Permission, Plan, Request, Seen, Trial, differences, last_writer, seen, unexpected,
+};
 use crate::apiserver::{self, Trouble, deadline};
 use crate::clock::Clock;
 use crate::domain::At;
@@ -134,9 +136,10 @@ impl Performer {
             Reply::Accepted(answer) => Outcome::Applied(answer),
             Reply::Refused(refused) => self.explained(&plan, refused).await,
             Reply::Lost(Trouble::Refused) => Outcome::NotSent(Trouble::Refused.to_string()),
-            Reply::Lost(trouble) => {
-                Outcome::Unknown { why: trouble.to_string(), seen: self.settle(&plan, begun + self.patience.settled).await }
-            }
+            Reply::Lost(trouble) => Outcome::Unknown {
+                why: trouble.to_string(),
+                seen: self.settle(&plan, begun + self.patience.settled).await,
+            },
         };
         Performed { plan, sent, known: self.now(), outcome }
     }

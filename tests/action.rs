@@ -23,13 +23,13 @@ fn context() -> Context {
 
 /// The plan on these objects.
 fn planned(world: &Founding, action: &Action) -> Plan {
-    plan(&world.snapshot(), action, &context()).unwrap_or_else(|refusal| panic!("refused: {refusal}"))
+    plan(&world.snapshot(), action, &context()).map_err(|refusal| refusal.to_string()).expect("a plan")
 }
 
 /// Why there is no plan.
 fn refused(world: &Founding, action: &Action) -> Refusal {
     match plan(&world.snapshot(), action, &context()) {
         Err(refusal) => refusal,
-        Ok(plan) => panic!("planned: {}", plan.title),
+        Ok(plan) => unreachable!("planned: {}", plan.title),
     }
 }

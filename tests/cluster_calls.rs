@@ -44,7 +44,7 @@ fn guard() -> Guard {
 async fn card(performer: &Performer, plan: Plan) -> Pending {
     let proposed = guard().review(plan).expect("may be tried");
     let trial = performer.dry_run(&proposed).await;
-    proposed.tried(trial).unwrap_or_else(|denial| panic!("denied: {denial}"))
+    proposed.tried(trial).map_err(|denial| denial.to_string()).expect("a trial that was taken")
 }
 
 /// The permission, as if somebody had read the card and pressed the key.
@@ -161,16 +161,25 @@ async fn an_object_that_was_made_anew_is_not_touched() {
     let card = card(&performer, planned(&world, &Action::Scale { to: 4 })).await;
     server.change(|object| object["metadata"]["uid"] = json!("d-2"));
     let performed = performer.apply(approved(&world, card)).await;
-    assert_eq!(performed.outcome.to_string(), "not done: it is not what was shown any more: it is another object of the same name");
+    assert_eq!(
+        performed.outcome.to_string(),
+        "not done: it is not what was shown any more: it is another object of the same name"
+    );
 }
 
 #[tokio::test]
 async fn each_refusal_is_told_as_what_it_is_and_nothing_is_sent_twice() {
     let undo = Action::undo();
     let cases = [
-        (Fault::status(409, "the object has been modified"), "somebody else writes to it (the object has been modified)"),
+        (
+            Fault::status(409, "the object has been modified"),
+            "somebody else writes to it (the object has been modified)",
+        ),
         (Fault::status(403, "deployments.apps is forbidden"), "not allowed: deployments.apps is forbidden"),
-        (Fault::status(400, "admission webhook \"v.k\" denied the request: no"), "not allowed: admission webhook \"v.k\" denied"),
+        (
+            Fault::status(400, "admission webhook \"v.k\" denied the request: no"),
+            "not allowed: admission webhook \"v.k\" denied",
+        ),
         (Fault::status(422, "spec.selector: Invalid value"), "it would not be valid: spec.selector: Invalid value"),
         (Fault::status(404, "deployments.apps not found"), "it does not exist any more"),
         (Fault::status(401, "Unauthorized"), "log in again: Unauthorized"),
@@ -188,7 +197,8 @@ async fn each_refusal_is_told_as_what_it_is_and_nothing_is_sent_twice() {
 #[tokio::test]
 async fn a_lost_answer_is_read_again_and_told_as_it_is() {
     // The write was lost, or it was stored and its answer was lost: only reading tells.
-    let lost = [Fault::status(503, "no"), Fault::status(504, "late"), Fault::status(500, "etcd"), Fault::Hang, Fault::Reset];
+    let lost =
+        [Fault::status(503, "no"), Fault::status(504, "late"), Fault::status(500, "etcd"), Fault::Hang, Fault::Reset];
     for fault in lost {
         for stored in [false, true] {
             for action in [Action::undo(), Action::Scale { to: 4 }] {
@@ -217,7 +227,11 @@ async fn what_is_stored_late_is_waited_for() {
     // The client gives up after 300 ms, and the server stores it after 450.
     server.next_write(Fault::StoreLate(Duration::from_millis(450)));
     let performed = performer.apply(approved(&world, card)).await;
-    assert!(matches!(performed.outcome, Outcome::Unknown { seen: Seen::Done { ours: Some(true) }, .. }), "{}", performed.outcome);
+    assert!(
+        matches!(performed.outcome, Outcome::Unknown { seen: Seen::Done { ours: Some(true) }, .. }),
+        "{}",
+        performed.outcome
+    );
 }
 
 #[tokio::test]
@@ -251,7 +265,10 @@ async fn a_dry_run_that_fails_stores_nothing_and_says_why() {
         let proposed = guard().review(planned(&world, &Action::undo())).expect("may be tried");
         let trial = performer.dry_run(&proposed).await;
         let denial = proposed.tried(trial).expect_err("denied").to_string();
-        assert!(denial.starts_with("the dry run failed") && denial.contains(phrase), "'{denial}' does not say '{phrase}'");
+        assert!(
+            denial.starts_with("the dry run failed") && denial.contains(phrase),
+            "'{denial}' does not say '{phrase}'"
+        );
         assert_eq!((patches(&server.calls()), server.object()), (1, world.workload.clone()));
     }
 }

@@ -119,7 +119,11 @@ pub(super) fn pause(ask: &Ask<'_>, paused: bool) -> Result<Plan, Refusal> {
         target: ask.target.clone(),
         object: format!("ScaledObject/{name}"),
         at: ask.now,
-        title: format!("{} scale-in of scaledobject/{name} for {}", if paused { "Pause" } else { "Resume" }, ask.place()),
+        title: format!(
+            "{} scale-in of scaledobject/{name} for {}",
+            if paused { "Pause" } else { "Resume" },
+            ask.place()
+        ),
         does: vec![if paused {
             "KEDA keeps adding replicas and takes none away, so that a number set by hand stays.".to_owned()
         } else {

@@ -60,7 +60,11 @@ pub(super) fn fit(facts: &ClusterFacts, template: &Template, raw: &Value, pods: 
         return Fit::needless("nothing new has to start");
     }
     if gpus_each == 0 {
-        return answer(Fits::Unknown, "it asks for no GPU by name; CPU and memory are not looked at".into(), Vec::new());
+        return answer(
+            Fits::Unknown,
+            "it asks for no GPU by name; CPU and memory are not looked at".into(),
+            Vec::new(),
+        );
     }
     let Some(known) = &facts.nodes else {
         return answer(Fits::Unknown, "nodes may not be read, so that free GPUs are not known".into(), Vec::new());

@@ -260,7 +260,9 @@ impl std::fmt::Display for Outcome {
             by.iter().try_for_each(|by| write!(f, "; last written by {by}"))
         };
         match self {
-            Self::Applied(answer) if answer.unexpected.is_empty() => f.write_str("stored; whether it helps is not known yet"),
+            Self::Applied(answer) if answer.unexpected.is_empty() => {
+                f.write_str("stored; whether it helps is not known yet")
+            }
             Self::Applied(_) => f.write_str("stored, and changed by a webhook on the way"),
             Self::Moved { differs, by } => {
                 f.write_str("not done: it is not what was shown any more")?;

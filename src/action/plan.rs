@@ -170,9 +170,10 @@ pub fn plan(snapshot: &Snapshot, action: &Action, context: &Context) -> Result<P
     };
     // Whether an autoscaler owns the replicas must be known before they are set.
     let owner = matches!(action, Action::Scale { .. }).then_some("horizontalpodautoscalers");
-    let blind = snapshot.watches.iter().find(|w| {
-        (needed.contains(&w.resource) || Some(w.resource) == owner) && w.state != SourceState::Live
-    });
+    let blind = snapshot
+        .watches
+        .iter()
+        .find(|w| (needed.contains(&w.resource) || Some(w.resource) == owner) && w.state != SourceState::Live);
     if let Some(watch) = blind {
         let error = watch.error.clone().unwrap_or_else(|| format!("its state is '{}'", watch.state));
         return Err(Refusal::Blind { resource: watch.resource, error });

@@ -149,8 +149,17 @@ fn trouble(w: &Workload, starting: &[&Pod]) -> Option<String> {
     }
     let waits = |p: &Pod| {
         let word = p.waiting.as_deref()?;
-        matches!(word, "CrashLoopBackOff" | "ImagePullBackOff" | "ErrImagePull" | "CreateContainerConfigError" | "CreateContainerError" | "InvalidImageName" | "RunContainerError")
-            .then(|| word.to_owned())
+        matches!(
+            word,
+            "CrashLoopBackOff"
+                | "ImagePullBackOff"
+                | "ErrImagePull"
+                | "CreateContainerConfigError"
+                | "CreateContainerError"
+                | "InvalidImageName"
+                | "RunContainerError"
+        )
+        .then(|| word.to_owned())
     };
     if let Some((pod, word)) = starting.iter().find_map(|p| Some((p, waits(p)?))) {
         return Some(format!("{} is in {word}", pod.name));

@@ -34,7 +34,8 @@ pub(super) fn plan(ask: &Ask<'_>, to: u32) -> Result<Plan, Refusal> {
         does.push("Which pods end is the controller's choice: those that are not Ready, then the newest.".to_owned());
     }
     if w.updated < w.existing && matches!(w.strategy, Strategy::Rolling { .. }) {
-        warnings.push("A rollout is under way: added replicas are spread over the old and the new revision.".to_owned());
+        warnings
+            .push("A rollout is under way: added replicas are spread over the old and the new revision.".to_owned());
     }
     if w.paused {
         warnings.push("Rollouts are paused; replicas are added and taken away all the same.".to_owned());
@@ -77,11 +78,7 @@ pub(super) fn plan(ask: &Ask<'_>, to: u32) -> Result<Plan, Refusal> {
         alternatives: Vec::new(),
         kubectl: kubectl(
             ask.target,
-            &format!(
-                "scale {} {} --current-replicas={from} --replicas={to}",
-                plural(ask.target.kind),
-                ask.target.name
-            ),
+            &format!("scale {} {} --current-replicas={from} --replicas={to}", plural(ask.target.kind), ask.target.name),
         ),
         warnings,
         cause: None,
@@ -93,7 +90,8 @@ fn beside(scaler: &Autoscaler, from: u32, to: u32) -> Result<String, Refusal> {
     let name = format!("{} '{}'", scaler.kind, scaler.name);
     let inactive = scaler.conditions.iter().find(|c| c.kind == "ScalingActive" && c.status == Some(false));
     if let Some(condition) = inactive {
-        let mut word = format!("{name} does not scale at the moment ({}): the number stays until it does", condition.reason);
+        let mut word =
+            format!("{name} does not scale at the moment ({}): the number stays until it does", condition.reason);
         if to > scaler.max || to < scaler.min {
             word.push_str(", and is then cut to its bounds");
         }

@@ -54,7 +54,9 @@ fn is_failed_test(message: &str) -> bool {
 
 /// What the server warns of, without the code and the agent before it: `299 - "text"`.
 pub(super) fn warnings(headers: &HeaderMap) -> Vec<String> {
-    let text = |value: &str| clean(&value.split_once('"').map_or_else(|| value.to_owned(), |(_, rest)| unquoted(rest)), SENTENCE);
+    let text = |value: &str| {
+        clean(&value.split_once('"').map_or_else(|| value.to_owned(), |(_, rest)| unquoted(rest)), SENTENCE)
+    };
     headers.get_all(WARNING).iter().take(MOST_WARNINGS).filter_map(|v| v.to_str().ok()).map(text).collect()
 }
 

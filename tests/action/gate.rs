@@ -28,6 +28,7 @@ fn pending(guard: &Guard, plan: Plan) -> Pending {
 }
 
 /// What comes of a confirmation two seconds after the dry run.
+#[expect(clippy::result_large_err, reason = "a card that was refused comes back as it was")]
 fn confirmed(guard: &Guard, pending: Pending, with: &Confirmation) -> Result<Approved, (Denial, Option<Pending>)> {
     let mut snapshot = Founding::default().snapshot();
     snapshot.now = NOW.plus(2.0);
@@ -102,7 +103,8 @@ fn other_bytes_a_denial_and_a_failed_dry_run_lead_nowhere() {
     let mut other = tried(&undo());
     other.sent.body.push(' ');
     assert_eq!(proposed().tried(other).expect_err("denied"), Denial::OtherBytes);
-    let denied = Trial { permission: Permission::Denied("'patch deployments.apps' is missing".into()), ..tried(&undo()) };
+    let denied =
+        Trial { permission: Permission::Denied("'patch deployments.apps' is missing".into()), ..tried(&undo()) };
     assert!(matches!(proposed().tried(denied), Err(Denial::NotAllowed { .. })));
     let outcome = Outcome::Moved { differs: vec!["replicas".into()], by: None };
     let failed = Trial { result: Err(outcome.clone()), ..tried(&undo()) };

@@ -1,7 +1,7 @@
 //! How far a change has come, seen after it.
 
 use serde_json::json;
-use warroom::action::{Action, Plan, Stage, progress, seen, Seen};
+use warroom::action::{Action, Plan, Seen, Stage, progress, seen};
 use warroom::domain::At;
 
 use super::founding::{Founding, NOW, pod, template};

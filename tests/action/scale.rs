@@ -54,8 +54,7 @@ fn from_zero_the_field_that_is_left_out_is_tested_as_left_out() {
 
 #[test]
 fn an_autoscaler_that_owns_the_number_is_the_lever_instead() {
-    let mut world = Founding::default();
-    world.autoscalers = vec![autoscaler(2, 3)];
+    let world = Founding { autoscalers: vec![autoscaler(2, 3)], ..Founding::default() };
     let refusal = refused(&world, &Action::Scale { to: 4 });
     assert!(matches!(refusal, Refusal::AutoscalerOwns { .. }), "{refusal}");
     assert_eq!(refusal.instead(), [Action::SetAutoscalerBounds { min: 4, max: 4 }]);
@@ -79,8 +78,7 @@ fn an_autoscaler_that_owns_the_number_is_the_lever_instead() {
 
 #[test]
 fn beside_an_autoscaler_that_cannot_see_its_metrics_the_number_stays() {
-    let mut world = Founding::default();
-    world.autoscalers = vec![autoscaler(2, 6)];
+    let mut world = Founding { autoscalers: vec![autoscaler(2, 6)], ..Founding::default() };
     world.autoscalers[0]["status"]["conditions"] =
         json!([{"type": "ScalingActive", "status": "False", "reason": "FailedGetPodsMetric"}]);
     let plan = planned(&world, &Action::Scale { to: 4 });
@@ -89,8 +87,7 @@ fn beside_an_autoscaler_that_cannot_see_its_metrics_the_number_stays() {
 
 #[test]
 fn kedas_autoscaler_is_not_edited_and_its_scale_in_is_paused_instead() {
-    let mut world = Founding::default();
-    world.autoscalers = vec![autoscaler(2, 6)];
+    let mut world = Founding { autoscalers: vec![autoscaler(2, 6)], ..Founding::default() };
     world.autoscalers[0]["metadata"]["ownerReferences"] =
         json!([{"kind": "ScaledObject", "name": "vllm-so", "uid": "so-1", "controller": true}]);
     let refusal = refused(&world, &Action::Scale { to: 4 });

@@ -193,7 +193,9 @@ fn what_cannot_be_told_apart_safely_is_refused() {
     let equal = change(|w| w.revisions[0] = replica_set(40, 512, "2026-06-01T09:00:00Z", 0));
     assert_eq!(refused(&equal, &Action::undo_to(40)), Refusal::Same { revision: 40 });
 
-    for shown in [Target { revision: 41, uid: Some("rs-40".into()) }, Target { revision: 39, uid: Some("rs-40".into()) }] {
+    for shown in
+        [Target { revision: 41, uid: Some("rs-40".into()) }, Target { revision: 39, uid: Some("rs-40".into()) }]
+    {
         let revision = shown.revision;
         let refusal = refused(&world, &Action::RolloutUndo { to: Some(shown) });
         assert_eq!(refusal, Refusal::NotTheOneShown { revision });

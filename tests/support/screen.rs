@@ -100,6 +100,7 @@ fn cluster(now: At, loading: bool) -> ClusterFacts {
         ready,
         template,
         change_cause: (number == 42).then(|| "raise batch for throughput (#1182)".to_owned()),
+        ..Revision::default()
     };
     let (old, new) = (template("256", "vllm/vllm-openai:v0.32.0"), template("512", "vllm/vllm-openai:v0.32.0"));
     let mut pods = vec![

@@ -134,11 +134,8 @@ fn read(stream: &TcpStream) -> io::Result<Call> {
     let mut line = String::new();
     reader.read_line(&mut line)?;
     let mut words = line.split(' ').map(str::to_owned);
-    let mut call = Call {
-        method: words.next().unwrap_or_default(),
-        target: words.next().unwrap_or_default(),
-        ..Call::default()
-    };
+    let mut call =
+        Call { method: words.next().unwrap_or_default(), target: words.next().unwrap_or_default(), ..Call::default() };
     let mut length = 0;
     loop {
         let mut header = String::new();

@@ -4,7 +4,9 @@ use std::collections::BTreeMap;
 
 use serde_json::Value;
 
-use super::json::{NAME, SENTENCE, conditions, count, devices, label, list, name, number, scalar, strings, text, time, word};
+use super::json::{
+    NAME, SENTENCE, conditions, count, devices, label, list, name, number, scalar, strings, text, time, word,
+};
 use super::workload::{is_target, scaled_object};
 use crate::domain::{Autoscaler, ClusterEvent, Condition, Node, Taint, WorkloadKind};
 use crate::text::clean;
