@@ -357,3 +357,6 @@ impl App {
         &self.notices
     }
 }
+
+#[cfg(test)]
+mod tests;

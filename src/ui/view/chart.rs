@@ -175,6 +175,11 @@ pub(super) const fn letter(kind: ChangeKind) -> &'static str {
 /// Columns at the left of a chart, for its scale.
 const SCALE: usize = 9;
 
+/// Whether there is anything to draw: a level that was never above zero is told better in words.
+pub(super) fn draws(d: &Diagnosis, what: What) -> bool {
+    d.series.iter().filter_map(|p| what.value(p)).any(|v| v > 0.0)
+}
+
 /// A chart of `height` lines: its title, the blocks, a line of marks with the time. Nothing where there is nothing to
 /// draw or no room.
 pub(super) fn chart(
@@ -190,7 +195,7 @@ pub(super) fn chart(
         return Vec::new();
     };
     let wide = width.saturating_sub(SCALE + 1);
-    if wide < 10 || !d.series.iter().any(|p| what.value(p).is_some()) {
+    if wide < 10 || !draws(d, what) {
         return Vec::new();
     }
     let values = columns(d, what, from, to, wide);

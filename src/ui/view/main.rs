@@ -15,7 +15,7 @@ use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 
 use super::words::source_state;
-use super::{Ctx, Slot, changes, chart, evidence, frame, phases, runbook, slo, verdict};
+use super::{Ctx, Slot, changes, chart, evidence, frame, phases, replicas, runbook, slo, verdict};
 use crate::diagnosis::{Diagnosis, Metric};
 use crate::ui::pen::Line;
 
@@ -157,10 +157,13 @@ fn wide(ctx: Ctx<'_>, d: &Diagnosis, buffer: &mut Buffer, area: Rect) {
     // In a narrow column the line HELPS must do.
     let levers = if area.width >= 150 { evidence::levers(ctx, d, width) } else { Vec::new() };
     // Evidence takes what the others leave, and at least a third.
+    let replicas = replicas::section(ctx, d, width, 6);
     let others = map.len() + changed.len() + levers.len() + 3;
     let found = evidence::top(ctx, d, width, height.saturating_sub(others).max(height / 3));
+    let room = height.saturating_sub(found.len() + others + 1);
+    let replicas = if replicas.len() <= room { replicas } else { Vec::new() };
     let mut lines: Vec<Line> = Vec::new();
-    for part in [found, levers, changed, map] {
+    for part in [found, levers, changed, replicas, map] {
         if !part.is_empty() && lines.len() + part.len().min(4) <= height {
             if lines.len() + part.len() > height {
                 // Better close to its neighbour than cut.
@@ -183,7 +186,8 @@ fn charts(ctx: Ctx<'_>, d: &Diagnosis, width: usize, room: usize) -> Vec<Line> {
         (chart::What::ItlMean, target(Metric::Tpot)),
         (chart::What::Tokens, None),
     ];
-    let count = (room / (CHART + 1)).clamp(1, wanted.len());
+    let wanted: Vec<_> = wanted.into_iter().filter(|(what, _)| chart::draws(d, *what)).collect();
+    let count = (room / (CHART + 1)).min(wanted.len()).max(1);
     let height = (room / count).min(HIGH_CHART);
     if height < CHART {
         return Vec::new();

@@ -32,6 +32,24 @@ pub(super) fn view(ctx: Ctx<'_>, width: usize, height: usize) -> Vec<Line> {
     list::page(ctx, head, items, foot, width, height)
 }
 
+/// A section of the main screen: the first replicas, nothing where there are none.
+pub(super) fn section(ctx: Ctx<'_>, d: &Diagnosis, width: usize, most: usize) -> Vec<Line> {
+    let rows = replicas_in_order(d);
+    if rows.is_empty() {
+        return Vec::new();
+    }
+    let columns = Columns::of(ctx, width, &rows);
+    let title = ctx.rule(&format!("Replicas ({})", rows.len()), width);
+    let mut lines = vec![title, columns.head(ctx).cut(ctx.pen, width)];
+    for row in rows.iter().take(most) {
+        lines.extend(columns.row(ctx, d, row, width));
+    }
+    if rows.len() > most {
+        lines.push(ctx.pen.line(Slot::TextMuted, &format!("   and {} more", rows.len() - most)));
+    }
+    lines
+}
+
 /// How wide the name may be, and which columns there is room for.
 struct Columns {
     name: usize,

@@ -64,7 +64,7 @@ pub(super) fn map(ctx: Ctx<'_>, width: usize) -> Vec<Line> {
     let mut lines = vec![ctx.rule(&format!("{} map", advice.id), width)];
     let here = format!(" {} {} ", pen.either("●", "*"), code(&advice.state));
     lines.push(pen.line(Slot::Text, " ").put(pen, Slot::Selection, &here).put(pen, Slot::TextMuted, "  you are here"));
-    let edges: Vec<&Edge> = runbook.edges_from(&advice.state).collect();
+    let edges = ways(ctx, runbook, advice);
     for (i, edge) in edges.iter().enumerate() {
         let last = i + 1 == edges.len();
         let branch = if last { pen.either("  └─", "  `-") } else { pen.either("  ├─", "  |-") };
@@ -77,6 +77,20 @@ pub(super) fn map(ctx: Ctx<'_>, width: usize) -> Vec<Line> {
         );
     }
     lines
+}
+
+/// The ways out in order, one to each state: the one that holds, else the first.
+fn ways<'a>(ctx: Ctx<'_>, runbook: &'a Runbook, advice: &'a Advice) -> Vec<&'a Edge> {
+    let holds = |edge: &Edge| edge.guard.zip(ctx.d()).is_some_and(|(guard, d)| guard.holds(d));
+    let mut ways: Vec<&Edge> = Vec::new();
+    for edge in runbook.edges_from(&advice.state) {
+        match ways.iter_mut().find(|known| known.to == edge.to) {
+            Some(known) if holds(edge) && !holds(known) => *known = edge,
+            Some(_) => {}
+            None => ways.push(edge),
+        }
+    }
+    ways
 }
 
 /// One way out, with its condition; where room is short, only of the ways that are open.

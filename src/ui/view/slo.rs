@@ -8,12 +8,27 @@ use crate::diagnosis::{Diagnosis, Metric, SloRow, number};
 use crate::domain::RowStatus;
 use crate::ui::pen::{Line, status_slot};
 
-/// Last columns of the table.
-const LATE: usize = 29;
-const P95: usize = 40;
-const N: usize = 47;
-const SHORT: usize = 58;
-const LONG: usize = 68;
+/// Last columns of the table; the trend's is its first.
+#[derive(Debug, Clone, Copy)]
+struct Columns {
+    late: usize,
+    p95: usize,
+    n: Option<usize>,
+    short: usize,
+    long: Option<usize>,
+    trend: Option<usize>,
+}
+
+impl Columns {
+    /// Where room is short, the count and the long window are left out.
+    fn of(width: usize) -> Self {
+        if width < 74 {
+            return Self { late: 29, p95: 40, n: None, short: 51, long: None, trend: None };
+        }
+        let trend = (width >= 83).then_some(75);
+        Self { late: 29, p95: 40, n: Some(47), short: 58, long: Some(68), trend }
+    }
+}
 
 /// Rows before the rest is only counted.
 const MOST: usize = 4;
@@ -22,11 +37,14 @@ const MOST: usize = 4;
 pub(super) fn lines(ctx: Ctx<'_>, d: &Diagnosis, width: usize) -> Vec<Line> {
     let (short, long, factor) = ctx.app.policy().default.burn.paging_tiers()[0];
     let (short_name, long_name) = (format!("burn {}", window_name(short)), format!("burn {}", window_name(long)));
-    let columns =
-        [(LATE, "late"), (P95, "p95"), (N, "n"), (SHORT, &short_name), (LONG, &long_name), (LONG + 12, "trend")];
+    let columns = Columns::of(width);
+    let mut words = vec![(columns.late, "late"), (columns.p95, "p95")];
+    words.extend(columns.n.map(|end| (end, "n")));
+    words.push((columns.short, short_name.as_str()));
+    words.extend(columns.long.map(|end| (end, long_name.as_str())));
+    words.extend(columns.trend.map(|at| (at + 5, "trend")));
     let stale = ctx.app.stale();
-    let columns = if width >= LONG + 15 { &columns[..] } else { &columns[..columns.len() - 1] };
-    let mut lines = vec![ctx.rule_with(if stale { "SLO, STALE" } else { "SLO" }, columns, width)];
+    let mut lines = vec![ctx.rule_with(if stale { "SLO, STALE" } else { "SLO" }, &words, width)];
     for row in d.slo.iter().take(MOST) {
         lines.push(line(ctx, d, row, width, (short, long, factor)).dimmed(ctx.pen, stale));
     }
@@ -38,6 +56,7 @@ pub(super) fn lines(ctx: Ctx<'_>, d: &Diagnosis, width: usize) -> Vec<Line> {
 
 fn line(ctx: Ctx<'_>, d: &Diagnosis, row: &SloRow, width: usize, (short, long, factor): (f64, f64, f64)) -> Line {
     let pen = ctx.pen;
+    let columns = Columns::of(width);
     let slot = status_slot(row.status);
     let several = d.slo.iter().any(|other| other.model != row.model);
     let target = format!("≤{} {}%", bound(row.target.seconds), number(row.target.objective * 100.0));
@@ -46,17 +65,20 @@ fn line(ctx: Ctx<'_>, d: &Diagnosis, row: &SloRow, width: usize, (short, long, f
         _ => target,
     };
     let name = pen.line(Slot::Text, " ").put(pen, slot, &format!("{} {}", pen.shape(row.status), row.metric.title()));
-    let mut line = name.to(pen, 8).cell(pen, Slot::TextMuted, &target, LATE - 15).to(pen, LATE - 7);
+    let mut line = name.to(pen, 8).cell(pen, Slot::TextMuted, &target, columns.late - 15).to(pen, columns.late - 7);
     if row.count.is_none_or(|n| n <= 0.0) || row.bad.is_none() {
         let why = row.note.clone().unwrap_or_else(|| match row.mean_s {
             Some(mean) => format!("mean {}; late ones are not counted", super::words::brief(mean)),
             None => "no events in the window".to_owned(),
         });
-        return line.put(pen, Slot::VerdictUnknown, &pen.fit(&why, width.saturating_sub(LATE - 7)));
+        return line.put(pen, Slot::VerdictUnknown, &pen.fit(&why, width.saturating_sub(columns.late - 7)));
     }
-    line = line.right(pen, slot, &late(row), LATE).right(pen, Slot::Text, &bucket(row.p95), P95);
-    line = line.right(pen, Slot::Text, &known(row.count), N);
-    for (window, end) in [(short, SHORT), (long, LONG)] {
+    line = line.right(pen, slot, &late(row), columns.late).right(pen, Slot::Text, &bucket(row.p95), columns.p95);
+    if let Some(end) = columns.n {
+        line = line.right(pen, Slot::Text, &known(row.count), end);
+    }
+    for (window, end) in [(short, Some(columns.short)), (long, columns.long)] {
+        let Some(end) = end else { continue };
         let (text, slot) = burn(row, window, factor);
         let shape = match slot {
             Slot::VerdictBreach => pen.shape(RowStatus::Breach),
@@ -74,8 +96,7 @@ fn line(ctx: Ctx<'_>, d: &Diagnosis, row: &SloRow, width: usize, (short, long, f
         None if row.status == RowStatus::Breach => line.put(pen, Slot::TextMuted, " page?"),
         Some(false) | None => line,
     };
-    let at = LONG + 7;
-    if width >= at + 8 {
+    if let Some(at) = columns.trend {
         let what = if row.metric == Metric::Ttft { What::TtftMean } else { What::ItlMean };
         line = line.to(pen, at).then(chart::spark(ctx, d, what, (width - at).min(60), row.target.seconds));
     }
