@@ -177,7 +177,8 @@ const SCALE: usize = 9;
 
 /// Whether there is anything to draw: a level that was never above zero is told better in words.
 pub(super) fn draws(d: &Diagnosis, what: What) -> bool {
-    d.series.iter().filter_map(|p| what.value(p)).any(|v| v > 0.0)
+    let least = if what == What::Kv { 0.01 } else { 0.0 };
+    d.series.iter().filter_map(|p| what.value(p)).any(|v| v > least)
 }
 
 /// A chart of `height` lines: its title, the blocks, a line of marks with the time. Nothing where there is nothing to
@@ -204,7 +205,12 @@ pub(super) fn chart(
     let drawn = target.filter(|t| most > t / 3.0);
     let most = if what == What::Kv { 1.0 } else { most.max(drawn.unwrap_or(0.0)).max(1e-9) };
     let marks = marks(d, from, to, wide);
-    let last = values.iter().rev().flatten().next().map_or_else(|| "?".to_owned(), |v| what.show(*v));
+    // What was read last is not what is so now, where the end is a gap.
+    let last = match (values.last().copied().flatten(), values.iter().rev().flatten().next()) {
+        (Some(now), _) => what.show(now),
+        (None, Some(before)) => format!("?, last read {}", what.show(*before)),
+        (None, None) => "?".to_owned(),
+    };
     let against = target.map_or(String::new(), |t| format!(", target {}", bound(t)));
     let mut lines =
         vec![ctx.rule(&format!("{}: {last}{against}, last {}", what.title(), length(to.since(from))), width)];

@@ -50,7 +50,9 @@ fn fact(ctx: Ctx<'_>, e: &Evidence, width: usize, with_line: bool) -> Vec<Line> 
         .map(|(i, text)| pen.line(slot, if i == 0 { sign } else { "     " }).put(pen, slot, text))
         .collect();
     let value = match (e.threshold, e.unit) {
-        (Some(t), "s" | "ratio") => format!("{} {} {}", amount(e.value, e.unit), e.op.sign(), amount(t, e.unit)),
+        (Some(t), "s" | "ratio" | "s/request" | "s/token") => {
+            format!("{} {} {}", amount(e.value, e.unit), e.op.sign(), amount(t, e.unit))
+        }
         (Some(t), unit) => format!("{} {} {}", number(e.value), e.op.sign(), amount(t, unit)),
         (None, unit) => amount(e.value, unit),
     };
@@ -68,6 +70,8 @@ fn fact(ctx: Ctx<'_>, e: &Evidence, width: usize, with_line: bool) -> Vec<Line> 
 fn amount(value: f64, unit: &str) -> String {
     match unit {
         "s" => seconds(value),
+        "s/request" => format!("{}/request", seconds(value)),
+        "s/token" => format!("{}/token", seconds(value)),
         "ratio" => super::words::percent(value),
         "" | "count" => number(value),
         unit => format!("{} {unit}", number(value)),
@@ -99,7 +103,9 @@ pub(super) fn top(ctx: Ctx<'_>, d: &Diagnosis, width: usize, room: usize) -> Vec
         }
     }
     lines.truncate(room);
-    lines
+    let stale = ctx.app.stale();
+    let old = |(i, line): (usize, Line)| if i == 0 { line } else { line.dimmed(pen, stale) };
+    lines.into_iter().enumerate().map(old).collect()
 }
 
 /// The levers with what speaks for and against each.

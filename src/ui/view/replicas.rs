@@ -56,6 +56,8 @@ struct Columns {
     node: usize,
     split: bool,
     short: bool,
+    /// Beside something else: without revision and running requests.
+    tight: bool,
 }
 
 impl Columns {
@@ -66,15 +68,29 @@ impl Columns {
         let node = longest(&|r| r.node.as_deref().map_or(0, |n| n.chars().count())).min(28);
         // Shape, revision and TTFT, waiting, running and KV take 38; the state is to have at least 24.
         let split = width >= 120;
-        let fixed = 62 + if split { 24 } else { 0 };
+        let tight = width < 60;
+        let fixed = match (tight, split) {
+            (true, _) => 36,
+            (_, false) => 62,
+            (_, true) => 86,
+        };
         let left = width.saturating_sub(fixed);
         let node = if left > name.min(30) + node { node } else { 0 };
-        Self { name: name.min(left.saturating_sub(if node > 0 { node + 1 } else { 0 })).max(8), node, split, short }
+        Self {
+            name: name.min(left.saturating_sub(if node > 0 { node + 1 } else { 0 })).max(8),
+            node,
+            split,
+            short,
+            tight,
+        }
     }
 
     fn head(&self, ctx: Ctx<'_>) -> Line {
         let pen = ctx.pen;
         let m = Slot::TextMuted;
+        if self.tight {
+            return pen.line(m, "   ").cell(pen, m, "replica", self.name).put(pen, m, "     TTFT  wait    KV  state");
+        }
         let mut line = pen.line(m, "   ").cell(pen, m, "replica", self.name).cell(pen, m, " rev", 5);
         if self.node > 0 {
             line = line.cell(pen, m, " node", self.node + 1);
@@ -99,8 +115,15 @@ impl Columns {
         };
         let s = crate::ui::pen::status_slot(status);
         let mut line = pen.line(Slot::Text, " ").put(pen, s, pen.shape(status)).put(pen, Slot::Text, " ");
-        line = line.cell(pen, Slot::Text, &named(ctx, row, self.short), self.name);
-        line = line.cell(pen, Slot::Text, &row.revision.map_or(" ?".to_owned(), |r| format!(" {r}")), 5);
+        line = line.cell(
+            pen,
+            Slot::Text,
+            &end_of(&named(ctx, row, self.short), self.name, pen.either('…', '.')),
+            self.name,
+        );
+        if !self.tight {
+            line = line.cell(pen, Slot::Text, &row.revision.map_or(" ?".to_owned(), |r| format!(" {r}")), 5);
+        }
         if self.node > 0 {
             line = line.cell(pen, Slot::TextMuted, &format!(" {}", row.node.as_deref().unwrap_or("?")), self.node + 1);
         }
@@ -115,11 +138,23 @@ impl Columns {
             }
         }
         line = line.right(pen, Slot::Text, &known(row.waiting), at + 6);
-        line = line.right(pen, Slot::Text, &known(row.running), at + 12);
-        line = line.right(pen, Slot::Text, &kv(row.kv), at + 18).put(pen, Slot::Text, "  ");
+        if !self.tight {
+            at += 6;
+            line = line.right(pen, Slot::Text, &known(row.running), at + 6);
+        }
+        line = line.right(pen, Slot::Text, &kv(row.kv), at + 12).put(pen, Slot::Text, "  ");
         line = line.dimmed(pen, lost).put(pen, if lost { Slot::Notice } else { s }, &state(ctx, row));
         vec![line.cut(pen, width)]
     }
+}
+
+/// The text's end where it is too wide: what tells pods apart stands there.
+fn end_of(text: &str, width: usize, mark: char) -> String {
+    let count = text.chars().count();
+    if count <= width || width < 2 {
+        return text.to_owned();
+    }
+    std::iter::once(mark).chain(text.chars().skip(count + 1 - width)).collect()
 }
 
 /// Its name; where room is short without the workload's, which all of them share.
