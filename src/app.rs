@@ -11,7 +11,7 @@ mod navigation;
 mod view;
 
 pub use event::{Command, Effect, Event, Group, LogBatch};
-pub use list::{Item, replicas_in_order};
+pub use list::{Item, gpus_in_order, replicas_in_order};
 pub use logs::Logs;
 pub use view::{Cursor, Mode, View};
 

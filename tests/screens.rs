@@ -248,6 +248,7 @@ proptest! {
         view in 0..VIEWS.len(),
         ascii: bool,
         presenting: bool,
+        logs: bool,
     ) {
         let mut story = breach();
         let mut d = judged(&story);
@@ -274,8 +275,16 @@ proptest! {
         }
         let mut app = room(&story);
         app.judged(d);
-        app.update(Event::Notice(name));
+        app.update(Event::Notice(name.clone()));
         VIEWS[view].1.map(|command| app.update(Event::Command(command)));
+        if logs {
+            let opened = app.update(Event::Command(Command::Logs));
+            for effect in opened {
+                if let Effect::FollowLogs { pod, .. } = effect {
+                    app.update(Event::Logs(LogBatch { pod, lines: vec![name.clone(); 40], ended: Some(name.clone()) }));
+                }
+            }
+        }
         if presenting {
             app.update(Event::Command(Command::Present));
         }

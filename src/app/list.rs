@@ -1,7 +1,7 @@
 //! What stands in a view as items that can be selected and looked for: keys and words, not looks.
 
 use super::{App, Command, View};
-use crate::diagnosis::{Diagnosis, ReplicaRow, number};
+use crate::diagnosis::{Diagnosis, GpuRow, ReplicaRow, number};
 
 /// One thing in a view.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -24,6 +24,15 @@ pub fn replicas_in_order(d: &Diagnosis) -> Vec<&ReplicaRow> {
     rows
 }
 
+/// GPUs in the order of their list: troubled ones first, then those of this workload's replicas, then by node and index.
+pub fn gpus_in_order(d: &Diagnosis) -> Vec<&GpuRow> {
+    let ours =
+        |g: &GpuRow| g.pod.as_ref().is_some_and(|pod| d.replicas.iter().any(|r| r.name.starts_with(pod.as_str())));
+    let mut rows: Vec<&GpuRow> = d.gpus.iter().collect();
+    rows.sort_by_cached_key(|g| (!g.troubled, !ours(g), g.id.node.clone(), g.id.index, g.id.uuid.clone()));
+    rows
+}
+
 impl App {
     /// The items of the open view, those only that the filter leaves.
     pub fn items(&self) -> Vec<Item> {
@@ -37,7 +46,12 @@ impl App {
 
     /// Whether an item is one that was looked for.
     pub fn matches(&self, item: &Item) -> bool {
-        self.looked_for().is_some_and(|words| item.words.to_lowercase().contains(&words))
+        self.looks_for(&item.words)
+    }
+
+    /// Whether a text holds what is looked for.
+    pub fn looks_for(&self, text: &str) -> bool {
+        self.looked_for().is_some_and(|words| text.to_lowercase().contains(&words))
     }
 
     /// What is looked for in the open view, in lower case: what is being typed, or was.
@@ -60,7 +74,7 @@ impl App {
             (View::Evidence, Some(d)) => evidence(d),
             (View::Replicas, Some(d)) => replicas_in_order(d).into_iter().map(replica).collect(),
             (View::Revisions, Some(d)) => d.revisions.iter().map(revision).collect(),
-            (View::Gpus, Some(d)) => d.gpus.iter().map(gpu).collect(),
+            (View::Gpus, Some(d)) => gpus_in_order(d).into_iter().map(gpu).collect(),
             (View::Timeline, Some(d)) => d
                 .changes
                 .iter()
@@ -111,7 +125,7 @@ fn revision(row: &crate::diagnosis::RevisionRow) -> (String, String) {
     (row.number.to_string(), format!("rev {} {} {} {}", row.number, row.name, row.image, changes.join(" ")))
 }
 
-fn gpu(row: &crate::diagnosis::GpuRow) -> (String, String) {
+fn gpu(row: &GpuRow) -> (String, String) {
     let (node, pod) = (row.id.node.as_deref().unwrap_or_default(), row.pod.as_deref().unwrap_or_default());
     let index = row.id.index.map_or(String::new(), |i| i.to_string());
     let uuid = row.id.uuid.as_deref().unwrap_or_default();

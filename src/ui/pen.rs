@@ -101,6 +101,26 @@ impl<'a> Pen<'a> {
         lines.into_iter().map(|line| fit(&line, width, self.cut())).collect()
     }
 
+    /// The text in rows of at most `width` columns, broken wherever a row is full; rows after the first are two columns
+    /// shorter, to be set in.
+    pub(super) fn wrap(self, text: &str, width: usize) -> Vec<String> {
+        let said = self.say(text);
+        let width = width.max(4);
+        let (mut rows, mut row, mut wide) = (Vec::new(), String::new(), 0);
+        for c in said.chars() {
+            let room = if rows.is_empty() { width } else { width - 2 };
+            let more = c.width().unwrap_or(0);
+            if wide + more > room {
+                rows.push(std::mem::take(&mut row));
+                wide = 0;
+            }
+            row.push(c);
+            wide += more;
+        }
+        rows.push(row);
+        rows
+    }
+
     /// The shape of a status: never its colour alone.
     pub(super) fn shape(self, status: RowStatus) -> &'static str {
         match status {
@@ -330,6 +350,15 @@ mod tests {
         assert_eq!(pen.fold("one two three four", 9, 9), ["one two", "three", "four"]);
         assert_eq!(pen.fold("one two three four", 9, 2), ["one two", "three f.."]);
         assert_eq!(pen.fold("", 9, 2), [""]);
+    }
+
+    #[test]
+    fn a_line_of_a_log_is_broken_where_it_is_full_and_loses_nothing() {
+        let look = look(false);
+        let pen = Pen::new(&look, None);
+        assert_eq!(pen.wrap("abcdefghijk", 6), ["abcdef", "ghij", "k"]);
+        assert_eq!(pen.wrap("日本語x", 5), ["日本", "語x"]);
+        assert_eq!(pen.wrap("", 6), [""]);
     }
 
     #[test]

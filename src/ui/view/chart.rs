@@ -213,7 +213,7 @@ pub(super) fn chart(
     };
     let against = target.map_or(String::new(), |t| format!(", target {}", bound(t)));
     let mut lines =
-        vec![ctx.rule(&format!("{}: {last}{against}, last {}", what.title(), length(to.since(from))), width)];
+        vec![ctx.rule(&format!("{}: {last}{against}, over {}", what.title(), length(to.since(from))), width)];
     let levels: Vec<Option<Vec<usize>>> = values.iter().map(|v| v.map(|v| eighths(v, most, rows))).collect();
     #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a row of the chart")]
     let target_row = drawn.map(|t| ((t / most * rows as f64).floor() as usize).min(rows - 1));

@@ -38,7 +38,7 @@ pub(super) fn header(ctx: Ctx<'_>, width: usize) -> Vec<Line> {
     let time = if app.presenting() { format!("{}Z", minute(now)) } else { format!("{}Z", clock(now)) };
     right = right.put(pen, Slot::Header, &format!("{time} "));
     let badge = pen.line(Slot::HeaderBadge, if width >= 74 { "  READ-ONLY" } else { "  RO" });
-    let room = width.saturating_sub(right.width() + badge.width() + 2);
+    let room = width.saturating_sub(right.width() + badge.width() + 3);
     let left = pen.line(Slot::Header, " ").put(pen, Slot::HeaderBadge, &middle(&pen.say(&whereabouts(ctx)), room));
     let line = left.then(badge);
     let blanks = width.saturating_sub(line.width() + right.width());

@@ -2,6 +2,7 @@
 
 use super::words::{age, known};
 use super::{Ctx, Slot, list};
+use crate::app::gpus_in_order;
 use crate::diagnosis::{GpuRow, Truth, number};
 use crate::domain::{GpuSample, RowStatus};
 use crate::ui::pen::{Line, status_slot};
@@ -27,11 +28,13 @@ pub(super) fn view(ctx: Ctx<'_>, width: usize, height: usize) -> Vec<Line> {
                    They come from DCGM's exporter or another one in the cluster.";
         return list::empty(ctx, "GPUs", why, width);
     };
+    let ordered = gpus_in_order(d);
     let mut head = vec![ctx.rule(&list::title(ctx, "GPUs", d.gpus.len()), width)];
     head.push(
         pen.line(Slot::TextMuted, "   node and GPU           SM clock        temp    power      util  ECC  truth"),
     );
-    let items = ctx.app.items().iter().filter_map(|i| d.gpus.get(i.index)).map(|g| row(ctx, g, width)).collect();
+    let items =
+        ctx.app.items().iter().filter_map(|i| ordered.get(i.index).copied()).map(|g| row(ctx, g, width)).collect();
     let foot = vec![
         pen.line(Slot::TextMuted, "   confirmed: event reasons or ECC were read; inferred: from clocks, heat, power"),
         pen.line(Slot::TextMuted, "   unknown: neither, which is not the same as fine"),
@@ -90,7 +93,7 @@ fn row(ctx: Ctx<'_>, g: &GpuRow, width: usize) -> Vec<Line> {
         _ => "memory ?".to_owned(),
     };
     let pod = g.pod.as_deref().map_or("no pod known".to_owned(), |p| format!("pod {p}"));
-    let xid = s.xid.map_or(String::new(), |x| format!(", last XID {x}"));
+    let xid = s.xid.filter(|x| *x != 0).map_or(String::new(), |x| format!(", last XID {x}"));
     let product = g.product.as_deref().unwrap_or("unknown product");
     lines.push(pen.line(Slot::TextMuted, &format!("     {product}, {memory}, {pod}{xid}, {old} old")).cut(pen, width));
     lines

@@ -1,11 +1,11 @@
 //! The last lines of a replica's log.
 
 use super::{Ctx, Slot, list};
+use crate::app::Logs;
 use crate::ui::pen::Line;
 
 /// The view.
 pub(super) fn view(ctx: Ctx<'_>, width: usize, height: usize) -> Vec<Line> {
-    let pen = ctx.pen;
     let Some(logs) = ctx.app.logs() else { return list::empty(ctx, "Log", "No log is followed.", width) };
     let end = match (&logs.ended, logs.following) {
         (Some(why), _) => format!("ended: {why}"),
@@ -25,25 +25,51 @@ pub(super) fn view(ctx: Ctx<'_>, width: usize, height: usize) -> Vec<Line> {
     let room = height.saturating_sub(1);
     let last = logs.lines.len() - 1;
     let at = ctx.app.cursor().index.min(last);
-    let items = ctx.app.items();
-    // Only what is in sight is made: a log is long.
-    let start = at.saturating_sub(room / 2).min((last + 1).saturating_sub(room));
-    let mut lines = head;
-    for item in items.iter().skip(start).take(room) {
-        let text = logs.lines.get(item.index).map_or("", String::as_str);
-        let lower = text.to_lowercase();
-        let slot = if ["error", "exception", "traceback", "fatal", "critical"].iter().any(|w| lower.contains(w)) {
-            Slot::VerdictBreach
-        } else if lower.contains("warn") {
-            Slot::VerdictWarning
-        } else {
-            Slot::Text
-        };
-        let mut line: Line = pen.line(slot, " ").put(pen, slot, text);
-        if ctx.app.matches(item) {
-            line = line.over(pen.style(Slot::Match));
+    // Only what is in sight is made: a log is long. From the cursor's line upwards first, half of the room, or all of it
+    // while the end is followed; then downwards as far as room is left.
+    let up = if logs.following { room } else { room / 2 + 1 };
+    let mut above: Vec<Line> = Vec::new();
+    for index in (0..=at).rev() {
+        let mut rows = line(ctx, logs, index, index == at, width);
+        rows.append(&mut above);
+        above = rows;
+        if above.len() >= up {
+            break;
         }
-        lines.push(if item.index == at && !logs.following { line.cut(pen, width).selected(pen, width) } else { line });
     }
+    let mut below: Vec<Line> = Vec::new();
+    for index in at + 1..=last {
+        if above.len() + below.len() >= room {
+            break;
+        }
+        below.extend(line(ctx, logs, index, false, width));
+    }
+    let surplus = if logs.following { above.len().saturating_sub(room) } else { above.len().saturating_sub(up) };
+    let mut lines = head;
+    lines.extend(above.into_iter().skip(surplus).chain(below).take(room));
     lines
+}
+
+/// One line of the log, in as many rows as it takes.
+fn line(ctx: Ctx<'_>, logs: &Logs, index: usize, here: bool, width: usize) -> Vec<Line> {
+    let pen = ctx.pen;
+    let text = logs.lines.get(index).map_or("", String::as_str);
+    let lower = text.to_lowercase();
+    let slot = if ["error", "exception", "traceback", "fatal", "critical"].iter().any(|w| lower.contains(w)) {
+        Slot::VerdictBreach
+    } else if lower.contains("warn") {
+        Slot::VerdictWarning
+    } else {
+        Slot::Text
+    };
+    let found = ctx.app.looks_for(text);
+    let rows = pen.wrap(text, width.saturating_sub(2));
+    rows.iter()
+        .enumerate()
+        .map(|(i, part)| {
+            let row = pen.line(slot, if i == 0 { " " } else { "   " }).put(pen, slot, part);
+            let row = if found { row.over(pen.style(Slot::Match)) } else { row };
+            if here && !logs.following { row.selected(pen, width) } else { row }
+        })
+        .collect()
 }
