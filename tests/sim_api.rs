@@ -46,10 +46,9 @@ where
 }
 
 fn refused<T: std::fmt::Debug>(outcome: Result<T, kube::Error>) -> (u16, String, String) {
-    match outcome.expect_err("a refusal") {
-        kube::Error::Api(status) => (status.code, status.reason.clone(), status.message.clone()),
-        other => panic!("no refusal of the API: {other}"),
-    }
+    let error = outcome.expect_err("a refusal");
+    let kube::Error::Api(status) = error else { unreachable!("no refusal of the API: {error}") };
+    (status.code, status.reason.clone(), status.message.clone())
 }
 
 /// GET by plain HTTP with a header: status and body.
@@ -92,7 +91,7 @@ async fn everything_is_found_by_discovery_in_both_its_forms() {
     let found = |discovery: &Discovery| {
         let mut all: Vec<String> = discovery
             .groups()
-            .flat_map(|g| g.recommended_resources())
+            .flat_map(kube::discovery::ApiGroup::recommended_resources)
             .map(|(resource, _)| format!("{}/{}/{}", resource.group, resource.version, resource.kind))
             .collect();
         all.sort();
@@ -168,7 +167,7 @@ async fn a_watch_tells_what_happens_after_a_version_and_says_when_that_is_forgot
     let mut old = pods.watch(&WatchParams::default().timeout(20), "2").await.expect("a watch").boxed();
     match old.try_next().await.expect("an event") {
         Some(WatchEvent::Error(status)) => assert_eq!((status.code, status.reason.as_str()), (410, "Expired")),
-        other => panic!("{other:?}"),
+        other => unreachable!("{other:?}"),
     }
 }
 

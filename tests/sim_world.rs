@@ -185,7 +185,7 @@ fn what_finds_no_gpu_stays_pending_and_the_deadline_says_so() {
 #[test]
 fn the_autoscaler_grows_with_waiting_requests_and_waits_for_pods_that_say_nothing_yet() {
     let mut world = world(&setup(), 25.0);
-    world.advance(BEGINS.plus(150.0));
+    world.advance(BEGINS.plus(110.0));
     let replicas = |world: &World| int(&deployment(world), "/spec/replicas");
     // 2.5 times the target: two pods ask for five, and at most doubling or four more are allowed at once.
     assert_eq!(
