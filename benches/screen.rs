@@ -7,15 +7,15 @@
 #![allow(clippy::print_stdout, reason = "a bench prints its figures")]
 
 use std::path::Path;
-use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use ratatui::Frame;
 use warroom::app::{App, Event, Settings};
 use warroom::command::check;
 use warroom::config::Config;
-use warroom::domain::Snapshot;
+use warroom::domain::{At, Snapshot};
 use warroom::runtime::Painter;
+use warroom::source::pages::Recording;
 use warroom::ui::keymap::Keymap;
 use warroom::ui::theme::Theme;
 use warroom::ui::{Colours, Look, view};
@@ -28,9 +28,9 @@ fn now() -> Instant {
 fn main() {
     println!("{:<8} {:>8} {:>10} {:>10} {:>10} {:>12}", "size", "changed", "cells", "µs min", "µs mid", "bytes/frame");
     for size in [(80, 24), (200, 50)] {
-        for share in [0.0, 0.05, 0.25, 1.0] {
-            let (cells, times, bytes) = frames(size, share);
-            let changed = format!("{:.0} %", share * 100.0);
+        for percent in [0_u16, 5, 25, 100] {
+            let (cells, times, bytes) = frames(size, percent);
+            let changed = format!("{percent} %");
             let size = format!("{}x{}", size.0, size.1);
             let us = |time: Duration| time.as_secs_f64() * 1e6;
             let middle = times[times.len() / 2];
@@ -40,21 +40,21 @@ fn main() {
 }
 
 /// The cells that change, the times of many frames in order, and the middle of their bytes.
-fn frames(size: (u16, u16), share: f64) -> (usize, Vec<Duration>, f64) {
+fn frames(size: (u16, u16), percent: u16) -> (usize, Vec<Duration>, f64) {
     let app = incident(size);
     let keymap = Keymap::default();
     let look = Look::new(&Theme::default(), Colours::Palette256, false);
     let mut painter = Painter::new(size, false).expect("a painter");
-    let cells = (f64::from(size.0) * f64::from(size.1) * share) as usize;
+    let cells = usize::from(size.0) * usize::from(size.1) * usize::from(percent) / 100;
     let (mut times, mut bytes) = (Vec::new(), Vec::new());
     for round in 0..600_u32 {
-        if share >= 1.0 {
+        if percent >= 100 {
             painter.repaint(size).expect("a repaint");
         }
         let start = now();
         let paint = |frame: &mut Frame<'_>| {
             view(&app, &keymap, &look, frame);
-            if share < 1.0 {
+            if percent < 100 {
                 numbers(frame, cells, round);
             }
         };
@@ -88,7 +88,7 @@ fn numbers(frame: &mut Frame<'_>, cells: usize, round: u32) {
 /// The recorded incident, at its worst.
 fn incident((columns, rows): (u16, u16)) -> App {
     let config = Config::load(Some(Path::new("assets/config.toml")), Vec::new()).expect("the default configuration");
-    let policy = check::policy(Duration::from_secs(300), &config);
+    let policy = check::policy(Duration::from_mins(5), &config);
     let snapshot = recorded(&config);
     let now = snapshot.now;
     let mut app = App::new(Settings::new(snapshot, policy));
@@ -96,4 +96,15 @@ fn incident((columns, rows): (u16, u16)) -> App {
     app.update(Event::Tick(now));
     assert!(app.diagnosis().is_some(), "there is an incident to show");
     app
+}
+
+/// A queue at its highest, a minute into its recording.
+fn recorded(config: &Config) -> Snapshot {
+    let recording =
+        Recording::open(Path::new("tests/fixtures/captures/c_queue_saturation")).expect("the recorded incident");
+    let decoder = check::decoder(config).expect("the embedded dialects");
+    let now = recording.first().map_or(At(0), |first| first.plus(60.0));
+    let mut snapshot = Snapshot { now, interval_s: 1.0, ..Snapshot::default() };
+    recording.observations(now, &decoder).into_iter().for_each(|o| snapshot.observe(o));
+    snapshot
 }

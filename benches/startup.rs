@@ -144,7 +144,8 @@ fn run(program: &Program, home: &Path) -> Running {
         .env("TERM", "xterm-256color")
         .current_dir(home);
     let since = now();
-    let child = command.spawn(pts).unwrap_or_else(|error| panic!("'{}' does not start: {error}", program.name));
+    let child =
+        command.spawn(pts).map_err(|error| format!("'{}' does not start: {error}", program.name)).expect("a program");
     Running { child, pty, since }
 }
 

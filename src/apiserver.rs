@@ -21,6 +21,7 @@ use tokio::time::{Instant, timeout_at};
 use crate::clock;
 
 pub use trouble::Trouble;
+pub(crate) use trouble::status_message;
 
 /// How much of an answer that is an error is read, in bytes.
 const ERROR_MAX: usize = 16 * 1024;

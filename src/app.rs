@@ -95,7 +95,7 @@ impl App {
         let runbook = runbook::rb_6().map_err(|error| notices.push(error.to_string())).ok();
         notices.truncate(MOST_NOTICES);
         let fresh = !snapshot.endpoints.is_empty() || snapshot.cluster.is_some();
-        Self {
+        let mut app = Self {
             snapshot,
             diagnosis: None,
             advice: None,
@@ -115,7 +115,9 @@ impl App {
             echo: None,
             size: (80, 24),
             changed: true,
-        }
+        };
+        app.learn_names();
+        app
     }
 
     /// Takes in one event.
@@ -162,6 +164,9 @@ impl App {
         if self.held.is_some() {
             return;
         }
+        if self.diagnosis.is_none() {
+            self.learn_names();
+        }
         let since = self.diagnosis.as_ref().map(|d| now.since(d.at).abs());
         let sweep = if self.presenting { CALM_SWEEP_S } else { SWEEP_S };
         let due = match since {
@@ -178,41 +183,42 @@ impl App {
     pub fn judged(&mut self, diagnosis: Diagnosis) {
         self.fresh = false;
         self.advice = self.runbook.as_ref().and_then(|r| runbook::advise(r, &diagnosis));
-        self.learn_names(&diagnosis);
         self.diagnosis = Some(diagnosis);
+        self.learn_names();
         self.settle_cursor();
         self.changed = true;
     }
 
-    /// Names are learned whether or not they are hidden, so that each keeps its number.
-    fn learn_names(&mut self, d: &Diagnosis) {
-        let mask = &mut self.mask;
-        if let Some(target) = d.target.as_ref().or(self.snapshot.target.as_ref()) {
+    /// Names are learned whether or not they are hidden, so that each keeps its number; and before anything is judged,
+    /// for the first screen shows some.
+    fn learn_names(&mut self) {
+        let (mask, snapshot) = (&mut self.mask, &self.snapshot);
+        if let Some(target) = &snapshot.target {
             mask.learn(MaskRule::Namespace, &target.namespace);
         }
-        if let Some((_, facts)) = &self.snapshot.cluster {
+        if let Some((_, facts)) = &snapshot.cluster {
             for node in facts.nodes.iter().flatten() {
                 mask.learn(MaskRule::Node, &node.name);
             }
             for pod in &facts.pods {
-                if let Some(node) = &pod.node {
-                    mask.learn(MaskRule::Node, node);
-                }
-                if let Some(ip) = &pod.ip {
-                    mask.learn(MaskRule::Ip, ip);
-                }
+                pod.node.iter().for_each(|node| mask.learn(MaskRule::Node, node));
+                pod.ip.iter().for_each(|ip| mask.learn(MaskRule::Ip, ip));
             }
         }
-        for node in
-            d.replicas.iter().filter_map(|r| r.node.as_ref()).chain(d.gpus.iter().filter_map(|g| g.id.node.as_ref()))
-        {
-            mask.learn(MaskRule::Node, node);
+        for endpoint in &snapshot.endpoints {
+            let nodes = endpoint.placements.iter().filter_map(|p| p.node.as_ref());
+            nodes.for_each(|node| mask.learn(MaskRule::Node, node));
+            let models = endpoint.tracks.iter().filter_map(|t| t.model.as_ref());
+            models.for_each(|model| mask.learn(MaskRule::Model, model));
         }
-        for model in d.model.iter().chain(d.slo.iter().filter_map(|s| s.model.as_ref())) {
-            mask.learn(MaskRule::Model, model);
-        }
-        for model in self.snapshot.endpoints.iter().flat_map(|e| &e.tracks).filter_map(|t| t.model.as_ref()) {
-            mask.learn(MaskRule::Model, model);
+        let nodes = snapshot.gpus.iter().filter_map(|g| g.id.node.as_ref());
+        nodes.for_each(|node| mask.learn(MaskRule::Node, node));
+        if let Some(d) = &self.diagnosis {
+            d.target.iter().for_each(|target| mask.learn(MaskRule::Namespace, &target.namespace));
+            let nodes = d.replicas.iter().filter_map(|r| r.node.as_ref());
+            nodes.chain(d.gpus.iter().filter_map(|g| g.id.node.as_ref())).for_each(|n| mask.learn(MaskRule::Node, n));
+            let models = d.model.iter().chain(d.slo.iter().filter_map(|s| s.model.as_ref()));
+            models.for_each(|model| mask.learn(MaskRule::Model, model));
         }
     }
 
@@ -282,6 +288,18 @@ impl App {
         let counts = |s: &&SourceRow| !matches!(s.state, SourceState::Absent);
         let sources = &self.diagnosis.as_ref()?.sources;
         sources.iter().filter(counts).filter_map(|s| s.age_s).reduce(f64::max).map(|age| self.age(age))
+    }
+
+    /// Whether what is shown is not of now: nothing that counts was read for so long that it is stale.
+    pub fn stale(&self) -> bool {
+        let Some(d) = self.diagnosis.as_ref() else { return false };
+        let newest = d.sources.iter().filter_map(|s| s.age_s).reduce(f64::min);
+        newest.is_some_and(|age| self.age(age) > self.stale_after_s())
+    }
+
+    /// From this age on a reading is stale (s): three missed scrapes, and at least a quarter of a minute.
+    pub fn stale_after_s(&self) -> f64 {
+        15.0_f64.max(3.0 * self.snapshot.interval_s)
     }
 
     /// Whether no source has answered yet.

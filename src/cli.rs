@@ -6,7 +6,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 
 /// Finds out where the time of a slow LLM endpoint goes.
 #[derive(Debug, Parser)]
-#[command(name = "warroom", version, about, max_term_width = 100, args_conflicts_with_subcommands = true)]
+#[command(name = "warroom", version, about, max_term_width = 100)]
 pub struct Cli {
     /// Read this configuration file instead of the user's and the system's
     #[arg(long, global = true, value_name = "FILE")]
@@ -22,7 +22,7 @@ pub struct Cli {
 }
 
 /// `warroom [TARGET]`
-#[derive(Debug, Clone, Args)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Args)]
 pub struct ScreenArgs {
     /// A workload of a cluster: deploy/x, sts/x or a plain name. None: the only engine of the namespace
     #[arg(value_name = "TARGET", conflicts_with_all = ["engine", "gateway", "gpu"])]
@@ -50,7 +50,7 @@ pub struct ScreenArgs {
 }
 
 /// What is promised, and how it is shown.
-#[derive(Debug, Clone, Args)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Args)]
 pub struct LookArgs {
     /// Time to first token within which requests must be served
     #[arg(long, value_name = "SECONDS", allow_negative_numbers = true)]
@@ -86,12 +86,66 @@ pub enum Command {
     /// The configuration: what holds, where it comes from, whether it is right
     #[command(subcommand)]
     Config(ConfigCommand),
+    /// Runbooks: those that come with warroom, and your own beside the configuration
+    #[command(subcommand)]
+    Runbook(RunbookCommand),
+    /// An incident's record as a post-mortem: what was seen, decided and done, by whom, and how long it took
+    Report(ReportArgs),
     /// Serve a simulated cluster: Kubernetes API, engines, gateway, GPUs
     #[cfg(feature = "sim")]
     Sim(SimArgs),
     /// The war room on a simulated incident: no cluster, no kubeconfig
     #[cfg(feature = "sim")]
     Demo(Box<DemoArgs>),
+}
+
+/// `warroom runbook …`
+#[derive(Debug, Clone, Subcommand)]
+pub enum RunbookCommand {
+    /// Say whether files are right, and what is wrong with file and line
+    Lint {
+        /// The files; a later one may extend an earlier one
+        #[arg(required = true, value_name = "FILE")]
+        files: Vec<PathBuf>,
+    },
+    /// Print every runbook at hand, and where it comes from
+    List,
+    /// Draw a runbook: its states with checks and levers, and the ways between them
+    Show {
+        /// Its short name
+        #[arg(value_name = "ID", default_value = "RB-6")]
+        id: String,
+        /// Use ASCII only
+        #[arg(long)]
+        ascii: bool,
+    },
+}
+
+/// `warroom report FILE`
+#[derive(Debug, Clone, Args)]
+pub struct ReportArgs {
+    /// The record, as it lies in `$XDG_STATE_HOME/warroom`
+    #[arg(value_name = "FILE")]
+    pub file: PathBuf,
+
+    /// Output format
+    #[arg(short, long, value_enum, default_value_t = ReportFormat::Markdown)]
+    pub output: ReportFormat,
+
+    /// Replace names of people, contexts, namespaces, nodes, models and addresses; secrets are always left out
+    #[arg(long)]
+    pub mask: bool,
+}
+
+/// How a report is written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum ReportFormat {
+    /// To paste into a document
+    Markdown,
+    /// A page that stands for itself, with the plot
+    Html,
+    /// warroom.report/1
+    Json,
 }
 
 /// `warroom sim`
@@ -248,7 +302,7 @@ pub struct CheckArgs {
 }
 
 /// kubectl's flags, in kubectl's spelling and meaning.
-#[derive(Debug, Clone, Default, Args)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Args)]
 #[command(next_help_heading = "Cluster")]
 pub struct ClusterArgs {
     /// The namespace; the context's where it is not given

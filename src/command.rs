@@ -2,5 +2,7 @@
 
 pub mod check;
 pub mod config;
+pub mod report;
+pub mod runbook;
 #[cfg(feature = "sim")]
 pub mod sim;

@@ -21,12 +21,14 @@ mod draft;
 mod duration;
 mod error;
 mod file;
+mod folders;
 mod given;
 mod outside;
 mod values;
 mod words;
 
 pub use error::{ConfigError, Place};
+pub use folders::{runbooks, state_folder};
 pub use given::{Flag, Setting, VARIABLES};
 pub use outside::{Surroundings, TerminalHints, beside, gather, speaks_utf8};
 

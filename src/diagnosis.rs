@@ -37,6 +37,7 @@ pub use outcome::{
     Change, ChangeKind, Diagnosis, GpuRow, ReplicaRow, Requests, RevisionRow, Scope, SeriesPoint, SourceRow, Truth,
 };
 pub use phases::PhaseRow;
+pub use rules::{Touches, touches};
 pub use slo::{Metric, PerRequest, SloRow, WindowBurn};
 pub use verdict::diagnose;
 

@@ -5,29 +5,39 @@
 //! A functional core that knows no clock, socket, file or screen, and an imperative shell around it:
 //!
 //! ```text
-//!  sources (edge)                    core (pure)                                       shell
-//! ┌──────────────┐  bytes   decode ─► dialect          History                  contract  JSON
-//! │ source::poll ├────────►    exposition   quantities ─► Track, Endpoint ─► diagnose ─► report    text, Markdown
-//! │ source::pages│         (source::engine puts them together)  Snapshot      │            ▲
-//! └──────────────┘                                                            Diagnosis ───┘
-//!        ▲                                                                                 │
-//!   command::check ◄── config (flags > environment > files > default) ◄── cli        runtime ─► exit code
+//!  sources (edge)                           core (pure)                                          shell
+//! ┌────────────────────┐ Observation                                    ┌─► contract, report   text, Markdown, JSON
+//! │ source::kubernetes ├──────────────► Snapshot ─► diagnose ─► Diagnosis
+//! │ source::poll       │ (one ordered    Track, GpuTrack,         │      └─► App ─► ui::view ─► a frame
+//! │ source::pages      │  stream)        ClusterFacts             └─► runbook::advise  ▲
+//! └─────────▲──────────┘                                                               │
+//!    reach, apiserver          key ─► ui::keymap ─► Command ─► App::update ────────────┘─► Effect ─► runtime
 //! ```
+//!
+//! A page is read by [`decode`] and [`dialect`], which `source::engine` puts together; Kubernetes' JSON by
+//! [`decode::kubernetes`]. [`runtime`] opens a session on a target, folds what comes into one [`app::App`], and draws.
 //!
 //! | rank | room | owns | does not know |
 //! |---|---|---|---|
-//! | 0 | [`domain`] | quantities, histograms, chained histories, the vocabulary's codes | where anything came from |
-//! | 0 | [`text`] | strings from outside: cleaned and bounded | |
-//! | 1 | [`decode`] | bytes → samples | names of systems, sockets |
+//! | 0 | [`domain`] | quantities, histograms, chained histories, workloads, GPUs, the vocabulary's codes, the one stream | where anything came from |
+//! | 0 | [`text`] | strings from outside: cleaned, bounded, masked | |
+//! | 1 | [`decode`] | bytes → samples, Kubernetes' JSON → facts | names of systems, sockets |
 //! | 1 | [`dialect`] | samples → canonical quantities, as data in `assets/dialects` | formats, HTTP |
 //! | 1 | [`diagnosis`] | objectives, phases, findings, the verdict | screens, runbooks, actions |
+//! | 1 | [`action`] | what can be changed: the plan with its exact bytes, and the one gate; no key leads there yet | kube, diagnosis |
 //! | 2 | [`runbook`] | states, checks and guarded edges from `runbooks/`; what to decide next | keys, screens |
-//! | 4 | [`ui`] | themes | sources |
+//! | 3 | [`app`] | all state, and the one reducer | keys, terminal, sources |
+//! | 4 | [`ui`] | the view, themes, the keymap, a frame as a file | sources |
 //! | 4 | [`report`], [`contract`] | a diagnosis for people, and for programs | the terminal |
-//! | edge | [`source`] | fetching and reading, one endpoint never blocks another | each other |
-//! | edge | [`clock`] | the only clock | |
+//! | edge | [`apiserver`] | one conversation with a Kubernetes API server | resources, schedules |
+//! | edge | [`reach`] | how a page is reached: directly, or through the API server | what is read |
+//! | edge | [`cluster`] | sends what the gate has approved, once | why |
+//! | edge | [`journal`] | an incident's record on disk | what it means |
+//! | edge | [`source`] | watches, scrapes, recordings, logs; one never blocks another | each other |
+//! | edge | [`clock`] | the only clock, which may be a simulation's | |
+//! | edge | `sim` (a feature, on by default) | a simulated cluster: serving model, controllers, Kubernetes' API | the rest: it is reached over HTTP |
 //! | edge | [`command`] | one thin file per command | |
-//! | top | [`cli`], [`config`], [`runtime`] | what was typed; one valid `Config`; performing it | |
+//! | top | [`cli`], [`config`], [`runtime`] | what was typed; one valid `Config`; terminal, session, performing effects | |
 //!
 //! # What holds everywhere
 //!
@@ -41,10 +51,12 @@
 //! - Percentiles are never averaged: buckets are summed first. Means add up, and only within one cohort.
 //! - What comes from outside is cleaned where it comes in, and bounded.
 
+pub mod action;
 pub mod apiserver;
 pub mod app;
 pub mod cli;
 pub mod clock;
+pub mod cluster;
 pub mod command;
 pub mod config;
 pub mod contract;
@@ -52,6 +64,7 @@ pub mod decode;
 pub mod diagnosis;
 pub mod dialect;
 pub mod domain;
+pub mod journal;
 pub mod reach;
 pub mod report;
 pub mod runbook;

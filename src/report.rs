@@ -1,10 +1,12 @@
 //! What people read: a diagnosis as text for a terminal and as Markdown to paste. Knows no terminal and no file; the same
 //! numbers, codes and sentences as in the contract.
 
+pub mod incident;
 mod markdown;
 mod text;
 
 pub use markdown::markdown;
+use markdown::plain;
 pub use text::{Look, text};
 
 use std::fmt::Write as _;

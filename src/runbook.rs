@@ -1,19 +1,45 @@
-//! Runbooks: what to decide next, and why. A runbook is a file of states, checks and guarded edges; this engine knows the
-//! vocabulary of checks and guards, and nothing of any runbook in particular.
+//! Runbooks: what to decide next, and why. A runbook is a file of states, checks, levers and guarded edges; this engine
+//! knows the vocabulary of checks and guards, and nothing of any runbook in particular.
 //!
-//! Here it recommends the first step for a diagnosis. Knows no key and no screen.
+//! ```text
+//!  file text ─ file ─► draft ─ over another ─► Runbook (Catalogue)
+//!                                                 │
+//!  Diagnosis, Snapshot ─ Sight ─ look ─► Seen ─► Run::on ─► RunEffect::Record (to the journal) │ Refused │ Warned
+//!                                   operator ─►
+//! ```
+//! A [`Run`] changes by [`Record`]s alone, so that folding the records of a journal gives the same run again. Time
+//! enters by events. Nothing moves by itself: what is seen is announced, and an operator moves. Knows no key, no screen
+//! and no file.
 
+mod catalogue;
 mod check;
+mod checks;
 mod definition;
+mod draft;
+mod drawing;
+mod file;
+mod guard;
+mod look;
+mod memory;
+mod problem;
+mod record;
+mod run;
+mod sight;
 
-pub use check::{Check, Guard, Outcome};
-pub use definition::{Edge, Runbook, RunbookError, State};
+pub use catalogue::{Catalogue, Loaded};
+pub use check::{Check, Checked, Outcome};
+pub use definition::{Anywhere, Edge, Kind, Lever, Meaning, Runbook, State};
+pub use drawing::draw;
+pub use guard::{Guard, Held};
+pub use look::{Advised, Condition, Seen, Way, look, recommend};
+pub use memory::{Burn, Burns, Memory, Pulled};
+pub use problem::{Problem, RunbookError};
+pub use record::{Act, Announced, How, Record, Transition, Who};
+pub use run::{Refused, Run, RunEffect, RunEvent, Times};
+pub use sight::{Alert, Outside, Probe, Sight};
 
 use crate::diagnosis::Diagnosis;
 use crate::domain::Verdict;
-
-/// The runbook for an inference SLO breach, as it comes with the program.
-const RB_6: &str = include_str!("../runbooks/rb-6.toml");
 
 /// Where a runbook starts for a diagnosis, and where it would go from there.
 #[derive(Debug, Clone, PartialEq)]
@@ -32,7 +58,14 @@ pub struct Advice {
 
 /// The embedded RB-6. It is tested to load, so that an error here is a fault of the build.
 pub fn rb_6() -> Result<Runbook, RunbookError> {
-    Runbook::parse("rb-6.toml", RB_6)
+    Catalogue::default().read("rb-6.toml", include_str!("../runbooks/rb-6.toml"))
+}
+
+impl Runbook {
+    /// Reads and checks a runbook that stands for itself.
+    pub fn parse(file: &str, text: &str) -> Result<Self, RunbookError> {
+        Catalogue::default().read(file, text)
+    }
 }
 
 /// What `runbook` says at its start about this diagnosis; nothing where nothing is the matter.
@@ -41,12 +74,13 @@ pub fn advise(runbook: &Runbook, d: &Diagnosis) -> Option<Advice> {
         return None;
     }
     let state = runbook.state(&runbook.start)?;
-    let edge = runbook.edges_from(&state.name).find(|e| e.guard.is_some_and(|g| g.holds(d)));
+    let sight = Sight::new(d);
+    let advised = recommend(runbook, &state.name, sight);
     Some(Advice {
         id: runbook.id.clone(),
         state: state.name.clone(),
-        recommended: edge.map(|e| e.to.clone()),
-        because: edge.map(|e| e.when.clone()).into_iter().collect(),
-        checks: state.checks.iter().map(|c| (*c, c.of(d))).collect(),
+        recommended: advised.as_ref().map(|a| a.to.clone()),
+        because: advised.into_iter().map(|a| a.why).collect(),
+        checks: state.checks.iter().map(|c| (*c, c.ask(sight).outcome)).collect(),
     })
 }

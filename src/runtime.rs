@@ -9,6 +9,7 @@ mod keys;
 mod logs;
 mod looks;
 mod panics;
+mod papers;
 mod saved;
 pub mod session;
 mod shell;
@@ -20,7 +21,7 @@ use std::time::Duration;
 
 use color_eyre::eyre::{Context, Result};
 
-use crate::cli::{CheckArgs, Cli, Command, ConfigCommand, FailOn, LookArgs, Output};
+use crate::cli::{CheckArgs, Cli, Command, ConfigCommand, FailOn, LookArgs, Output, ScreenArgs};
 use crate::command::check::{self, Sources};
 use crate::command::config as config_command;
 use crate::config::{Config, Flag, Setting, Surroundings};
@@ -44,10 +45,16 @@ const PIPE_WIDTH: usize = 100;
 
 /// Does what was asked for, and answers with the exit code.
 pub fn run(cli: &Cli) -> Result<u8> {
+    // A namespace that is not looked at would be the wrong cluster, without a word.
+    if cli.command.is_some() && cli.screen != ScreenArgs::default() {
+        return Ok(usage("flags stand behind the command that they are for, as in 'warroom check -n NAME'"));
+    }
     let outcome = match &cli.command {
         None => warroom::run(cli, &cli.screen),
         Some(Command::Check(args)) => run_check(cli, args),
         Some(Command::Config(command)) => run_config(cli, *command),
+        Some(Command::Runbook(command)) => papers::run_runbook(command),
+        Some(Command::Report(args)) => papers::run_report(args),
         #[cfg(feature = "sim")]
         Some(Command::Sim(args)) => run_sim(args),
         #[cfg(feature = "sim")]

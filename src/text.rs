@@ -31,6 +31,13 @@ pub fn clean(raw: &str, max: usize) -> String {
     cleaned
 }
 
+/// Whether a variable or a flag of this name is likely to carry a secret, which is then never shown.
+pub fn names_a_secret(name: &str) -> bool {
+    let name = name.to_ascii_uppercase().replace('-', "_");
+    // `MAX_TOKENS` and `TOKENIZER` are no secrets.
+    ["TOKEN", "SECRET", "PASSWORD", "API_KEY", "ACCESS_KEY", "CREDENTIAL"].iter().any(|word| name.ends_with(word))
+}
+
 /// The word of `known` that `word` was most likely meant to be: at most half of its letters are different.
 pub fn nearest<'a>(word: &str, known: &[&'a str]) -> Option<&'a str> {
     // The distance costs the product of both lengths, and the word may be as long as a file.

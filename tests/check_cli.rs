@@ -150,6 +150,15 @@ fn a_configuration_with_an_unknown_key_is_refused_with_file_line_key_and_the_nea
 }
 
 #[test]
+fn a_flag_in_front_of_its_command_is_refused_and_not_silently_left_out() {
+    refused(
+        &run(&mut warroom(["-n", "prod", "check", "deploy/x"])),
+        2,
+        &["behind the command", "warroom check -n NAME"],
+    );
+}
+
+#[test]
 fn a_theme_that_is_not_there_is_said_and_the_verdict_still_given() {
     let run = pages(recorded::idle, &["--theme", "drak"]);
     assert_eq!(run.code, Some(0));

@@ -124,6 +124,23 @@ fn a_deploy_that_changes_nothing_of_the_engine_before_a_surge_is_innocent() {
 }
 
 #[test]
+fn a_new_image_that_served_well_for_minutes_is_innocent_of_the_surge_after_it() {
+    let mut world = World::new();
+    rolled_out(&mut world, 60, &["serve", "m"], &["serve", "m"]);
+    world.facts.revisions[1].template.containers[0].image = "vllm:0.33".into();
+    for name in ["a", "b"] {
+        world.plays(name, "node-1", 41, 0, &ticks(&[(70, CALM)]));
+        world.gone(name, 70);
+        world.plays(&format!("{name}2"), "node-1", 42, 68, &ticks(&[(72, CALM), (40, QUEUE)]));
+        world.facts.pods.push(pod(&format!("{name}2"), "node-1", 42, 40, Some(67)));
+    }
+    let d = judged(&world.ends(180));
+    assert_eq!(d.suspect.as_ref().and_then(|s| s.cause), Some(Cause::TrafficSurge), "{}", d.sentence);
+    assert!(!codes(&d).contains(&"deploy_regression"), "{:?}", codes(&d));
+    assert!(note(&d, Phase::Rollout).0.contains("it served well for"), "{:?}", note(&d, Phase::Rollout));
+}
+
+#[test]
 fn two_revisions_side_by_side_convict_the_one_that_is_slower() {
     let slow = Tick { tokens: 250.0, gap_s: 0.25, queue_s: 4.0, running: 10.0, waiting: 20.0, ..CALM };
     let mut world = World::new();
@@ -192,6 +209,39 @@ fn heat_without_event_reasons_is_inferred_and_said_less_surely() {
 }
 
 #[test]
+fn heat_that_goes_around_the_gpus_of_one_pod_began_with_the_first_of_them() {
+    let slow = Tick { prefill_s: 0.3, queue_s: 5.0, waiting: 30.0, running: 8.0, ..CALM };
+    let mut world = World::new();
+    for (name, node, then) in [("a", "node-1", CALM), ("b", "node-2", slow)] {
+        world.plays(name, node, 41, 0, &ticks(&[(120, CALM), (60, then)]));
+        world.facts.pods.push(pod(name, node, 41, -500, Some(-400)));
+    }
+    for i in 0..180 {
+        // The first one is held back for two minutes, and then the other one is.
+        for (index, held) in [(0, (118..142).contains(&i)), (1, i >= 140)] {
+            let sample = GpuSample { event_reasons: Some(if held { 0x40 } else { 0 }), ..GpuSample::default() };
+            world.gpu_of("node-2", "b", index, i, sample);
+        }
+    }
+    let d = judged(&world.ends(180));
+    assert_eq!(suspect(&d), "gpu/gpu_clock_reduced/gpu_thermal", "{}", d.sentence);
+}
+
+#[test]
+fn tokens_that_are_late_on_one_replica_alone_are_its_own() {
+    let mut world = World::new();
+    let slow = Tick { gap_s: 0.15, tokens: 800.0, ..CALM };
+    let steady = Tick { gap_s: 0.09, ..CALM };
+    for (name, then) in [("a", steady), ("b", steady), ("c", slow)] {
+        world.plays(name, "node-1", 41, 0, &ticks(&[(100, steady), (60, then)]));
+        world.facts.pods.push(pod(name, "node-1", 41, -500, Some(-400)));
+    }
+    let d = judged(&world.ends(160));
+    assert_eq!(suspect(&d), "decode/decode_slowdown/replica_outlier", "{}", d.sentence);
+    assert_eq!(d.suspect.and_then(|s| s.subject.replica).as_deref(), Some("c"));
+}
+
+#[test]
 fn benign_bits_and_old_errors_are_no_trouble() {
     let mut world = World::new();
     world.plays("a", "node-1", 41, 0, &ticks(&[(120, CALM)]));
@@ -253,6 +303,7 @@ fn replicas_that_load_while_the_rest_is_overrun_are_a_cold_start() {
     let s = d.suspect.as_ref().expect("a suspect");
     assert_eq!((s.phase, s.mechanism), (Phase::Rollout, Mechanism::ColdStart), "{}", d.sentence);
     assert_eq!(helps(&d, Action::Scale), Some(Helps::No), "a further one would load as long");
+    assert!(!codes(&d).contains(&"replica_outlier"), "the others are gone, and no peers: {:?}", codes(&d));
 }
 
 #[test]

@@ -263,7 +263,7 @@ fn every_way_in_which_a_pod_is_not_ready_is_told_apart() {
 
     let pulling = not_ready(|pod| {
         *engine_state(pod) =
-            json!({"name": "engine", "restartCount": 0, "state": {"waiting": {"reason": "ImagePullBackOff"}}})
+            json!({"name": "engine", "restartCount": 0, "state": {"waiting": {"reason": "ImagePullBackOff"}}});
     });
     assert_eq!(
         (pulling.waiting.as_deref(), pulling.start().map(|s| s.0)),

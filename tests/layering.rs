@@ -67,7 +67,7 @@ fn rank(room: &str) -> Option<u8> {
 fn may_name(room: &str, other: &str) -> bool {
     let (Some(from), Some(to)) = (rank(room), rank(other)) else { return false };
     // A reading carries the time at which it was taken, and a simulation's time is this machine's, stretched.
-    let reads_the_clock = matches!(room, "source" | "sim" | "reach") && other == "clock";
+    let reads_the_clock = matches!(room, "source" | "sim" | "reach" | "cluster") && other == "clock";
     // Whoever asks a cluster asks through the same conversation, which knows no resource.
     let asks_the_api_server = matches!(room, "source" | "reach" | "cluster") && other == "apiserver";
     let reads_the_clock = reads_the_clock || (room == "apiserver" && other == "clock");

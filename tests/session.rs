@@ -84,8 +84,11 @@ impl Open {
         assert!(came.is_ok(), "'{what}' did not come: {:?}", self.order);
     }
 
+    #[track_caller]
     fn first(&self, what: &str) -> usize {
-        self.order.iter().position(|o| o == what).unwrap_or_else(|| panic!("no '{what}' in {:?}", self.order))
+        let found = self.order.iter().position(|o| o == what);
+        assert!(found.is_some(), "no '{what}' in {:?}", self.order);
+        found.unwrap_or_default()
     }
 }
 

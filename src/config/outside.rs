@@ -108,12 +108,12 @@ pub fn beside(surroundings: &Surroundings, name: &str) -> Result<Option<String>,
 }
 
 /// A path as it is shown in messages.
-fn shown(path: &Path) -> String {
+pub(super) fn shown(path: &Path) -> String {
     clean(&path.to_string_lossy())
 }
 
 /// The file's text, or nothing where there is no such file.
-fn read(path: &Path) -> Result<Option<String>, ConfigError> {
+pub(super) fn read(path: &Path) -> Result<Option<String>, ConfigError> {
     let unreadable = |error: &std::io::Error| {
         let why = if path.is_dir() { "it is a directory".to_owned() } else { error.kind().to_string() };
         ConfigError::Unreadable { file: shown(path), why }

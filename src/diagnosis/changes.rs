@@ -3,6 +3,7 @@
 use super::cluster::{Cluster, in_words};
 use super::facts::Facts;
 use super::format::length;
+use super::gpus::{Gpu, Trouble};
 use super::outcome::{Change, ChangeKind};
 use super::rows::replica_name;
 use super::slo::Metric;
@@ -30,12 +31,7 @@ pub(super) fn changes(facts: &Facts<'_>, verdict: Verdict, since: Option<At>, un
         events(cluster, &mut all);
         cluster.facts.pods.iter().for_each(|pod| pod_changes(pod, &mut all));
     }
-    for gpu in &facts.gpus {
-        if let Some(trouble) = &gpu.trouble {
-            let summary = format!("{}: {}", gpu.name(), trouble.claim);
-            all.push(Change { at: trouble.since, kind: ChangeKind::Gpu, summary });
-        }
-    }
+    gpus(facts, &mut all);
     // Where Kubernetes or a GPU tells of changes, the onset stands between them; alone it would only repeat the headline.
     if facts.cluster.is_some() || !facts.gpus.is_empty() {
         onset(facts, verdict, since, until, &mut all);
@@ -53,7 +49,7 @@ fn onset(facts: &Facts<'_>, verdict: Verdict, since: Option<At>, until: Option<A
         [Metric::Ttft, Metric::Tpot].into_iter().filter(|m| facts.late(*m)).map(Metric::title).collect();
     let what = match (verdict, broken.is_empty()) {
         (Verdict::Stalled, _) => "nothing moves".to_owned(),
-        (_, false) => format!("{} over its target", broken.join(" and ")),
+        (_, false) => format!("{} late", broken.join(" and ")),
         (_, true) => "trouble begins".to_owned(),
     };
     if let Some(at) = since {
@@ -61,6 +57,23 @@ fn onset(facts: &Facts<'_>, verdict: Verdict, since: Option<At>, until: Option<A
     }
     if let Some(at) = until {
         all.push(Change { at, kind: ChangeKind::Onset, summary: "over".to_owned() });
+    }
+}
+
+/// GPUs in trouble; those of one pod with one cause are one change.
+fn gpus(facts: &Facts<'_>, all: &mut Vec<Change>) {
+    let mut troubled: Vec<_> = facts.gpus.iter().filter_map(|g| Some((g, g.trouble.as_ref()?))).collect();
+    troubled.sort_by_key(|(_, t)| t.since);
+    while let Some((first, trouble)) = troubled.first().copied() {
+        let like = |g: &Gpu<'_>, t: &Trouble| {
+            (&g.track.id.node, &g.row.pod, t.cause) == (&first.track.id.node, &first.row.pod, trouble.cause)
+        };
+        let before = troubled.len();
+        troubled.retain(|(g, t)| !like(g, t));
+        let more = before - troubled.len() - 1;
+        let others = if more > 0 { format!(" (and {more} more of its pod)") } else { String::new() };
+        let summary = format!("{}: {}{others}", first.name(), trouble.claim);
+        all.push(Change { at: trouble.since, kind: ChangeKind::Gpu, summary });
     }
 }
 

@@ -72,6 +72,19 @@ impl Gpu<'_> {
     }
 }
 
+/// When a GPU, or another one that the same pod holds, was first held down without a long break until `since`: what holds
+/// one of a group back goes around.
+pub(super) fn held_since(gpus: &[Gpu<'_>], gpu: &Gpu<'_>, since: At) -> At {
+    let group = gpus.iter().filter(|g| g.track.id.node == gpu.track.id.node && g.row.pod == gpu.row.pod);
+    let held = |s: &GpuSample| s.event_reasons.is_some_and(|r| r & HARMFUL != 0);
+    let mut times: Vec<At> = group
+        .flat_map(|g| g.track.points.iter().filter(|(_, s)| held(s)).map(|p| p.0))
+        .filter(|at| *at < since)
+        .collect();
+    times.sort_unstable();
+    times.into_iter().rev().fold(since, |since, at| if since.since(at) <= QUIET_S { at } else { since })
+}
+
 /// Judges every GPU over `from..=now`.
 pub(super) fn judge(snapshot: &Snapshot, from: At) -> Vec<Gpu<'_>> {
     let now = snapshot.now;

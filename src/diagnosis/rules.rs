@@ -21,6 +21,7 @@ mod split;
 mod stalled;
 
 pub(super) use deploy::acquitted;
+pub use deploy::{Touches, touches};
 pub(super) use split::Split;
 pub(super) use stalled::worst as stalled_worst;
 

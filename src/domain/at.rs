@@ -1,7 +1,10 @@
 //! Points in time.
 
 /// A moment: milliseconds since the Unix epoch, UTC. It enters by readings; the core never asks a clock.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
+///
+/// Written as that number.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default, serde::Serialize, serde::Deserialize)]
+#[serde(transparent)]
 pub struct At(pub i64);
 
 impl At {

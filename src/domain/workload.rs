@@ -1,6 +1,10 @@
 //! What Kubernetes says of one workload: its declaration, its revisions, its pods, the nodes below and the autoscaler
 //! above. Facts as they were read, cleaned; what they mean is the diagnosis' business.
 
+use std::sync::Arc;
+
+use serde_json::Value;
+
 use super::At;
 use super::codes;
 
@@ -91,6 +95,42 @@ pub struct Workload {
     pub owner: Option<String>,
     /// Who else writes to it, by label and annotation: `Helm`, `Argo CD`, `Flux`.
     pub managers: Vec<&'static str>,
+    /// The template as the API server sent it, for what must not lose a field; null where it was not kept. It may hold
+    /// secrets: it is sent back, and never shown as it is.
+    pub raw_template: RawTemplate,
+    /// Whether it has any annotations: without them none can be added by path.
+    pub annotated: bool,
+    /// `minReadySeconds`: how long a pod must be Ready before it counts as available.
+    pub min_ready_s: u32,
+    /// A StatefulSet's `partition`: pods below this ordinal keep their revision.
+    pub partition: u32,
+    /// Whether a StatefulSet starts and replaces its pods one after the other (`OrderedReady`).
+    pub ordered: bool,
+}
+
+/// A template as the API server sent it. It may hold secrets, so that it is compared and sent back, and never shown as it
+/// is: not even to a developer.
+#[derive(Clone, PartialEq, Default)]
+pub struct RawTemplate(Arc<Value>);
+
+impl From<Value> for RawTemplate {
+    fn from(raw: Value) -> Self {
+        Self(Arc::new(raw))
+    }
+}
+
+impl std::ops::Deref for RawTemplate {
+    type Target = Value;
+
+    fn deref(&self) -> &Value {
+        &self.0
+    }
+}
+
+impl std::fmt::Debug for RawTemplate {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(if self.0.is_null() { "RawTemplate(none)" } else { "RawTemplate(kept)" })
+    }
 }
 
 /// How pods are replaced. Numbers are as declared: `25%` or `1`.
@@ -148,6 +188,8 @@ pub struct Revision {
     pub template: Template,
     /// `kubernetes.io/change-cause`.
     pub change_cause: Option<String>,
+    /// The template as the API server sent it; see [`Workload::raw_template`].
+    pub raw_template: RawTemplate,
 }
 
 /// What a pod is made from, as far as it matters to latency.
@@ -288,6 +330,23 @@ pub struct Node {
     pub gpu_product: Option<String>,
     /// Conditions that are not as they should be.
     pub troubles: Vec<Condition>,
+    /// Its identity.
+    pub uid: String,
+    /// Its labels, sorted: by them a template's selector chooses.
+    pub labels: Vec<(String, String)>,
+    /// Its taints.
+    pub taints: Vec<Taint>,
+}
+
+/// What keeps pods away that do not tolerate it.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Taint {
+    /// The key.
+    pub key: String,
+    /// The value, often empty.
+    pub value: String,
+    /// `NoSchedule`, `PreferNoSchedule`, `NoExecute`.
+    pub effect: String,
 }
 
 /// What scales a workload.
@@ -311,6 +370,12 @@ pub struct Autoscaler {
     pub last_scaled: Option<At>,
     /// Its conditions.
     pub conditions: Vec<Condition>,
+    /// The identity of the object named here.
+    pub uid: String,
+    /// `minReplicas` as declared; `None`: it is left to its default of 1.
+    pub declared_min: Option<u32>,
+    /// Whether its policy forbids it to take replicas away.
+    pub keeps_replicas: bool,
 }
 
 /// An event, as Kubernetes tells it.

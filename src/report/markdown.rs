@@ -153,6 +153,6 @@ fn findings(d: &Diagnosis, out: &mut String) {
 }
 
 /// Text that cannot become markup.
-fn plain(text: &str) -> String {
+pub(super) fn plain(text: &str) -> String {
     text.replace('|', "/").replace('`', "'").replace('<', "&lt;").replace(['*', '['], "")
 }

@@ -1,196 +1,265 @@
-//! The vocabulary of checks and guards: questions to a diagnosis that pass, fail or cannot be told.
+//! The vocabulary of checks: questions that pass, fail or cannot be told, each with its evidence. What each looks at
+//! stands in `checks`; what makes an edge recommended stands in `guard`.
 
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 
-use crate::diagnosis::{ChangeKind, Diagnosis, Metric, Truth};
-use crate::domain::{Cause, Code, Mechanism, Phase, RowStatus, SourceState, Verdict};
+use super::checks::{capacity, deploy, engine, gateway, triage, verify};
+use super::sight::Sight;
+use crate::diagnosis::Diagnosis;
+use crate::domain::codes;
 
-/// What a check says.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Outcome {
-    /// It holds.
-    Pass,
-    /// It does not.
-    Fail,
-    /// Not known from what was observed.
-    CannotTell,
+codes! {
+    /// What a check says.
+    Outcome {
+        /// It holds.
+        Pass = "pass",
+        /// It does not.
+        Fail = "fail",
+        /// Not known from what was observed.
+        CannotTell = "cannot_tell",
+    }
 }
 
-impl Outcome {
-    /// The stable code.
-    pub const fn code(self) -> &'static str {
-        match self {
-            Self::Pass => "pass",
-            Self::Fail => "fail",
-            Self::CannotTell => "cannot_tell",
+codes! {
+    /// A question that a state asks. The codes are those of runbook files, contract and journal.
+    Check {
+        /// The objective was judged on counted events and not on an average.
+        CountedNotAveraged = "counted_not_averaged",
+        /// An objective is broken.
+        ObjectiveBroken = "objective_broken",
+        /// Both windows of a paging tier burn.
+        BothWindows = "both_windows",
+        /// Every source was read.
+        AllSourcesRead = "all_sources_read",
+        /// Traffic is as before.
+        TrafficSteady = "traffic_steady",
+        /// The phase split describes the requests that TTFT does.
+        OneCohort = "one_cohort",
+        /// The KV cache has room.
+        KvHasRoom = "kv_has_room",
+        /// Nobody waits.
+        NobodyWaits = "nobody_waits",
+        /// Tokens flow where work is held.
+        TokensFlow = "tokens_flow",
+        /// As many replicas are Ready as are wanted.
+        CapacityReady = "capacity_ready",
+        /// Every GPU is known to be well.
+        GpusHealthy = "gpus_healthy",
+        /// No rollout came shortly before the onset.
+        NoRecentRollout = "no_recent_rollout",
+        /// The newest revision is no slower than the one before it, side by side.
+        RevisionsAlike = "revisions_alike",
+        /// The firing alert agrees.
+        AlertAgrees = "alert_agrees",
+        /// The synthetic probe sees the same.
+        ProbeAgrees = "probe_agrees",
+        /// All replicas are equally slow: no single one stands out.
+        ScopeWhole = "scope_whole",
+        /// Few requests end with an error.
+        ErrorsLow = "errors_low",
+        /// The nodes below are ruled out.
+        NodeRuledOut = "node_ruled_out",
+        /// The break in the series does not stand at the rollout.
+        BreakElsewhere = "break_elsewhere",
+        /// The template's diff leaves the mechanism's knobs alone.
+        DiffElsewhere = "diff_elsewhere",
+        /// Prompts are as long as before.
+        PromptsAsBefore = "prompts_as_before",
+        /// A prompt token takes as long as before.
+        PrefillSpeedAsBefore = "prefill_speed_as_before",
+        /// As many prompt tokens come from the prefix cache as before.
+        PrefixHitsAsBefore = "prefix_hits_as_before",
+        /// Long prompts are cut into chunks between which others are served.
+        ChunkedPrefillOn = "chunked_prefill_on",
+        /// The running batch is as large as before.
+        BatchAsBefore = "batch_as_before",
+        /// Tokens come within their target.
+        TokensInTime = "tokens_in_time",
+        /// Next to nothing is preempted.
+        NoPreemptions = "no_preemptions",
+        /// The gateway adds next to nothing.
+        GatewayAddsLittle = "gateway_adds_little",
+        /// Few requests fail at the gateway.
+        GatewayErrorsLow = "gateway_errors_low",
+        /// The gateway passes tokens on as they come.
+        GatewayStreams = "gateway_streams",
+        /// Replicas get about the same traffic.
+        TrafficEven = "traffic_even",
+        /// Every pod has a node.
+        PodsScheduled = "pods_scheduled",
+        /// No pod waits for an image.
+        ImagesPulled = "images_pulled",
+        /// No pod is still loading its model.
+        ModelsLoaded = "models_loaded",
+        /// Ready means that the model answers.
+        ReadinessIsTheModels = "readiness_is_the_models",
+        /// The rollout is complete.
+        RolloutComplete = "rollout_complete",
+        /// The revision to go back to still runs.
+        OldRevisionWarm = "old_revision_warm",
+        /// The revisions that are not wanted serve no more.
+        OthersDrained = "others_drained",
+        /// Over five minutes less is burnt than the budget gives, and enough events say so.
+        BurnShortUnderOne = "burn_short_under_one",
+        /// The burn over an hour falls, and has for five minutes.
+        BurnLongFalling = "burn_long_falling",
+        /// Requests served within the objective are back to what they were.
+        GoodputBack = "goodput_back",
+        /// The queue has drained to what it was.
+        WaitingDrained = "waiting_drained",
+        /// There is enough traffic to judge by.
+        EnoughTraffic = "enough_traffic",
+        /// The alert is clear.
+        AlertClear = "alert_clear",
+        /// The synthetic probe is served in time.
+        ProbeInTime = "probe_in_time",
+    }
+}
+
+/// A check with what it says and why.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Checked {
+    /// Which.
+    pub check: Check,
+    /// What it says.
+    pub outcome: Outcome,
+    /// The evidence in words.
+    pub says: String,
+    /// The number that decided, where one did.
+    pub value: Option<f64>,
+    /// With what it was compared.
+    pub threshold: Option<f64>,
+    /// The unit of both; empty without one.
+    pub unit: String,
+    /// How old the newest reading in it is (s).
+    pub age_s: Option<f64>,
+}
+
+/// What a check found, before it is known which check it was.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) struct Answer {
+    outcome: Outcome,
+    says: String,
+    value: Option<f64>,
+    threshold: Option<f64>,
+    unit: &'static str,
+    age_s: Option<f64>,
+}
+
+impl Answer {
+    fn new(outcome: Outcome, says: impl Into<String>) -> Self {
+        Self { outcome, says: says.into(), value: None, threshold: None, unit: "", age_s: None }
+    }
+
+    pub(super) fn pass(says: impl Into<String>) -> Self {
+        Self::new(Outcome::Pass, says)
+    }
+
+    pub(super) fn fail(says: impl Into<String>) -> Self {
+        Self::new(Outcome::Fail, says)
+    }
+
+    pub(super) fn unknown(says: impl Into<String>) -> Self {
+        Self::new(Outcome::CannotTell, says)
+    }
+
+    pub(super) fn of(holds: bool, says: impl Into<String>) -> Self {
+        Self::new(if holds { Outcome::Pass } else { Outcome::Fail }, says)
+    }
+
+    /// The number that decided.
+    #[must_use]
+    pub(super) fn measured(self, value: f64, threshold: f64, unit: &'static str) -> Self {
+        let finite = |n: f64| n.is_finite().then_some(n);
+        Self { value: finite(value), threshold: finite(threshold), unit, ..self }
+    }
+
+    /// How old what it rests on is (s).
+    #[must_use]
+    pub(super) fn aged(self, age_s: Option<f64>) -> Self {
+        Self { age_s: age_s.filter(|a| a.is_finite()), ..self }
+    }
+
+    /// What rests on pages that stopped coming is not known: nothing passes because data stopped.
+    #[must_use]
+    pub(super) fn while_fresh(self, sight: Sight<'_>) -> Self {
+        let age = sight.engine_age();
+        let answer = self.aged(age);
+        if !sight.is_stale() || answer.outcome == Outcome::CannotTell {
+            return answer;
         }
+        let since = age.map_or("no engine was read".to_owned(), |a| format!("the newest page is {a:.0} s old"));
+        Self { outcome: Outcome::CannotTell, says: format!("{since}; then: {}", answer.says), ..answer }
     }
 
-    fn of(known: Option<bool>) -> Self {
-        known.map_or(Self::CannotTell, |holds| if holds { Self::Pass } else { Self::Fail })
+    pub(super) const fn outcome(&self) -> Outcome {
+        self.outcome
     }
-}
 
-/// A question that a state asks.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Check {
-    /// The objective was judged on counted events and not on an average.
-    CountedNotAveraged,
-    /// An objective is broken.
-    ObjectiveBroken,
-    /// Both windows of a paging tier burn.
-    BothWindows,
-    /// Every source was read.
-    AllSourcesRead,
-    /// Traffic is as before.
-    TrafficSteady,
-    /// The phase split describes the requests that TTFT does.
-    OneCohort,
-    /// The KV cache has room.
-    KvHasRoom,
-    /// Nobody waits.
-    NobodyWaits,
-    /// Tokens flow where work is held.
-    TokensFlow,
-    /// As many replicas are Ready as are wanted.
-    CapacityReady,
-    /// Every GPU is known to be well.
-    GpusHealthy,
-    /// No rollout came shortly before the onset.
-    NoRecentRollout,
-    /// The newest revision is no slower than the one before it, side by side.
-    RevisionsAlike,
+    pub(super) fn words(&self) -> &str {
+        &self.says
+    }
 }
 
 impl Check {
-    /// The stable code.
-    pub const fn code(self) -> &'static str {
-        match self {
-            Self::CountedNotAveraged => "counted_not_averaged",
-            Self::ObjectiveBroken => "objective_broken",
-            Self::BothWindows => "both_windows",
-            Self::AllSourcesRead => "all_sources_read",
-            Self::TrafficSteady => "traffic_steady",
-            Self::OneCohort => "one_cohort",
-            Self::KvHasRoom => "kv_has_room",
-            Self::NobodyWaits => "nobody_waits",
-            Self::TokensFlow => "tokens_flow",
-            Self::CapacityReady => "capacity_ready",
-            Self::GpusHealthy => "gpus_healthy",
-            Self::NoRecentRollout => "no_recent_rollout",
-            Self::RevisionsAlike => "revisions_alike",
-        }
-    }
-
-    /// Asks it.
+    /// Asks it of a diagnosis alone.
     pub fn of(self, d: &Diagnosis) -> Outcome {
-        let rows = || d.slo.iter().filter(|s| s.bad.is_some() && s.count.is_some_and(|n| n > 0.0));
-        let measured = rows().next().is_some();
-        Outcome::of(match self {
-            Self::CountedNotAveraged => Some(measured),
-            Self::ObjectiveBroken => measured.then(|| rows().any(|s| s.status == RowStatus::Breach)),
-            Self::BothWindows if rows().any(|s| s.paging == Some(true)) => Some(true),
-            Self::BothWindows if measured && rows().all(|s| s.paging == Some(false)) => Some(false),
-            Self::BothWindows => None,
-            Self::AllSourcesRead => Some(d.sources.iter().all(|s| s.state == SourceState::Live)),
-            // Without a baseline there is no "as before".
-            Self::TrafficSteady => d.ttft_mean.1.map(|_| !found(d, Code::Cause(Cause::TrafficSurge))),
-            Self::OneCohort => {
-                let queue = d.phases.iter().find(|p| p.phase == Phase::Queue && p.mean.is_some());
-                queue.map(|p| !p.lags)
-            }
-            Self::KvHasRoom => kv(d).map(|k| k < 0.75),
-            Self::NobodyWaits => waiting(d).map(|w| w < 1.0),
-            Self::TokensFlow => Some(d.verdict != Verdict::Stalled || d.until.is_some()),
-            Self::CapacityReady => kubernetes(d).and(d.scope.desired.zip(d.scope.ready)).map(|(d, r)| r >= d),
-            Self::GpusHealthy if d.gpus.iter().any(|g| g.troubled) => Some(false),
-            // What is not proven is not passed.
-            Self::GpusHealthy => {
-                (!d.gpus.is_empty() && d.gpus.iter().all(|g| g.truth == Truth::Confirmed)).then_some(true)
-            }
-            Self::NoRecentRollout => kubernetes(d).map(|()| !recent_rollout(d)),
-            Self::RevisionsAlike => alike(d),
-        })
+        self.ask(Sight::new(d)).outcome
     }
-}
 
-/// What must hold for an edge to be recommended.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Guard {
-    /// The engine does not move.
-    EngineStalled,
-    /// Capacity is wanted and not ready.
-    CapacityNotReady,
-    /// A rollout lies in the window.
-    ChangeInWindow,
-    /// The time is spent before the engine.
-    TimeOutsideEngine,
-    /// TTFT is over its objective.
-    TtftOver,
-    /// TPOT is over its objective, and the suspect sits in decode.
-    TpotOver,
-    /// Nothing is late.
-    NothingLate,
-    /// A GPU is to blame.
-    GpuNotHealthy,
-}
+    /// Asks it, with everything that is at hand.
+    pub fn ask(self, sight: Sight<'_>) -> Checked {
+        let Answer { outcome, says, value, threshold, unit, age_s } = self.answer(sight);
+        Checked { check: self, outcome, says, value, threshold, unit: unit.to_owned(), age_s }
+    }
 
-impl Guard {
-    /// Whether it is known to hold.
-    pub fn holds(self, d: &Diagnosis) -> bool {
-        let suspect = d.suspect.as_ref();
-        let phase = suspect.map(|s| s.phase);
-        let broken = |metric| d.slo.iter().any(|s| s.metric == metric && s.status == RowStatus::Breach);
+    pub(super) fn answer(self, sight: Sight<'_>) -> Answer {
         match self {
-            Self::EngineStalled => suspect.is_some_and(|s| s.mechanism == Mechanism::EngineStalled),
-            Self::CapacityNotReady => phase == Some(Phase::Rollout) || found(d, Code::Cause(Cause::CapacityLoss)),
-            Self::ChangeInWindow => recent_rollout(d),
-            Self::GpuNotHealthy => phase == Some(Phase::Gpu),
-            Self::TimeOutsideEngine => phase == Some(Phase::Gateway),
-            Self::TpotOver => phase == Some(Phase::Decode) || (broken(Metric::Tpot) && !broken(Metric::Ttft)),
-            Self::TtftOver => {
-                broken(Metric::Ttft) || matches!(phase, Some(Phase::Queue | Phase::Prefill | Phase::Rest))
-            }
-            Self::NothingLate => {
-                let late = |s: &crate::diagnosis::SloRow| matches!(s.status, RowStatus::Breach | RowStatus::Warning);
-                suspect.is_none() && !d.slo.iter().any(late) && d.sources.iter().all(|s| s.state == SourceState::Live)
-            }
+            Self::CountedNotAveraged => triage::counted_not_averaged(sight),
+            Self::ObjectiveBroken => triage::objective_broken(sight),
+            Self::BothWindows => triage::both_windows(sight),
+            Self::AllSourcesRead => triage::all_sources_read(sight),
+            Self::TrafficSteady => triage::traffic_steady(sight),
+            Self::AlertAgrees => triage::alert_agrees(sight),
+            Self::ProbeAgrees => triage::probe_agrees(sight),
+            Self::ScopeWhole => triage::scope_whole(sight),
+            Self::ErrorsLow => triage::errors_low(sight),
+            Self::NodeRuledOut => capacity::node_ruled_out(sight),
+            Self::GpusHealthy => capacity::gpus_healthy(sight),
+            Self::NoRecentRollout => deploy::no_recent_rollout(sight),
+            Self::RevisionsAlike => deploy::revisions_alike(sight),
+            Self::BreakElsewhere => deploy::break_elsewhere(sight),
+            Self::DiffElsewhere => deploy::diff_elsewhere(sight),
+            Self::RolloutComplete => deploy::rollout_complete(sight),
+            Self::OldRevisionWarm => deploy::old_revision_warm(sight),
+            Self::OthersDrained => deploy::others_drained(sight),
+            Self::OneCohort => engine::one_cohort(sight),
+            Self::KvHasRoom => engine::kv_has_room(sight),
+            Self::NobodyWaits => engine::nobody_waits(sight),
+            Self::TokensFlow => engine::tokens_flow(sight),
+            Self::PromptsAsBefore => engine::prompts_as_before(sight),
+            Self::PrefillSpeedAsBefore => engine::prefill_speed_as_before(sight),
+            Self::PrefixHitsAsBefore => engine::prefix_hits_as_before(sight),
+            Self::ChunkedPrefillOn => engine::chunked_prefill_on(sight),
+            Self::BatchAsBefore => engine::batch_as_before(sight),
+            Self::TokensInTime => engine::tokens_in_time(sight),
+            Self::NoPreemptions => engine::no_preemptions(sight),
+            Self::GatewayAddsLittle => gateway::adds_little(sight),
+            Self::GatewayErrorsLow => gateway::errors_low(sight),
+            Self::GatewayStreams => gateway::streams(sight),
+            Self::TrafficEven => gateway::traffic_even(sight),
+            Self::CapacityReady => capacity::capacity_ready(sight),
+            Self::PodsScheduled => capacity::pods_scheduled(sight),
+            Self::ImagesPulled => capacity::images_pulled(sight),
+            Self::ModelsLoaded => capacity::models_loaded(sight),
+            Self::ReadinessIsTheModels => capacity::readiness_is_the_models(sight),
+            Self::BurnShortUnderOne => verify::burn_short_under_one(sight),
+            Self::BurnLongFalling => verify::burn_long_falling(sight),
+            Self::GoodputBack => verify::goodput_back(sight),
+            Self::WaitingDrained => verify::waiting_drained(sight),
+            Self::EnoughTraffic => verify::enough_traffic(sight),
+            Self::AlertClear => verify::alert_clear(sight),
+            Self::ProbeInTime => verify::probe_in_time(sight),
         }
     }
-}
-
-fn found(d: &Diagnosis, code: Code) -> bool {
-    d.findings.iter().any(|f| f.code == code)
-}
-
-/// Whether Kubernetes was asked and is believed.
-fn kubernetes(d: &Diagnosis) -> Option<()> {
-    d.sources.iter().any(|s| s.via == Some("watch") && s.state == SourceState::Live).then_some(())
-}
-
-/// Whether a rollout lies in the burn window before the onset, or after it.
-fn recent_rollout(d: &Diagnosis) -> bool {
-    const BURN_S: f64 = 3600.0;
-    let onset = d.since.unwrap_or(d.at);
-    d.changes.iter().any(|c| c.kind == ChangeKind::Rollout && onset.since(c.at) <= BURN_S)
-}
-
-/// Whether the two newest revisions that serve have about the same time to first token.
-fn alike(d: &Diagnosis) -> Option<bool> {
-    const SLOWER: f64 = 1.5;
-    const ENOUGH: f64 = 10.0;
-    let mut serving = d.revisions.iter().filter(|r| r.count.is_some_and(|c| c >= ENOUGH));
-    let (new, old) = (serving.next()?, serving.next()?);
-    Some(new.ttft_mean? < SLOWER * old.ttft_mean?)
-}
-
-/// The fullest KV cache of all replicas, as last read.
-fn kv(d: &Diagnosis) -> Option<f64> {
-    d.replicas.iter().filter_map(|r| r.kv).reduce(f64::max)
-}
-
-fn waiting(d: &Diagnosis) -> Option<f64> {
-    d.replicas.iter().filter_map(|r| r.waiting).reduce(|a, b| a + b)
 }

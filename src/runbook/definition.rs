@@ -1,12 +1,13 @@
-//! A runbook's file: strict, because a mistyped guard must not be ignored.
+//! What a runbook is, once its file was read: states, edges, levers, and what must be true of them all. Knows no file
+//! format; `file` reads one.
 
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 
 use super::{Check, Guard};
+use crate::domain::{Action, codes};
 
 /// A runbook.
-#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
-#[serde(deny_unknown_fields)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Runbook {
     /// Its short name.
     pub id: String,
@@ -17,111 +18,129 @@ pub struct Runbook {
     /// The state in which it begins.
     pub start: String,
     /// Its states.
-    #[serde(rename = "state")]
     pub states: Vec<State>,
     /// Its edges, in the order in which they are tried.
-    #[serde(rename = "edge")]
     pub edges: Vec<Edge>,
+    /// Levers that can be pulled in any state, and the state in which they leave the run.
+    pub anywhere: Vec<Anywhere>,
+    /// Remedies that are no lever in an incident, named so that nobody looks for them.
+    pub structural: Vec<String>,
 }
 
 /// A state.
-#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
-#[serde(deny_unknown_fields)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct State {
     /// Its name.
     pub name: String,
     /// Whether it is an end.
-    #[serde(default)]
     pub kind: Kind,
     /// What is decided in it.
     pub decides: String,
     /// What is looked at in it.
-    #[serde(default)]
     pub checks: Vec<Check>,
+    /// What can be done in it.
+    pub levers: Vec<Lever>,
+    /// What is done by hand in it, in order.
+    pub steps: Vec<String>,
+    /// Whether it is where one looks whether a lever helped.
+    pub verifies: bool,
+    /// What an end means.
+    pub means: Option<Meaning>,
+    /// The states to which one comes back from an end: after another runbook was walked. Empty: it is final.
+    pub returns: Vec<String>,
+    /// Whether it is an addition to the runbook as drawn.
+    pub ours: bool,
+    /// The file that added or changed it, where that is not the runbook's own.
+    pub from_file: Option<String>,
 }
 
-/// Whether a state has a way out.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Kind {
-    /// It has.
-    #[default]
-    Step,
-    /// It has not.
-    End,
+codes! {
+    /// Whether a state has a way out.
+    Kind {
+        /// It has.
+        Step = "step",
+        /// It has not.
+        End = "end",
+    }
+}
+
+codes! {
+    /// What an end means.
+    Meaning {
+        /// The incident is over.
+        Resolved = "resolved",
+        /// There was none.
+        NotReal = "not_real",
+        /// Another runbook goes on.
+        Diverted = "diverted",
+    }
+}
+
+/// Something that can be changed.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Lever {
+    /// Which.
+    pub action: Action,
+    /// What to do with it here.
+    pub text: String,
+    /// Engine flags that it is about.
+    pub flags: Vec<String>,
+    /// Whether it is an addition to the runbook as drawn.
+    pub ours: bool,
+}
+
+/// A lever that works in any state.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Anywhere {
+    /// Which.
+    pub action: Action,
+    /// Where the run stands once it was pulled.
+    pub to: String,
 }
 
 /// A way from a state to another.
-#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
-#[serde(deny_unknown_fields)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Edge {
     /// From here.
     pub from: String,
     /// To there.
     pub to: String,
-    /// What must hold for it to be recommended; without one it is for the operator to take.
+    /// What must hold for it to be recommended; without any condition it is for the operator to take.
     pub guard: Option<Guard>,
+    /// Checks that must pass for it to be recommended.
+    pub pass: Vec<Check>,
+    /// Checks that must not fail; what cannot be told does not block.
+    pub unless_fail: Vec<Check>,
+    /// Edges of one group that hold together compete by their share of the trouble, and the others stay open.
+    pub group: Option<String>,
     /// When it is taken, in words.
     pub when: String,
+    /// Whether taking it means that the state it leaves was not it.
+    pub rules_out: bool,
+    /// The runbook that goes on there.
+    pub divert: Option<String>,
     /// Whether it is an addition to the runbook as drawn.
-    #[serde(default)]
     pub ours: bool,
+    /// The file that added or changed it, where that is not the runbook's own.
+    pub from_file: Option<String>,
 }
 
-/// A runbook that cannot be walked.
-#[derive(Debug, thiserror::Error)]
-pub enum RunbookError {
-    /// It does not parse: an unknown key, check or guard.
-    #[error("runbook '{file}': {message}")]
-    File {
-        /// The file.
-        file: String,
-        /// What the reader says, with line and column.
-        message: String,
-    },
-    /// An edge or the start names a state that is not there.
-    #[error("runbook '{file}': '{name}' is no state of it; correct the edge, or add the state")]
-    Nowhere {
-        /// The file.
-        file: String,
-        /// The name.
-        name: String,
-    },
-    /// A state is a trap, or an end is none.
-    #[error("runbook '{file}': state '{state}' {problem}")]
-    Trap {
-        /// The file.
-        file: String,
-        /// The state.
-        state: String,
-        /// What is wrong.
-        problem: &'static str,
-    },
+impl Edge {
+    /// What tells it from the other ways out of its state: where it leads, and into which runbook.
+    pub fn id(&self) -> String {
+        match &self.divert {
+            Some(runbook) => format!("{}:{runbook}", self.to),
+            None => self.to.clone(),
+        }
+    }
+
+    /// Whether it can ever be recommended.
+    pub fn is_guarded(&self) -> bool {
+        self.guard.is_some() || !self.pass.is_empty()
+    }
 }
 
 impl Runbook {
-    /// Reads and checks a runbook: every edge leads somewhere, every state but an end has a way out, no state is named
-    /// twice.
-    pub fn parse(file: &str, text: &str) -> Result<Self, RunbookError> {
-        let runbook: Self =
-            toml::from_str(text).map_err(|e| RunbookError::File { file: file.to_owned(), message: e.to_string() })?;
-        let named = runbook.edges.iter().flat_map(|e| [&e.from, &e.to]).chain([&runbook.start]);
-        if let Some(name) = named.into_iter().find(|name| runbook.state(name).is_none()) {
-            return Err(RunbookError::Nowhere { file: file.to_owned(), name: name.clone() });
-        }
-        for (i, state) in runbook.states.iter().enumerate() {
-            let ways_out = runbook.edges_from(&state.name).count();
-            let problem = match state.kind {
-                _ if runbook.states[..i].iter().any(|other| other.name == state.name) => "is there twice",
-                Kind::Step if ways_out == 0 => "has no way out; give it an edge, or kind = \"end\"",
-                Kind::End if ways_out > 0 => "is an end and has a way out",
-                _ => continue,
-            };
-            return Err(RunbookError::Trap { file: file.to_owned(), state: state.name.clone(), problem });
-        }
-        Ok(runbook)
-    }
-
     /// The state with this name.
     pub fn state(&self, name: &str) -> Option<&State> {
         self.states.iter().find(|s| s.name == name)
@@ -131,49 +150,31 @@ impl Runbook {
     pub fn edges_from<'a>(&'a self, name: &'a str) -> impl Iterator<Item = &'a Edge> {
         self.edges.iter().filter(move |e| e.from == name)
     }
-}
 
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    const SMALL: &str = r#"
-        id = "RB-0"
-        title = "A made-up one"
-        trigger = "none"
-        start = "a"
-        [[state]]
-        name = "a"
-        decides = "this or that"
-        [[state]]
-        name = "b"
-        kind = "end"
-        decides = "done"
-        [[edge]]
-        from = "a"
-        to = "b"
-        guard = "ttft_over"
-        when = "always"
-    "#;
-
-    #[test]
-    fn a_made_up_runbook_loads() {
-        let runbook = Runbook::parse("small.toml", SMALL).unwrap();
-        assert_eq!(runbook.edges_from("a").count(), 1);
+    /// The way out of `from` with this identity.
+    pub fn edge(&self, from: &str, id: &str) -> Option<&Edge> {
+        self.edges.iter().find(|e| e.from == from && e.id() == id)
     }
 
-    #[test]
-    fn a_runbook_that_cannot_be_walked_is_refused_by_name() {
-        for (from, to, expected) in [
-            ("to = \"b\"", "to = \"c\"", "'c' is no state"),
-            ("start = \"a\"", "start = \"z\"", "'z' is no state"),
-            ("kind = \"end\"", "", "'b' has no way out"),
-            ("guard = \"ttft_over\"", "gaurd = \"ttft_over\"", "gaurd"),
-            ("guard = \"ttft_over\"", "guard = \"ttft_oven\"", "ttft_oven"),
-            ("name = \"b\"", "name = \"a\"", "no state"),
-        ] {
-            let error = Runbook::parse("small.toml", &SMALL.replace(from, to)).unwrap_err().to_string();
-            assert!(error.contains("small.toml") && error.contains(expected), "{error}");
+    /// Whether a run is over in this state.
+    pub fn is_end(&self, name: &str) -> bool {
+        self.state(name).is_some_and(|s| s.kind == Kind::End)
+    }
+
+    /// The states that can be reached from its start, levers that work anywhere included.
+    pub fn reachable(&self) -> Vec<&str> {
+        let mut reached = vec![self.start.as_str()];
+        reached.extend(self.anywhere.iter().map(|a| a.to.as_str()));
+        let mut next = 0;
+        while let Some(from) = reached.get(next).copied() {
+            next += 1;
+            let returns = self.state(from).into_iter().flat_map(|s| s.returns.iter().map(String::as_str));
+            for to in self.edges_from(from).map(|e| e.to.as_str()).chain(returns).collect::<Vec<_>>() {
+                if !reached.contains(&to) {
+                    reached.push(to);
+                }
+            }
         }
+        reached
     }
 }

@@ -61,7 +61,7 @@ pub(super) fn run(cli: &Cli, args: &DemoArgs) -> Result<u8> {
     let interval_s = config.scrape.interval.as_secs_f64();
     let hours = scenario.opens_s() / 3600.0;
     let start = Start {
-        snapshot: Snapshot { target, interval_s, ..Snapshot::default() },
+        snapshot: Snapshot { interval_s, target, ..Snapshot::default() },
         contacting: vec![format!("a simulated cluster: {hours:.1} hours of '{}' are being simulated", scenario.name)],
         clock: None,
     };
@@ -70,7 +70,7 @@ pub(super) fn run(cli: &Cli, args: &DemoArgs) -> Result<u8> {
         tokio::spawn(async move {
             let (opened, observations) = open(&scenario, seed, speed, &config).await.map_err(Nothing::failed)?;
             let (clock, client) = (opened.handle.clock, Some(opened.client.clone()));
-            Ok(Watched { clock, target: None, observations, client, _kept: Box::new(opened) })
+            Ok(Watched { clock, target: None, observations, client, kept: Box::new(opened) })
         })
     })
 }

@@ -47,7 +47,7 @@ pub(super) struct Watched {
     /// Whom to ask for logs.
     pub(super) client: Option<kube::Client>,
     /// What has to stay for as long as it is watched.
-    pub(super) _kept: Box<dyn Any + Send>,
+    pub(super) kept: Box<dyn Any + Send>,
 }
 
 /// Why there is nothing to watch.
@@ -173,7 +173,7 @@ impl Shell {
                         Ok(found) => {
                             (self.clock, self.client) = (Some(found.clock), found.client);
                             observations = Some(found.observations);
-                            kept = Some(found._kept);
+                            kept = Some(found.kept);
                             if let Some(target) = found.target {
                                 self.perform(Event::Found(Box::new(target)))?;
                             }
@@ -256,14 +256,11 @@ impl Shell {
                 }
                 Effect::FollowLogs { pod, container } => {
                     let namespace = self.app.target().map(|target| target.namespace.clone());
-                    match (self.client.clone(), namespace) {
-                        (Some(client), Some(namespace)) => {
-                            self.log = Some(Log::follow(client, namespace, pod, container));
-                        }
-                        _ => {
-                            let ended = Some("logs come from Kubernetes, which is not asked here".to_owned());
-                            self.app.update(Event::Logs(LogBatch { pod, lines: Vec::new(), ended }));
-                        }
+                    if let (Some(client), Some(namespace)) = (self.client.clone(), namespace) {
+                        self.log = Some(Log::follow(client, namespace, pod, container));
+                    } else {
+                        let ended = Some("logs come from Kubernetes, which is not asked here".to_owned());
+                        self.app.update(Event::Logs(LogBatch { pod, lines: Vec::new(), ended }));
                     }
                 }
                 Effect::StopLogs => self.log = None,

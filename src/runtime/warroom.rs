@@ -71,7 +71,7 @@ pub(super) fn run(cli: &Cli, args: &ScreenArgs) -> Result<u8> {
             let places = usize::from(config.scrape.concurrency);
             let (polling, observations) = check::poll(&pages, interval, timeout, places, decoder).map_err(failed)?;
             tokio::spawn(polling);
-            Ok(Watched { clock: Clock::Wall, target: None, observations, client: None, _kept: Box::new(()) })
+            Ok(Watched { clock: Clock::Wall, target: None, observations, client: None, kept: Box::new(()) })
         })
     })
 }
@@ -131,7 +131,7 @@ async fn cluster(asked: Asked, config: &Config, notices: Sender<String>) -> Resu
         None,
     );
     let (target, client) = (Some(target), Some(client));
-    Ok(Watched { clock: Clock::Wall, target, observations, client, _kept: Box::new(session) })
+    Ok(Watched { clock: Clock::Wall, target, observations, client, kept: Box::new(session) })
 }
 
 /// Whether what is missing is a cluster.
@@ -214,5 +214,5 @@ async fn fail_on_purpose(place: Option<&str>) {
         Some("source") => drop(tokio::spawn(async { panic!("asked to panic in a source") })),
         _ => {}
     }
-    std::future::pending().await
+    std::future::pending::<()>().await;
 }

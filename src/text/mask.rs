@@ -1,6 +1,6 @@
 //! Names that others need not see on a shared screen: each is replaced by a word that stays the same all along.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 /// What kind of name is hidden.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -46,6 +46,7 @@ pub struct Mask {
     rules: Vec<MaskRule>,
     /// Name and replacement, longest name first: a name may hold another one.
     names: Vec<(String, String)>,
+    known: HashSet<String>,
     counts: HashMap<MaskRule, usize>,
 }
 
@@ -58,21 +59,25 @@ impl Default for Mask {
 impl Mask {
     /// A mask that hides names of these kinds, and knows none yet.
     pub fn new(rules: &[MaskRule]) -> Self {
-        Self { rules: rules.to_vec(), names: Vec::new(), counts: HashMap::new() }
+        Self { rules: rules.to_vec(), names: Vec::new(), known: HashSet::new(), counts: HashMap::new() }
     }
 
     /// Learns a name.
     pub fn learn(&mut self, rule: MaskRule, name: &str) {
-        let name = super::clean(name, 250);
-        let known = self.names.iter().any(|(known, _)| *known == name);
-        if known || name.chars().count() < SHORTEST || !self.rules.contains(&rule) || self.names.len() >= MOST {
+        if self.known.contains(name) || !self.rules.contains(&rule) || self.names.len() >= MOST {
+            return;
+        }
+        self.known.insert(name.to_owned());
+        // As it is shown: cleaned first, then masked.
+        let shown = super::clean(name, 1_000);
+        if shown.chars().count() < SHORTEST || self.names.iter().any(|(known, _)| *known == shown) {
             return;
         }
         let count = self.counts.entry(rule).or_insert(0);
         *count += 1;
         let instead = format!("{}-{count}", rule.name());
-        let at = self.names.partition_point(|(known, _)| known.len() >= name.len());
-        self.names.insert(at, (name, instead));
+        let at = self.names.partition_point(|(known, _)| known.len() >= shown.len());
+        self.names.insert(at, (shown, instead));
     }
 
     /// The text with every known name replaced where it stands as a word of its own, and every IPv4 address. A name

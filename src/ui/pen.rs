@@ -47,8 +47,10 @@ impl<'a> Pen<'a> {
 
     /// Text as it may be shown.
     pub(super) fn say(self, text: &str) -> String {
-        let masked = self.mask.map(|mask| mask.apply(text));
-        let text = clean(masked.as_deref().unwrap_or(text), MOST_CHARS);
+        let mut text = clean(text, MOST_CHARS);
+        if let Some(mask) = self.mask {
+            text = mask.apply(&text);
+        }
         if self.ascii() && !text.is_ascii() { spelled(&text) } else { text }
     }
 

@@ -235,8 +235,13 @@ impl World {
 
     /// One GPU of a node at a tick.
     pub(crate) fn gpu(&mut self, node: &str, pod: &str, tick: u32, sample: GpuSample) {
+        self.gpu_of(node, pod, 0, tick, sample);
+    }
+
+    /// One of several GPUs of a node at a tick.
+    pub(crate) fn gpu_of(&mut self, node: &str, pod: &str, index: u32, tick: u32, sample: GpuSample) {
         let reading = GpuReading {
-            id: GpuId { node: Some(node.to_owned()), index: Some(0), uuid: None },
+            id: GpuId { node: Some(node.to_owned()), index: Some(index), uuid: None },
             pod: Some(pod.to_owned()),
             product: Some("H100".into()),
             sample,

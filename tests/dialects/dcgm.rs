@@ -7,14 +7,13 @@ use super::told::read_page;
 const LABELS: &str = "gpu=\"0\",UUID=\"GPU-1\",device=\"nvidia0\",modelName=\"NVIDIA H100 80GB HBM3\"";
 
 fn gpus(page: &str) -> Vec<GpuReading> {
-    match read_page(page) {
-        Page::Gpus(page) => page.gpus,
-        other => panic!("a page of GPUs: {other:?}"),
-    }
+    let Page::Gpus(page) = read_page(page) else { unreachable!("a page of GPUs") };
+    page.gpus
 }
 
 fn page(families: &[(&str, &str)], more: &str) -> String {
-    families.iter().map(|(family, value)| format!("DCGM_FI_DEV_{family}{{{LABELS},{more}}} {value}\n")).collect()
+    let lines = families.iter().map(|(family, value)| format!("DCGM_FI_DEV_{family}{{{LABELS},{more}}} {value}\n"));
+    lines.collect::<Vec<_>>().concat()
 }
 
 fn expected() -> GpuSample {

@@ -127,7 +127,6 @@ fn modelled(capture: &str, args: &[&str], from_ms: i64, to_ms: i64) -> Told {
 fn compare(capture: &str, args: &[&str]) {
     let (real, from, to) = real(capture);
     let model = modelled(capture, args, from, to);
-    println!("{capture}\n  real  {real:.4?}\n  model {model:.4?}");
     let close = |what: &str, real: f64, model: f64, floor: f64| {
         let allowed = (real * WITHIN).max(floor);
         assert!((real - model).abs() <= allowed, "{capture}: {what} is {model:.4} in the model and was {real:.4}");
@@ -190,4 +189,26 @@ fn a_crowd_that_shares_prefixes_gives_every_block_back() {
     assert!(page.total(warroom::domain::Total::CacheHits).expect("a count") > 1000.0);
     assert_eq!(page.gauge(Gauge::KvUsage), Some(0.0), "nothing is kept");
     assert_eq!(page.gauge(Gauge::Running), Some(0.0));
+}
+
+#[test]
+fn the_page_has_the_families_the_types_and_the_bounds_of_the_real_one() {
+    let model = Weights { name: "lab-model".into(), parameters_b: 0.01, weights_gb: 0.02, kv_kib_per_token: 2.0 };
+    let args = ["--num-gpu-blocks-override=4096".to_owned(), "--max-model-len=8192".to_owned()];
+    let config = Config::new(&args, &model, &[Product::named("NVIDIA H100 80GB HBM3")]).expect("a configuration");
+    let ours = Engine::new(config, SPEED, 0).page(0, 1_000_000);
+    let real = include_str!("../fixtures/pages/vllm-0.32.0-queue.prom");
+    // The lines that do not depend on traffic: types, and every series of the engine without its value.
+    let fixed = |page: &str| -> std::collections::BTreeSet<String> {
+        let kept = |line: &&str| !line.contains("cache_config_info{") && line.contains("vllm:");
+        let bare = |line: &str| {
+            let series = line.rsplit_once(' ').map_or(line, |(series, _)| series);
+            if line.starts_with('#') { line.to_owned() } else { series.to_owned() }
+        };
+        page.lines().filter(kept).filter(|line| !line.starts_with("# HELP")).map(bare).collect()
+    };
+    let (ours, real) = (fixed(&ours), fixed(real));
+    let missing: Vec<&String> = real.difference(&ours).collect();
+    let surplus: Vec<&String> = ours.difference(&real).collect();
+    assert!(missing.is_empty() && surplus.is_empty(), "missing {missing:#?}, surplus {surplus:#?}");
 }

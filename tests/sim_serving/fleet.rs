@@ -187,7 +187,9 @@ impl Fleet {
                 // For each new one that serves an old one goes.
                 let (now, made) = (self.now, self.made);
                 let old = self.pods.iter_mut().find(|p| p.made < made && p.dies.is_none());
-                old.into_iter().for_each(|p| p.dies = Some(now.plus(30.0)));
+                if let Some(old) = old {
+                    old.dies = Some(now.plus(30.0));
+                }
                 self.route();
             }
         }

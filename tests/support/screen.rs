@@ -100,6 +100,7 @@ fn cluster(now: At, loading: bool) -> ClusterFacts {
         ready,
         template,
         change_cause: (number == 42).then(|| "raise batch for throughput (#1182)".to_owned()),
+        ..Revision::default()
     };
     let (old, new) = (template("256", "vllm/vllm-openai:v0.32.0"), template("512", "vllm/vllm-openai:v0.32.0"));
     let mut pods = vec![
@@ -176,7 +177,7 @@ fn cluster(now: At, loading: bool) -> ClusterFacts {
     }
 }
 
-fn gpu(node: &str, index: u32, sample: GpuSample, at: At) -> GpuTrack {
+fn gpu(node: &str, index: u32, sample: &GpuSample, at: At) -> GpuTrack {
     let mut track = GpuTrack::default();
     let id = GpuId { node: Some(node.to_owned()), index: Some(index), uuid: Some(format!("GPU-{index}a1b2c3d4")) };
     track.id = id.clone();
@@ -213,7 +214,7 @@ fn gpus(now: At) -> Vec<GpuTrack> {
         ecc_uncorrected_volatile: Some(0),
         ..fine.clone()
     };
-    vec![gpu("gpu-node-a", 0, fine, now), gpu("gpu-node-b", 0, hot, now)]
+    vec![gpu("gpu-node-a", 0, &fine, now), gpu("gpu-node-b", 0, &hot, now)]
 }
 
 fn watches(now: At, state: SourceState, error: Option<&str>) -> Vec<Watch> {

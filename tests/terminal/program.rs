@@ -65,12 +65,6 @@ impl Start {
         self
     }
 
-    /// Columns and rows.
-    pub(crate) fn size(mut self, columns: u16, rows: u16) -> Self {
-        self.size = (columns, rows);
-        self
-    }
-
     /// It panics shortly after its start: only where it was built for tests.
     pub(crate) fn panicking(mut self, place: &str) -> Self {
         self.command = self.command.args(["--panic-in", place]);
@@ -94,7 +88,7 @@ impl Start {
 /// Reads what is shown until nobody shows anything any more.
 fn read(pty: Arc<Pty>, seen: Arc<Mutex<Seen>>, reading: Arc<AtomicU8>) -> JoinHandle<()> {
     thread::spawn(move || {
-        let mut buffer = [0; 1 << 16];
+        let mut buffer = vec![0; 1 << 16];
         loop {
             match reading.load(Ordering::SeqCst) {
                 STOP => return,
@@ -142,7 +136,7 @@ impl Program {
             }
             thread::sleep(LOOK);
         }
-        panic!("{what}: never, but\n{}", self.text());
+        unreachable!("{what}: never, but\n{}", self.text());
     }
 
     /// Waits until `text` stands on the screen.
@@ -184,7 +178,7 @@ impl Program {
             }
             thread::sleep(LOOK);
         }
-        panic!("it is {}", if stopped { "not stopped" } else { "still stopped" });
+        unreachable!("it is {}", if stopped { "not stopped" } else { "still stopped" });
     }
 
     /// Memory that it holds, in KiB.
@@ -239,7 +233,7 @@ impl Program {
             }
             thread::sleep(LOOK);
         }
-        panic!("it does not end, but shows\n{}", self.text());
+        unreachable!("it does not end, but shows\n{}", self.text());
     }
 
     fn pty(&self) -> &Pty {

@@ -4,9 +4,11 @@ use std::collections::BTreeMap;
 
 use serde_json::Value;
 
-use super::json::{NAME, SENTENCE, conditions, count, devices, label, list, name, number, scalar, text, time, word};
+use super::json::{
+    NAME, SENTENCE, conditions, count, devices, label, list, name, number, scalar, strings, text, time, word,
+};
 use super::workload::{is_target, scaled_object};
-use crate::domain::{Autoscaler, ClusterEvent, Condition, Node, WorkloadKind};
+use crate::domain::{Autoscaler, ClusterEvent, Condition, Node, Taint, WorkloadKind};
 use crate::text::clean;
 
 /// Events that are kept: the newest.
@@ -25,8 +27,16 @@ pub(super) fn node(object: &Value, taken: Option<&BTreeMap<String, u32>>) -> Nod
         gpus_taken: taken.and_then(|t| t.get(&name).copied()),
         gpu_product: product.iter().find_map(|key| label(object, key)).map(|p| clean(p, NAME)),
         troubles: conditions.into_iter().filter(is_trouble).collect(),
+        uid: text(&object["metadata"]["uid"], NAME),
+        labels: strings(&object["metadata"]["labels"]),
+        taints: list(&object["spec"]["taints"]).map(taint).collect(),
         name,
     }
+}
+
+fn taint(value: &Value) -> Taint {
+    let word = |field: &str| text(&value[field], NAME);
+    Taint { key: word("key"), value: word("value"), effect: word("effect") }
 }
 
 /// `Ready` should be true; of every other condition of a node, the kubelet's and the problem detector's, False is good.
@@ -53,9 +63,9 @@ pub(super) fn autoscaler(object: &Value, kind: WorkloadKind, workload: &str) -> 
     if !is_target(&spec["scaleTargetRef"], kind, workload) {
         return None;
     }
-    let (kind, name) = match scaled_object(object) {
-        Some(owner) => ("ScaledObject", text(&owner["name"], NAME)),
-        None => ("HorizontalPodAutoscaler", name(object)),
+    let (kind, name, uid) = match scaled_object(object) {
+        Some(owner) => ("ScaledObject", text(&owner["name"], NAME), &owner["uid"]),
+        None => ("HorizontalPodAutoscaler", name(object), &object["metadata"]["uid"]),
     };
     Some(Autoscaler {
         kind: kind.to_owned(),
@@ -68,6 +78,9 @@ pub(super) fn autoscaler(object: &Value, kind: WorkloadKind, workload: &str) -> 
         metrics: list(&spec["metrics"]).filter_map(metric).collect(),
         last_scaled: time(&status["lastScaleTime"]),
         conditions: conditions(status),
+        uid: text(uid, NAME),
+        declared_min: number(&spec["minReplicas"]),
+        keeps_replicas: spec["behavior"]["scaleDown"]["selectPolicy"] == "Disabled",
     })
 }
 

@@ -6,7 +6,7 @@ use serde_json::Value;
 
 use super::json::{ENTRIES, NAME, SENTENCE, annotation, devices, list, scalar, strings, text};
 use crate::domain::{Container, Template};
-use crate::text::clean;
+use crate::text::{clean, names_a_secret};
 
 /// Words in an image or an argument that only an inference engine has, and the port that this engine takes unasked.
 const ENGINES: &[(&str, u16)] = &[
@@ -73,7 +73,7 @@ fn container(value: &Value) -> Container {
     hide_secrets(&mut args);
     let mut env: Vec<(String, String)> = list(&value["env"])
         .filter_map(|e| Some((text(&e["name"], NAME), clean(e["value"].as_str()?, SENTENCE))))
-        .map(|(name, value)| if is_secret(&name) { (name, HIDDEN.to_owned()) } else { (name, value) })
+        .map(|(name, value)| if names_a_secret(&name) { (name, HIDDEN.to_owned()) } else { (name, value) })
         .collect();
     env.sort();
     let resources = &value["resources"];
@@ -93,25 +93,16 @@ fn scalar_sentence(value: &Value) -> Option<String> {
     value.as_str().map_or_else(|| scalar(value), |s| Some(clean(s, SENTENCE)))
 }
 
-/// Whether a variable or a flag of this name is likely to carry a secret: then its value is not kept at all.
-fn is_secret(name: &str) -> bool {
-    let name = name.to_ascii_uppercase().replace('-', "_");
-    ["TOKEN", "SECRET", "PASSWORD", "API_KEY", "ACCESS_KEY", "CREDENTIAL"].iter().any(|word| {
-        // `MAX_TOKENS` and `TOKENIZER` are no secrets.
-        name.ends_with(word)
-    })
-}
-
 /// Takes the values of flags such as `--api-key` away, in both spellings.
 fn hide_secrets(args: &mut [String]) {
     let mut hide = false;
     for arg in args {
         match arg.split_once('=') {
             _ if hide && !arg.starts_with("--") => HIDDEN.clone_into(arg),
-            Some((flag, _)) if flag.starts_with('-') && is_secret(flag) => *arg = format!("{flag}={HIDDEN}"),
+            Some((flag, _)) if flag.starts_with('-') && names_a_secret(flag) => *arg = format!("{flag}={HIDDEN}"),
             _ => {}
         }
-        hide = arg.starts_with('-') && !arg.contains('=') && is_secret(arg);
+        hide = arg.starts_with('-') && !arg.contains('=') && names_a_secret(arg);
     }
 }
 

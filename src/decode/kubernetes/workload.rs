@@ -42,6 +42,11 @@ pub(super) fn workload(kind: WorkloadKind, object: &Value, revisions: &[Revision
         conditions: conditions(status),
         owner,
         managers: managers(object),
+        raw_template: spec["template"].clone().into(),
+        annotated: object["metadata"]["annotations"].is_object(),
+        min_ready_s: count(&spec["minReadySeconds"]),
+        partition: count(&spec["updateStrategy"]["rollingUpdate"]["partition"]),
+        ordered: kind == WorkloadKind::StatefulSet && spec["podManagementPolicy"] != "Parallel",
     }
 }
 
@@ -99,6 +104,7 @@ pub(super) fn replica_set(object: &Value) -> Revision {
         ready: count(&object["status"]["readyReplicas"]),
         template: template(&object["spec"]["template"]),
         change_cause: word(&object["metadata"]["annotations"][CHANGE_CAUSE], NAME),
+        raw_template: object["spec"]["template"].clone().into(),
     }
 }
 
@@ -115,6 +121,7 @@ pub(super) fn controller_revision(object: &Value) -> Revision {
         ready: 0,
         template: template(&object["data"]["spec"]["template"]),
         change_cause: word(&object["metadata"]["annotations"][CHANGE_CAUSE], NAME),
+        raw_template: object["data"]["spec"]["template"].clone().into(),
     }
 }
 

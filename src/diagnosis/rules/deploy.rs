@@ -24,7 +24,7 @@ const SLACK_S: f64 = 30.0;
 
 /// How far a change can touch what is broken.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-enum Touches {
+pub enum Touches {
     /// Nothing that an engine computes.
     Nothing,
     /// Another image, another model, other hardware: anything may have changed.
@@ -107,7 +107,8 @@ const OF_COMPUTE: &[&str] = &[
     "load-format",
 ];
 
-fn touches(change: &TemplateChange, mechanism: Mechanism) -> Touches {
+/// How far a change of a template can touch a mechanism.
+pub fn touches(change: &TemplateChange, mechanism: Mechanism) -> Touches {
     let what = change.what.as_str();
     if matches!(what, "image" | "gpus" | "argument") || what.starts_with("node selector ") {
         return Touches::Anything;

@@ -5,7 +5,7 @@ use super::{Split, finding};
 use crate::diagnosis::cluster::{node_of, pod_name};
 use crate::diagnosis::facts::Facts;
 use crate::diagnosis::format::{number, percent};
-use crate::diagnosis::gpus::{Gpu, Trouble};
+use crate::diagnosis::gpus::{Gpu, Trouble, held_since};
 use crate::diagnosis::span::{Replica, Span};
 use crate::diagnosis::{Evidence, Finding, Metric, Op, Subject, Truth};
 use crate::domain::{Cause, Code, Confidence, Phase, Severity};
@@ -57,7 +57,8 @@ fn blamed<'f, 'a>(facts: &'f Facts<'a>) -> Option<Blame<'f, 'a>> {
             continue;
         }
         let (share, ratio) = metric.map_or((None, None), |m| compared(facts, m, &own, &others));
-        let before_onset = trouble.since <= facts.incident.0.plus(AFTER_S);
+        let since = held_since(&facts.gpus, gpu, trouble.since);
+        let before_onset = since <= facts.broke().plus(AFTER_S);
         all.push(Blame { gpu, trouble, replica: own.first().copied(), share, ratio, before_onset });
     }
     all.into_iter().max_by(|a, b| {
@@ -189,8 +190,8 @@ fn evidence(facts: &Facts<'_>, blame: &Blame<'_, '_>) -> Vec<Evidence> {
         all.push(on_it);
     }
     if !blame.before_onset {
-        let after = blame.trouble.since.since(facts.incident.0);
-        let claim = format!("it began {} after the onset", crate::diagnosis::seconds(after));
+        let after = blame.trouble.since.since(facts.broke());
+        let claim = format!("it began {} after the break", crate::diagnosis::seconds(after));
         let mut late = facts.evidence("", claim, after, Op::Under, Some(AFTER_S), "s");
         "time".clone_into(&mut late.source);
         late.reproduce = None;

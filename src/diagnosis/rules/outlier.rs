@@ -13,6 +13,11 @@ use crate::domain::{Cause, Code, Confidence, Dist, Gauge, Phase};
 const WORSE: f64 = 3.0;
 /// The share of all late events that must be its own.
 const OWN: f64 = 0.6;
+/// Where nearly all of many late events are its own, less will do: a token of a slow replica takes longer, and its mean
+/// is that of many.
+const NEARLY_ALL: f64 = 0.9;
+const MANY: f64 = 100.0;
+const SLOWER: f64 = 1.5;
 
 /// A replica that is given this many times the requests of the others is not slow by itself.
 const MORE_TRAFFIC: f64 = 3.0;
@@ -20,11 +25,11 @@ const MORE_TRAFFIC: f64 = 3.0;
 /// The late events sit on one replica, and the others are fine.
 pub(super) fn replica_outlier(facts: &Facts<'_>, _: &Split) -> Option<Finding> {
     // Who does not serve any more is no peer: the last one of several is late because the others are gone.
-    let serves = |r: &Replica<'_>| {
+    let present = |r: &Replica<'_>| {
         let end = facts.incident.1;
         !r.endpoint.gone && r.track.at_or_before(end).is_some_and(|p| end.since(p.at) <= facts.max_gap_s)
     };
-    let engines: Vec<_> = facts.engines().filter(serves).collect();
+    let engines: Vec<_> = facts.engines().filter(present).collect();
     if engines.len() < 2 {
         return None;
     }
@@ -49,7 +54,8 @@ pub(super) fn replica_outlier(facts: &Facts<'_>, _: &Split) -> Option<Finding> {
     let share = served / of_each.iter().map(|(.., n)| *n).sum::<f64>().max(1.0);
     // One of many must stand out; of two, the other one must be well within the target. Of a few late events more than
     // one on the same replica may be chance: as often as it has a share of the traffic.
-    if mean < WORSE * middle || bad < OWN * all || middle > target || !over_budget(bad, all, share) {
+    let needed = if bad >= NEARLY_ALL * all && all >= MANY { SLOWER } else { WORSE };
+    if mean < needed * middle || bad < OWN * all || middle > target || !over_budget(bad, all, share) {
         return None;
     }
     let name = replica_name(&engines[worst]);
@@ -83,7 +89,7 @@ pub(super) fn replica_outlier(facts: &Facts<'_>, _: &Split) -> Option<Finding> {
         ),
         mean,
         Op::Over,
-        Some(WORSE * middle),
+        Some(needed * middle),
         "s",
     ));
     if let Some(times) = given.filter(|times| *times >= MORE_TRAFFIC) {

@@ -105,7 +105,7 @@ impl fmt::Display for Chord {
         let mut name: String = held.iter().filter(|(on, _)| *on).map(|(_, name)| *name).collect();
         match self.key {
             Key::Char(c) => name.push(c),
-            Key::F(n) => name.push_str(&format!("f{n}")),
+            Key::F(n) => name.extend(['f'.to_string(), n.to_string()]),
             key => name.push_str(NAMES.iter().find(|(_, known)| *known == key).map_or("?", |(name, _)| name)),
         }
         f.pad(&name)

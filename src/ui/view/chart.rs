@@ -195,7 +195,9 @@ pub(super) fn chart(
     }
     let values = columns(d, what, from, to, wide);
     let most = values.iter().flatten().copied().fold(0.0, f64::max);
-    let most = if what == What::Kv { 1.0 } else { most.max(target.unwrap_or(0.0)).max(1e-9) };
+    // Far below its target a line would be flat: then the target is only named.
+    let drawn = target.filter(|t| most > t / 3.0);
+    let most = if what == What::Kv { 1.0 } else { most.max(drawn.unwrap_or(0.0)).max(1e-9) };
     let marks = marks(d, from, to, wide);
     let last = values.iter().rev().flatten().next().map_or_else(|| "?".to_owned(), |v| what.show(*v));
     let against = target.map_or(String::new(), |t| format!(", target {}", bound(t)));
@@ -203,7 +205,7 @@ pub(super) fn chart(
         vec![ctx.rule(&format!("{}: {last}{against}, last {}", what.title(), length(to.since(from))), width)];
     let levels: Vec<Option<Vec<usize>>> = values.iter().map(|v| v.map(|v| eighths(v, most, rows))).collect();
     #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a row of the chart")]
-    let target_row = target.map(|t| ((t / most * rows as f64).floor() as usize).min(rows - 1));
+    let target_row = drawn.map(|t| ((t / most * rows as f64).floor() as usize).min(rows - 1));
     for row in (0..rows).rev() {
         let scale = match row {
             _ if row == rows - 1 => what.show(most),

@@ -81,7 +81,8 @@ pub(super) fn top(ctx: Ctx<'_>, d: &Diagnosis, width: usize, room: usize) -> Vec
     if d.findings.is_empty() || room < 3 {
         return lines;
     }
-    lines.push(ctx.rule(&format!("Evidence ({} findings)", d.findings.len()), width));
+    let stale = if ctx.app.stale() { ", STALE" } else { "" };
+    lines.push(ctx.rule(&format!("Evidence ({} findings){stale}", d.findings.len()), width));
     for f in &d.findings {
         if lines.len() + 2 > room {
             break;
@@ -144,11 +145,10 @@ pub(super) fn view(ctx: Ctx<'_>, width: usize, height: usize) -> Vec<Line> {
         );
         if let Some(surer) = &f.surer {
             let more = format!("surer with: {surer}");
-            lines.extend(
-                pen.fold(&more, width.saturating_sub(6), 2)
-                    .iter()
-                    .map(|t| pen.line(Slot::TextMuted, &format!("   ? {t}"))),
-            );
+            let folded = pen.fold(&more, width.saturating_sub(6), 2);
+            lines.extend(folded.iter().enumerate().map(|(i, text)| {
+                pen.line(Slot::TextMuted, if i == 0 { "   ? " } else { "     " }).put(pen, Slot::TextMuted, text)
+            }));
         }
         items.push(lines);
         for e in &f.evidence {

@@ -8,9 +8,6 @@ use crate::ui::keymap::Key;
 use crate::ui::pen::Line;
 use crate::ui::theme::Slot;
 
-/// A page older than this is stale, whatever the interval (s): as the diagnosis says it.
-const STALE_S: f64 = 15.0;
-
 /// The first line: where one is, and how old the oldest number is.
 pub(super) fn header(ctx: Ctx<'_>, width: usize) -> Vec<Line> {
     let (app, pen) = (ctx.app, ctx.pen);
@@ -30,9 +27,8 @@ pub(super) fn header(ctx: Ctx<'_>, width: usize) -> Vec<Line> {
             right = say(right, Slot::HeaderBadge, &format!("{down} of {} sources not read", d.sources.len()));
         }
     }
-    let stale_from = STALE_S.max(3.0 * app.snapshot().interval_s);
     right = match app.oldest_age() {
-        Some(s) if s > stale_from => say(right, Slot::HeaderBadge, &format!("stale {}", age(s))),
+        Some(s) if s > app.stale_after_s() => say(right, Slot::HeaderBadge, &format!("stale {}", age(s))),
         Some(s) => {
             let what = if width >= 100 { "oldest data" } else { "oldest" };
             say(right, Slot::Header, &format!("{what} {}", age(calm(app.presenting(), s))))

@@ -33,8 +33,8 @@ pub(super) fn view(ctx: Ctx<'_>, width: usize, height: usize) -> Vec<Line> {
     );
     let items = ctx.app.items().iter().filter_map(|i| d.gpus.get(i.index)).map(|g| row(ctx, g, width)).collect();
     let foot = vec![
-        pen.line(Slot::TextMuted, "   confirmed: event reasons or ECC were read. inferred: from clocks, heat, power."),
-        pen.line(Slot::TextMuted, "   unknown: neither, which is not ok. A clock is not proof that nothing throttles."),
+        pen.line(Slot::TextMuted, "   confirmed: event reasons or ECC were read; inferred: from clocks, heat, power"),
+        pen.line(Slot::TextMuted, "   unknown: neither, which is not the same as fine"),
     ];
     list::page(ctx, head, items, foot, width, height)
 }

@@ -12,7 +12,7 @@ pub(super) fn view(ctx: Ctx<'_>, width: usize, height: usize) -> Vec<Line> {
     let mut items: Vec<Vec<Line>> = Vec::new();
     let mut group = None;
     for command in shown {
-        let mut lines = vec![line(ctx, command, width)];
+        let lines = rows(ctx, command, width);
         if group != Some(command.group()) {
             group = Some(command.group());
             // The title stands above the first of its section and does not take the selection.
@@ -20,7 +20,6 @@ pub(super) fn view(ctx: Ctx<'_>, width: usize, height: usize) -> Vec<Line> {
                 before.push(ctx.rule(command.group().title(), width));
             }
         }
-        lines.truncate(3);
         items.push(lines);
     }
     let first = ctx.app.items().first().and_then(|i| all.get(i.index)).map_or("", |c| c.group().title());
@@ -28,14 +27,15 @@ pub(super) fn view(ctx: Ctx<'_>, width: usize, height: usize) -> Vec<Line> {
         pen.line(Slot::TextMuted, " Capital letters are for what changes something. This version changes nothing."),
         pen.line(
             Slot::TextMuted,
-            " Marks in charts: R rollout, S scale, A autoscaler, ! onset, x restart, p pod, n node, g GPU, t traffic.",
+            " Marks: ! onset R rollout S scale A autoscaler g GPU n node t traffic x restart p pod",
         ),
+        pen.line(Slot::TextMuted, " ? not known, ~ seen for a part of the window only, n events that were counted"),
         ctx.rule(first, width),
     ];
     list::page(ctx, head, items, Vec::new(), width, height)
 }
 
-fn line(ctx: Ctx<'_>, command: Command, width: usize) -> Line {
+fn rows(ctx: Ctx<'_>, command: Command, width: usize) -> Vec<Line> {
     let pen = ctx.pen;
     // Where a key means it: on the main screen, in lists, in a log, while typing.
     let mut keys: Vec<String> = Vec::new();
@@ -48,10 +48,12 @@ fn line(ctx: Ctx<'_>, command: Command, width: usize) -> Line {
         }
     }
     let keys = if keys.is_empty() { "no key".to_owned() } else { keys.join(" ") };
-    pen.line(Slot::Text, "  ")
-        .cell(pen, Slot::Key, &keys, 19)
-        .put(pen, Slot::Text, " ")
-        .cell(pen, Slot::TextStrong, command.title(), 14)
-        .put(pen, Slot::TextMuted, command.help())
-        .cut(pen, width)
+    let said = pen.fold(command.help(), width.saturating_sub(20), 2);
+    said.iter()
+        .enumerate()
+        .map(|(i, text)| {
+            let line = pen.line(Slot::Text, "  ").cell(pen, Slot::Key, if i == 0 { &keys } else { "" }, 16);
+            line.put(pen, Slot::Text, " ").put(pen, Slot::Text, text)
+        })
+        .collect()
 }

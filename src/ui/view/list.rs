@@ -39,7 +39,7 @@ pub(super) fn page(
     }
     // The selected one stands about in the middle, and wholly inside where it fits.
     let most = count.saturating_sub(room);
-    let start = ((from + to) / 2).saturating_sub(room / 2).min(from).min(most);
+    let start = usize::midpoint(from, to).saturating_sub(room / 2).min(from).min(most);
     let rest = count.saturating_sub(start + room);
     let shown = room.min(body.len().saturating_sub(start));
     lines.extend(body.into_iter().skip(start).take(shown));

@@ -50,7 +50,7 @@ fn connecting(ctx: Ctx<'_>, width: usize) -> Vec<Line> {
             Line::default(),
         ];
     let mut row = |name: &str, state: &str, more: &str| {
-        let line = pen.line(Slot::Text, "   ").cell(pen, Slot::Text, name, 44.min(width / 2)).put(
+        let line = pen.line(Slot::Text, "   ").cell(pen, Slot::Text, name, width.saturating_sub(24).clamp(8, 60)).put(
             pen,
             Slot::TextMuted,
             &format!(" {state}"),

@@ -11,7 +11,6 @@ const NAME: usize = 3;
 const MEAN: usize = 21;
 const STATUS: usize = 8;
 const DELTA: usize = 10;
-const AGE: usize = 5;
 
 /// The rows with their rule.
 pub(super) fn lines(ctx: Ctx<'_>, d: &Diagnosis, width: usize) -> Vec<Line> {
@@ -23,8 +22,12 @@ pub(super) fn lines(ctx: Ctx<'_>, d: &Diagnosis, width: usize) -> Vec<Line> {
     if d.phases.iter().any(|p| p.lags) {
         title.push_str("; the split lags");
     }
+    let stale = ctx.app.stale();
+    if stale {
+        title = format!("STALE, as last read: {title}");
+    }
     let mut lines = vec![ctx.rule_with(&title, &[(width.saturating_sub(2), "age")], width)];
-    lines.extend(d.phases.iter().map(|row| line(ctx, row, whole, width)));
+    lines.extend(d.phases.iter().map(|row| line(ctx, row, whole, width).dimmed(ctx.pen, stale)));
     lines
 }
 
@@ -35,7 +38,7 @@ fn line(ctx: Ctx<'_>, row: &PhaseRow, whole: f64, width: usize) -> Line {
     let name = pen.line(Slot::Text, " ").put(pen, slot, pen.shape(row.status)).to(pen, NAME);
     let mut line = name.cell(pen, if quiet { Slot::Text } else { Slot::TextStrong }, phase(row.phase), 9);
     let age_text = row.at.map_or(String::new(), |at| age(ctx.app.now().since(at)));
-    let end = width.saturating_sub(AGE);
+    let end = width.saturating_sub(age_text.chars().count() + 2);
     if row.mean.is_none() {
         let note = pen.fit(&row.note, end.saturating_sub(line.width() + 1));
         let slot = match (row.status, row.phase) {
@@ -64,8 +67,7 @@ fn line(ctx: Ctx<'_>, row: &PhaseRow, whole: f64, width: usize) -> Line {
 fn bar_width(width: usize) -> usize {
     match width {
         0..66 => 6,
-        66..78 => 10,
-        78..100 => 11,
+        66..100 => 9,
         _ => 20,
     }
 }

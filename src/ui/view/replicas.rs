@@ -24,7 +24,7 @@ pub(super) fn view(ctx: Ctx<'_>, width: usize, height: usize) -> Vec<Line> {
     };
     let rows = replicas_in_order(d);
     let shown: Vec<&ReplicaRow> = ctx.app.items().iter().filter_map(|item| rows.get(item.index).copied()).collect();
-    let columns = Columns::of(width, &shown);
+    let columns = Columns::of(ctx, width, &shown);
     let mut head = vec![ctx.rule(&list::title(ctx, "Replicas", rows.len()), width)];
     head.push(columns.head(ctx));
     let items = shown.iter().map(|row| columns.row(ctx, d, row, width)).collect();
@@ -37,19 +37,21 @@ struct Columns {
     name: usize,
     node: usize,
     split: bool,
+    short: bool,
 }
 
 impl Columns {
-    fn of(width: usize, rows: &[&ReplicaRow]) -> Self {
+    fn of(ctx: Ctx<'_>, width: usize, rows: &[&ReplicaRow]) -> Self {
         let longest = |f: &dyn Fn(&ReplicaRow) -> usize| rows.iter().map(|r| f(r)).max().unwrap_or(0);
-        let name = longest(&|r| r.name.chars().count()).clamp(8, 50);
+        let short = width < 100;
+        let name = longest(&|r| named(ctx, r, short).chars().count()).clamp(8, 50);
         let node = longest(&|r| r.node.as_deref().map_or(0, |n| n.chars().count())).min(28);
-        // Shape, revision and state, TTFT, waiting, running, KV take 48.
+        // Shape, revision and TTFT, waiting, running and KV take 38; the state is to have at least 24.
         let split = width >= 120;
-        let fixed = 50 + if split { 24 } else { 0 };
+        let fixed = 62 + if split { 24 } else { 0 };
         let left = width.saturating_sub(fixed);
         let node = if left > name.min(30) + node { node } else { 0 };
-        Self { name: name.min(left.saturating_sub(if node > 0 { node + 1 } else { 0 })).max(8), node, split }
+        Self { name: name.min(left.saturating_sub(if node > 0 { node + 1 } else { 0 })).max(8), node, split, short }
     }
 
     fn head(&self, ctx: Ctx<'_>) -> Line {
@@ -79,7 +81,7 @@ impl Columns {
         };
         let s = crate::ui::pen::status_slot(status);
         let mut line = pen.line(Slot::Text, " ").put(pen, s, pen.shape(status)).put(pen, Slot::Text, " ");
-        line = line.cell(pen, Slot::Text, &row.name, self.name);
+        line = line.cell(pen, Slot::Text, &named(ctx, row, self.short), self.name);
         line = line.cell(pen, Slot::Text, &row.revision.map_or(" ?".to_owned(), |r| format!(" {r}")), 5);
         if self.node > 0 {
             line = line.cell(pen, Slot::TextMuted, &format!(" {}", row.node.as_deref().unwrap_or("?")), self.node + 1);
@@ -99,6 +101,15 @@ impl Columns {
         line = line.right(pen, Slot::Text, &kv(row.kv), at + 18).put(pen, Slot::Text, "  ");
         line = line.dimmed(pen, lost).put(pen, if lost { Slot::Notice } else { s }, &state(ctx, row));
         vec![line.cut(pen, width)]
+    }
+}
+
+/// Its name; where room is short without the workload's, which all of them share.
+fn named(ctx: Ctx<'_>, row: &ReplicaRow, short: bool) -> String {
+    let rest = ctx.app.target().and_then(|t| row.name.strip_prefix(t.name.as_str())).and_then(|r| r.strip_prefix('-'));
+    match rest {
+        Some(rest) if short && !rest.is_empty() => format!("{}{rest}", ctx.pen.either("…", "..")),
+        _ => row.name.clone(),
     }
 }
 

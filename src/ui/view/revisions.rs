@@ -18,8 +18,7 @@ pub(super) fn view(ctx: Ctx<'_>, width: usize, height: usize) -> Vec<Line> {
     let slowest = d.revisions.iter().filter_map(|r| r.ttft_mean).fold(0.0, f64::max);
     let items =
         ctx.app.items().iter().filter_map(|i| d.revisions.get(i.index)).map(|r| row(ctx, r, slowest, width)).collect();
-    let foot =
-        vec![pen.line(m, "   What each template changed against the revision before it stands below it; flags first.")];
+    let foot = vec![pen.line(m, "   ~ what the template changed against the revision before it")];
     list::page(ctx, head, items, foot, width, height)
 }
 

@@ -68,7 +68,7 @@ pub(super) fn map(ctx: Ctx<'_>, width: usize) -> Vec<Line> {
     for (i, edge) in edges.iter().enumerate() {
         let last = i + 1 == edges.len();
         let branch = if last { pen.either("  └─", "  `-") } else { pen.either("  ├─", "  |-") };
-        lines.push(way(ctx, branch, edge, advice).cut(pen, width));
+        lines.push(way(ctx, branch, edge, advice, width).cut(pen, width));
     }
     for rank in later(runbook, &advice.state) {
         let names: Vec<String> = rank.iter().map(|name| code(name)).collect();
@@ -79,18 +79,28 @@ pub(super) fn map(ctx: Ctx<'_>, width: usize) -> Vec<Line> {
     lines
 }
 
-/// One way out, with its condition.
-fn way(ctx: Ctx<'_>, branch: &str, edge: &Edge, advice: &Advice) -> Line {
+/// One way out, with its condition; where room is short, only of the ways that are open.
+fn way(ctx: Ctx<'_>, branch: &str, edge: &Edge, advice: &Advice, width: usize) -> Line {
     let pen = ctx.pen;
     let recommended = advice.recommended.as_deref() == Some(edge.to.as_str());
     let holds = edge.guard.zip(ctx.d()).map(|(g, d)| g.holds(d));
-    let (arrow, slot) = if recommended { (pen.either("▶ ", "> "), Slot::LeverYes) } else { (" ", Slot::Text) };
-    let line = pen.line(Slot::Rule, branch).put(pen, slot, &format!("{arrow}{}", code(&edge.to))).to(pen, 19);
+    let (arrow, slot) = match (recommended, holds) {
+        (true, _) => (pen.either("▶ ", "> "), Slot::LeverYes),
+        (_, Some(false)) => (" ", Slot::TextMuted),
+        _ => (" ", Slot::Text),
+    };
+    let line = pen.line(Slot::Rule, branch).put(pen, slot, &format!("{arrow}{}", code(&edge.to))).to(pen, 18);
     let state = match holds {
         Some(true) => ("holds", Slot::VerdictHealthy),
         Some(false) => ("not seen", Slot::TextMuted),
         None => ("yours", Slot::TextMuted),
     };
+    if width < 60 && holds == Some(true) {
+        return line.put(pen, Slot::Text, &edge.when);
+    }
+    if width < 60 {
+        return line.put(pen, state.1, state.0);
+    }
     line.cell(pen, state.1, state.0, 9).put(pen, Slot::TextMuted, &edge.when)
 }
 
@@ -163,7 +173,7 @@ pub(super) fn view(ctx: Ctx<'_>, width: usize, height: usize) -> Vec<Line> {
         )]);
     }
     for edge in runbook.edges_from(&advice.state) {
-        items.push(vec![way(ctx, pen.either("  →", "  >"), edge, advice)]);
+        items.push(vec![way(ctx, pen.either("  →", "  >"), edge, advice, width)]);
     }
     let mut foot = Vec::new();
     for rank in later(runbook, &advice.state) {

@@ -24,9 +24,11 @@ pub(super) fn lines(ctx: Ctx<'_>, d: &Diagnosis, width: usize) -> Vec<Line> {
     let (short_name, long_name) = (format!("burn {}", window_name(short)), format!("burn {}", window_name(long)));
     let columns =
         [(LATE, "late"), (P95, "p95"), (N, "n"), (SHORT, &short_name), (LONG, &long_name), (LONG + 12, "trend")];
-    let mut lines = vec![ctx.rule_with("SLO", &columns, width)];
+    let stale = ctx.app.stale();
+    let columns = if width >= LONG + 15 { &columns[..] } else { &columns[..columns.len() - 1] };
+    let mut lines = vec![ctx.rule_with(if stale { "SLO, STALE" } else { "SLO" }, columns, width)];
     for row in d.slo.iter().take(MOST) {
-        lines.push(line(ctx, d, row, width, (short, long, factor)));
+        lines.push(line(ctx, d, row, width, (short, long, factor)).dimmed(ctx.pen, stale));
     }
     if d.slo.len() > MOST {
         lines.push(ctx.pen.line(Slot::TextMuted, &format!("   and {} more objectives", d.slo.len() - MOST)));
@@ -69,9 +71,8 @@ fn line(ctx: Ctx<'_>, d: &Diagnosis, row: &SloRow, width: usize, (short, long, f
             super::verdict::badge(pen, crate::domain::Verdict::Breach),
             "PAGE",
         ),
-        Some(false) => line,
         None if row.status == RowStatus::Breach => line.put(pen, Slot::TextMuted, " page?"),
-        None => line,
+        Some(false) | None => line,
     };
     let at = LONG + 7;
     if width >= at + 8 {

@@ -20,16 +20,22 @@ pub(super) fn view(ctx: Ctx<'_>, width: usize, height: usize) -> Vec<crate::ui::
         head.extend(chart::chart(ctx, d, chart::What::TtftMean, target, width, (height / 3).min(12)));
     }
     head.push(ctx.rule(&list::title(ctx, "Changes, newest first; how far from the onset", d.changes.len()), width));
-    let items = ctx
-        .app
-        .items()
-        .iter()
-        .filter_map(|i| d.changes.get(i.index))
-        .map(|c| vec![changes::line(ctx, d, c, width)])
+    let selected = ctx.app.cursor().index;
+    let shown = ctx.app.items();
+    let changes = shown.iter().filter_map(|item| d.changes.get(item.index)).enumerate();
+    let items = changes
+        .map(|(i, change)| {
+            let mut lines = vec![changes::line(ctx, d, change, width)];
+            // The selected one in full.
+            if i == selected && change.summary.chars().count() + 42 > width {
+                let whole = pen.fold(&change.summary, width.saturating_sub(6), 4);
+                lines.extend(whole.iter().map(|text| pen.line(Slot::Text, "     ").put(pen, Slot::Text, text)));
+            }
+            lines
+        })
         .collect();
-    let foot = vec![pen.line(
-        Slot::TextMuted,
-        "   What stands before the onset may have caused it; that it did is said in the evidence, or not at all.",
-    )];
+    let foot = vec![
+        pen.line(Slot::TextMuted, "   Earlier than the onset is not yet its cause: the evidence says so, or nobody."),
+    ];
     list::page(ctx, head, items, foot, width, height)
 }

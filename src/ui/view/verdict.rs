@@ -5,7 +5,7 @@ use ratatui::style::{Modifier, Style};
 use super::words::{self, baseline_words, bound, bucket, clock, length, percent, signed};
 use super::{Ctx, Slot};
 use crate::diagnosis::{Diagnosis, Finding, Metric, SloRow, number, seconds};
-use crate::domain::{BaselineKind, Cause, Code, Helps, RowStatus, Verdict};
+use crate::domain::{BaselineKind, Cause, Code, Helps, RowStatus, SourceState, Verdict};
 use crate::ui::pen::{Line, Pen};
 
 /// Columns of the words WHERE, WHY, CHANGED and HELPS.
@@ -67,6 +67,7 @@ pub(super) fn lines(ctx: Ctx<'_>, d: &Diagnosis, width: usize, most: usize, chan
         )));
     }
     lines.extend(helps(ctx, d, width));
+    lines.extend(unread(d).map(|text| labelled(pen, "UNREAD", &text, width, 1)).into_iter().flatten());
     lines
 }
 
@@ -204,6 +205,26 @@ fn helps(ctx: Ctx<'_>, d: &Diagnosis, width: usize) -> Option<Line> {
         }
     }
     Some(line.cut(pen, width))
+}
+
+/// What was not read and should have been; a replica that starts has nothing to say yet, and where nothing can be told
+/// the sentence says why.
+fn unread(d: &Diagnosis) -> Option<String> {
+    if d.verdict == Verdict::CannotTell {
+        return None;
+    }
+    let starting = |name: &str| d.replicas.iter().any(|r| r.start.is_some() && r.name == name);
+    let told: Vec<String> = d
+        .sources
+        .iter()
+        .filter(|s| !matches!(s.state, SourceState::Live | SourceState::Absent) && !starting(&s.name))
+        .map(|s| {
+            let error = s.error.as_ref().map_or(String::new(), |e| format!(": {e}"));
+            format!("{} {}{error}", s.name, s.state)
+        })
+        .collect();
+    let more = if told.len() > 1 { format!("{} sources: ", told.len()) } else { String::new() };
+    (!told.is_empty()).then(|| format!("{more}{}", told.join("; ")))
 }
 
 pub(super) fn finding(d: &Diagnosis, code: Code) -> Option<&Finding> {

@@ -119,8 +119,21 @@ fn process(page: &mut Page, engine: &Engine, life: Life) {
     }
 }
 
+/// Without --enable-mfu-metrics these are there, and 0.
+fn estimates(page: &mut Page) {
+    for (what, of) in [
+        ("flops", "number of floating point operations"),
+        ("read_bytes", "number of bytes read from memory"),
+        ("write_bytes", "number of bytes written to memory"),
+    ] {
+        let help = format!("Estimated {of} per GPU (for Model Flops Utilization calculations).");
+        page.counter(&format!("vllm:estimated_{what}_per_gpu"), &help, &[("", "", 0)]);
+    }
+}
+
 fn engine_counters(page: &mut Page, it: &Meters) {
     let computed = it.prompt_tokens - it.prompt_cached;
+    estimates(page);
     page.gauge(
         "vllm:num_requests_running",
         "Number of requests in model execution batches.",

@@ -1,0 +1,71 @@
+//! Who else writes to the object, and what they will do about a change by hand.
+
+use serde::Serialize;
+
+use super::plan::Ask;
+
+/// One of them.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Conflict {
+    /// Who.
+    pub who: String,
+    /// What it does about the change, when, and what to do about that.
+    pub does: String,
+    /// Whether it is likely to take the change back while the incident lasts.
+    pub reverts: bool,
+}
+
+impl Conflict {
+    fn new(who: impl Into<String>, reverts: bool, does: impl Into<String>) -> Self {
+        Self { who: who.into(), does: does.into(), reverts }
+    }
+}
+
+/// Those who write the workload's template.
+pub(super) fn of_template(ask: &Ask<'_>) -> Vec<Conflict> {
+    let mut conflicts = of_object(ask, "the template");
+    if let Some(scaler) = &ask.facts.autoscaler {
+        let does = format!(
+            "may change the number of replicas meanwhile (now {}, bounds {}-{}); that is not in the way",
+            ask.workload.desired, scaler.min, scaler.max
+        );
+        conflicts.push(Conflict::new(format!("{} '{}'", scaler.kind, scaler.name), false, does));
+    }
+    conflicts
+}
+
+/// Those who write what is declared about the workload: `part` is what is changed of it.
+pub(super) fn of_object(ask: &Ask<'_>, part: &str) -> Vec<Conflict> {
+    let mut conflicts = Vec::new();
+    if let Some(owner) = &ask.workload.owner {
+        let does = format!("controls this object and puts {part} back, usually within seconds: change it there");
+        conflicts.push(Conflict::new(owner.clone(), true, does));
+    }
+    for manager in &ask.workload.managers {
+        conflicts.push(match *manager {
+            "Argo CD" => Conflict::new(
+                *manager,
+                true,
+                format!(
+                    "with self-heal on it puts {part} back from Git after about 5 s, else at its next sync; whether it \
+                     is on is not known here: revert in Git, or switch its automated sync off first"
+                ),
+            ),
+            "Flux" => Conflict::new(
+                *manager,
+                true,
+                format!("puts {part} back at its next interval, if not suspended: suspend it first, or revert in Git"),
+            ),
+            "Helm" => Conflict::new(
+                *manager,
+                false,
+                format!(
+                    "does nothing by itself; the next 'helm upgrade' writes {part} anew, and Helm 4 fails on fields \
+                     that warroom wrote: 'helm rollback' is its own way"
+                ),
+            ),
+            other => Conflict::new(other, false, format!("may write {part} anew")),
+        });
+    }
+    conflicts
+}

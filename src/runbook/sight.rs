@@ -1,0 +1,136 @@
+//! What a check looks at: the diagnosis of this moment, the readings below it, what the run remembers, and what was
+//! heard from outside. Knows no runbook.
+
+use super::Memory;
+use crate::diagnosis::{Diagnosis, Metric, SloRow};
+use crate::domain::{At, ClusterFacts, Endpoint, Role, Snapshot, SourceState};
+
+/// A page older than this is stale, whatever the interval (s).
+const STALE_S: f64 = 15.0;
+
+/// What was heard from a system that not every cluster has. `None`: it is off, not there or not configured.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct Outside {
+    /// Prometheus' alert on the objective.
+    pub alert: Option<Alert>,
+    /// The synthetic probe.
+    pub probe: Option<Probe>,
+}
+
+/// An alert as Prometheus tells it.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Alert {
+    /// Its name.
+    pub name: String,
+    /// Whether it fires.
+    pub firing: bool,
+    /// When it was asked.
+    pub at: At,
+    /// When it will be clear if nothing bad comes any more, where that was computed.
+    pub clear_by: Option<At>,
+}
+
+/// What a synthetic request saw.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Probe {
+    /// When it was sent.
+    pub at: At,
+    /// Seconds to its first token; `None`: no answer.
+    pub ttft_s: Option<f64>,
+    /// What went wrong, where something did.
+    pub error: Option<String>,
+}
+
+/// Everything that checks and guards may look at.
+#[derive(Debug, Clone, Copy)]
+pub struct Sight<'a> {
+    /// What was diagnosed.
+    pub d: &'a Diagnosis,
+    /// What it was diagnosed from; `None` where only the diagnosis is at hand.
+    pub snapshot: Option<&'a Snapshot>,
+    /// What the run remembers.
+    pub memory: &'a Memory,
+    /// What was heard from outside.
+    pub outside: &'a Outside,
+}
+
+static NO_MEMORY: Memory = Memory::new();
+static NOTHING_HEARD: Outside = Outside { alert: None, probe: None };
+
+impl<'a> Sight<'a> {
+    /// A look without a past.
+    pub fn new(d: &'a Diagnosis) -> Self {
+        Self { d, snapshot: None, memory: &NO_MEMORY, outside: &NOTHING_HEARD }
+    }
+
+    /// The same with the readings below.
+    #[must_use]
+    pub fn with_snapshot(self, snapshot: &'a Snapshot) -> Self {
+        Self { snapshot: Some(snapshot), ..self }
+    }
+
+    /// The same with what was heard from outside.
+    #[must_use]
+    pub fn with_outside(self, outside: &'a Outside) -> Self {
+        Self { outside, ..self }
+    }
+
+    /// The same with a run's memory.
+    #[must_use]
+    pub fn with_memory(self, memory: &'a Memory) -> Self {
+        Self { memory, ..self }
+    }
+
+    /// What Kubernetes says, where it is believed now.
+    pub(super) fn facts(self) -> Option<&'a ClusterFacts> {
+        let watched = self.d.sources.iter().any(|s| s.via == Some("watch") && s.state == SourceState::Live);
+        self.snapshot.filter(|_| watched)?.cluster.as_ref().map(|(_, facts)| &**facts)
+    }
+
+    /// The endpoints of engines that are still read.
+    pub(super) fn engines(self) -> impl Iterator<Item = &'a Endpoint> {
+        self.snapshot.into_iter().flat_map(|s| s.of_role(Role::Engine)).filter(|e| !e.gone)
+    }
+
+    /// Whether a page of this age is too old to be believed.
+    pub(super) fn is_old(self, age_s: f64) -> bool {
+        age_s > STALE_S.max(3.0 * self.snapshot.map_or(0.0, |s| s.interval_s))
+    }
+
+    /// The age of the newest page of any engine (s). Nothing that an engine says is younger.
+    pub(super) fn engine_age(self) -> Option<f64> {
+        let by_page = self.engines().filter_map(Endpoint::last_page).map(|at| self.d.at.since(at)).reduce(f64::min);
+        let rows = || self.d.replicas.iter().filter(|r| !r.gone).filter_map(|r| r.age_s).reduce(f64::min);
+        by_page.or_else(rows)
+    }
+
+    /// Whether nothing that was read from engines is fresh.
+    pub(super) fn is_stale(self) -> bool {
+        self.engine_age().is_none_or(|age| self.is_old(age))
+    }
+
+    /// Replicas that Kubernetes calls Ready and whose pages stopped coming: what their users see is not known.
+    pub(super) fn silent(self) -> impl Iterator<Item = &'a str> {
+        let silent = move |age: Option<f64>| age.is_none_or(|a| self.is_old(a));
+        self.d
+            .replicas
+            .iter()
+            .filter(move |r| r.ready == Some(true) && !r.gone && silent(r.age_s))
+            .map(|r| r.name.as_str())
+    }
+
+    /// Objectives with counted events.
+    pub(super) fn counted(self) -> impl Iterator<Item = &'a SloRow> {
+        self.d.slo.iter().filter(|s| s.bad.is_some() && s.count.is_some_and(|n| n > 0.0))
+    }
+
+    /// Rows of one latency.
+    pub(super) fn rows(self, metric: Metric) -> impl Iterator<Item = &'a SloRow> {
+        self.d.slo.iter().filter(move |s| s.metric == metric)
+    }
+}
+
+/// The objective of a row, by which its past is found again.
+pub(super) fn key(row: &SloRow) -> String {
+    format!("{} {}", row.metric.name(), row.model.as_deref().unwrap_or(""))
+}
