@@ -7,6 +7,8 @@ use serde_json::Value;
 use sim::{ARGS, LOAD_S, NAMESPACE, OPENS, engines, setup};
 use warroom::domain::At;
 use warroom::sim::cluster::Kind;
+use warroom::sim::scenario::Scenario;
+use warroom::sim::serving::Model;
 use warroom::sim::world::{Act, Setup, World};
 
 const BEGINS: At = At(OPENS - 1_800_000);
@@ -89,6 +91,23 @@ fn the_same_seed_gives_the_same_run_in_whatever_steps_time_passes() {
         assert_eq!(at_once.objects(kind), in_steps.objects(kind), "{kind:?}");
     }
     assert_ne!(at_once.objects(Kind::Pod), other.objects(Kind::Pod), "another seed is another run");
+}
+
+#[test]
+fn the_founding_incident_is_the_same_in_whatever_steps_time_passes() {
+    let scenario = Scenario::named("bad-rollout").expect("a scenario");
+    let open = || World::new(&Setup::from(&scenario), Box::new(Model::new(&scenario, 3, BEGINS)), BEGINS, 3);
+    let ends = BEGINS.plus(1500.0);
+    let (mut at_once, mut in_steps) = (open(), open());
+    at_once.advance(ends);
+    while in_steps.now() < ends {
+        let next = in_steps.now().plus(3.3);
+        in_steps.advance(next.min(ends));
+    }
+    assert_eq!(at_once.endpoints(), in_steps.endpoints());
+    for kind in [Kind::Pod, Kind::Event] {
+        assert_eq!(at_once.objects(kind), in_steps.objects(kind), "{kind:?}");
+    }
 }
 
 #[test]

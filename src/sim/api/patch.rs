@@ -5,6 +5,10 @@ use serde_json::{Map, Value};
 
 use crate::sim::cluster::Refusal;
 
+/// The most operations of a JSON patch, as in a kube-apiserver; and of those, copies, which can double an object.
+const MOST_OPERATIONS: usize = 10_000;
+const MOST_COPIES: usize = 8;
+
 /// A patch.
 #[derive(Debug)]
 pub(super) enum Patch {
@@ -20,8 +24,9 @@ impl Patch {
             || serde_json::from_slice::<Value>(bytes).map_err(|e| Refusal::bad(format!("error decoding patch: {e}")));
         match kind.split(';').next().unwrap_or_default().trim() {
             "application/json-patch+json" => serde_json::from_slice(bytes)
-                .map(Self::Json)
-                .map_err(|e| Refusal::bad(format!("error decoding patch: {e}"))),
+                .map_err(|e| Refusal::bad(format!("error decoding patch: {e}")))
+                .and_then(bounded)
+                .map(Self::Json),
             "application/merge-patch+json" => value().map(Self::Merge),
             "application/strategic-merge-patch+json" => value().map(Self::Strategic),
             other => {
@@ -52,6 +57,19 @@ impl Patch {
             }
         }
     }
+}
+
+fn bounded(patch: json_patch::Patch) -> Result<json_patch::Patch, Refusal> {
+    let copies = patch.0.iter().filter(|o| matches!(o, json_patch::PatchOperation::Copy(_))).count();
+    if patch.0.len() > MOST_OPERATIONS || copies > MOST_COPIES {
+        let message = format!(
+            "The allowed maximum operations in a JSON patch is {MOST_OPERATIONS}, of which {MOST_COPIES} copies; got {} \
+             with {copies} copies",
+            patch.0.len()
+        );
+        return Err(Refusal::new(413, "RequestEntityTooLarge", message));
+    }
+    Ok(patch)
 }
 
 /// The field by which the elements of a list are known, for lists that are sets.
@@ -204,6 +222,14 @@ mod tests {
     #[test]
     fn null_takes_away() {
         assert_eq!(strategic(json!({"a": {"b": 1, "c": 2}}), json!({"a": {"b": null}})), json!({"a": {"c": 2}}));
+    }
+
+    #[test]
+    fn a_patch_that_doubles_an_object_again_and_again_is_refused() {
+        let copies: Vec<Value> = (0..40).map(|n| json!({"op": "copy", "from": "", "path": format!("/{n}")})).collect();
+        let bytes = Value::Array(copies).to_string();
+        let refusal = Patch::read("application/json-patch+json", bytes.as_bytes()).expect_err("too many copies");
+        assert_eq!(refusal.code, 413);
     }
 
     #[test]
