@@ -68,7 +68,10 @@ pub fn progress(facts: &ClusterFacts, plan: &Plan, now: At) -> Progress {
 }
 
 fn of_workload(facts: &ClusterFacts, w: &Workload, plan: &Plan, now: At) -> Progress {
-    let said = |stage, sentence: String| Progress { stage, sentence, ready: w.updated.min(w.available), of: w.desired };
+    // Kubernetes counts what is available over all revisions: old pods that still serve are no progress.
+    let new_ready = facts.revisions.last().map_or(0, |r| r.ready).min(w.updated);
+    let ready = if matches!(plan.goal, Goal::Replicas(_)) { w.available.min(w.desired) } else { new_ready };
+    let said = |stage, sentence: String| Progress { stage, sentence, ready, of: w.desired };
     let precondition = &plan.precondition;
     match &plan.goal {
         Goal::Paused(paused) if w.paused == *paused => return said(Stage::Done, plan.action.to_string()),
@@ -113,9 +116,9 @@ fn of_workload(facts: &ClusterFacts, w: &Workload, plan: &Plan, now: At) -> Prog
         return said(Stage::Stuck, why);
     }
     let mut parts = vec![if scales {
-        format!("{} of {} replicas serve", w.available.min(w.desired), w.desired)
+        format!("{ready} of {} replicas serve", w.desired)
     } else {
-        format!("{} of {} replicas are new, {} of them serve", w.updated, w.desired, w.updated.min(w.available))
+        format!("{} of {} replicas are new, {ready} of them serve", w.updated, w.desired)
     }];
     if let Some(pod) = starting.first()
         && let Some((phase, since)) = pod.start()

@@ -41,7 +41,7 @@ fn an_undo_is_followed_from_the_patch_to_the_last_replica() {
     assert_eq!(under, Stage::Underway);
     assert_eq!(
         sentence,
-        "1 of 3 replicas are new, 1 of them serve; n is at 'load' for 1m30s of about 5m30s; 3 old pods are still there"
+        "1 of 3 replicas are new, 0 of them serve; n is at 'load' for 1m30s of about 5m30s; 3 old pods are still there"
     );
 
     // A load longer than the deadline is late, and not stuck.
@@ -53,10 +53,12 @@ fn an_undo_is_followed_from_the_patch_to_the_last_replica() {
     world.pods[3] = loading;
     assert_eq!(stage(&world, &plan, NOW), (Stage::Stuck, "n is in CrashLoopBackOff".to_owned()));
 
+    world.revisions[1]["status"]["readyReplicas"] = json!(3);
     world.pods = vec![pod("n", 41, "gpu-1"), pod("o", 41, "gpu-1"), pod("p", 41, "gpu-2")];
     world.workload["status"] = json!({"observedGeneration": 8, "replicas": 3, "updatedReplicas": 3, "readyReplicas": 3,
         "availableReplicas": 3});
-    assert_eq!(stage(&world, &plan, NOW).0, Stage::Done);
+    let done = progress(&world.facts(), &plan, NOW);
+    assert_eq!((done.stage, done.ready, done.of), (Stage::Done, 3, 3));
 
     world.workload["spec"]["template"] = template(999, None);
     assert_eq!(stage(&world, &plan, NOW).0, Stage::Superseded);
