@@ -30,6 +30,6 @@ pub use vocabulary::{
     Verdict,
 };
 pub use workload::{
-    Autoscaler, ClusterEvent, ClusterFacts, Condition, Container, Node, Pod, Revision, StartPhase, Strategy, Taint,
-    Template, TemplateChange, Workload, WorkloadKind, WorkloadRef,
+    Autoscaler, ClusterEvent, ClusterFacts, Condition, Container, Node, Pod, RawTemplate, Revision, StartPhase,
+    Strategy, Taint, Template, TemplateChange, Workload, WorkloadKind, WorkloadRef,
 };

@@ -24,12 +24,15 @@
 //! | 1 | [`decode`] | bytes → samples, Kubernetes' JSON → facts | names of systems, sockets |
 //! | 1 | [`dialect`] | samples → canonical quantities, as data in `assets/dialects` | formats, HTTP |
 //! | 1 | [`diagnosis`] | objectives, phases, findings, the verdict | screens, runbooks, actions |
+//! | 1 | [`action`] | what can be changed: the plan with its exact bytes, and the one gate; no key leads there yet | kube, diagnosis |
 //! | 2 | [`runbook`] | states, checks and guarded edges from `runbooks/`; what to decide next | keys, screens |
 //! | 3 | [`app`] | all state, and the one reducer | keys, terminal, sources |
 //! | 4 | [`ui`] | the view, themes, the keymap, a frame as a file | sources |
 //! | 4 | [`report`], [`contract`] | a diagnosis for people, and for programs | the terminal |
 //! | edge | [`apiserver`] | one conversation with a Kubernetes API server | resources, schedules |
 //! | edge | [`reach`] | how a page is reached: directly, or through the API server | what is read |
+//! | edge | [`cluster`] | sends what the gate has approved, once | why |
+//! | edge | [`journal`] | an incident's record on disk | what it means |
 //! | edge | [`source`] | watches, scrapes, recordings, logs; one never blocks another | each other |
 //! | edge | [`clock`] | the only clock, which may be a simulation's | |
 //! | edge | `sim` (a feature, on by default) | a simulated cluster: serving model, controllers, Kubernetes' API | the rest: it is reached over HTTP |

@@ -1,13 +1,12 @@
 //! What a plan is, and how one is made from what is known. Pure: the same facts give the same bytes.
 
-use std::sync::Arc;
-
 use serde::Serialize;
-use serde_json::Value;
 
 use super::request::is_name;
 use super::{Access, Action, Conflict, Cost, Fit, Line, Refusal, Request, autoscaler, node, rollout, scale, undo};
-use crate::domain::{At, ClusterFacts, Snapshot, SourceState, TemplateChange, Workload, WorkloadKind, WorkloadRef};
+use crate::domain::{
+    At, ClusterFacts, RawTemplate, Snapshot, SourceState, TemplateChange, Workload, WorkloadKind, WorkloadRef,
+};
 
 /// Who asks, and what for: it stands in the change-cause that the next person reads.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -48,7 +47,7 @@ pub struct Precondition {
     pub uid: String,
     /// Its template, as it was shown; not recorded twice, because the request's body has it.
     #[serde(skip)]
-    pub template: Option<Arc<Value>>,
+    pub template: Option<RawTemplate>,
     /// Its replicas, as they were shown.
     pub replicas: Option<u32>,
 }
@@ -58,7 +57,7 @@ pub struct Precondition {
 #[serde(rename_all = "snake_case")]
 pub enum Goal {
     /// The workload has this template.
-    Template(#[serde(skip)] Arc<Value>),
+    Template(#[serde(skip)] RawTemplate),
     /// The workload wants so many replicas.
     Replicas(u32),
     /// Rollouts are paused, or not.

@@ -1,7 +1,5 @@
 //! Pausing, resuming and restarting: what kubectl does, with a test of what was shown.
 
-use std::sync::Arc;
-
 use serde_json::{Value, json};
 
 use super::plan::{Ask, Change, Goal, Plan, Precondition};
@@ -100,12 +98,12 @@ pub(super) fn restart(ask: &Ask<'_>) -> Result<Plan, Refusal> {
         at: ask.now,
         title: format!("Restart every pod of {}", ask.place()),
         does: vec!["Replaces every pod by one with the same template: flags and image stay.".to_owned()],
-        precondition: Precondition { uid: w.uid.clone(), template: Some(Arc::clone(&w.raw_template)), replicas: None },
+        precondition: Precondition { uid: w.uid.clone(), template: Some(w.raw_template.clone()), replicas: None },
         request: Request::json_patch(workload_path(ask.target), &operations),
         access: vec![workload_access(ask.target, "")],
         changes: vec![Change { what: format!("annotation {RESTARTED}"), from: None, to: Some(at) }],
         lines: diff::lines(&w.raw_template, &wanted),
-        goal: Goal::Template(Arc::new(wanted)),
+        goal: Goal::Template(wanted.into()),
         conflicts: owners::of_template(ask),
         cost: replacing.cost(ask, room.surge),
         alternatives: room.first(ask),

@@ -5,8 +5,6 @@
 //! server under its lock, nothing but the template and the change-cause is written, and what cannot be told apart
 //! safely is refused.
 
-use std::sync::Arc;
-
 use serde_json::{Value, json};
 
 use super::plan::{Ask, Change, Goal, Plan, Precondition};
@@ -40,11 +38,11 @@ pub(super) fn plan(ask: &Ask<'_>, to: Option<&Target>) -> Result<Plan, Refusal> 
         at: ask.now,
         title: format!("Undo revision {} -> {} of {}", current.number, target.number, ask.place()),
         does: does(ask, current, target),
-        precondition: Precondition { uid: w.uid.clone(), template: Some(Arc::clone(&w.raw_template)), replicas: None },
+        precondition: Precondition { uid: w.uid.clone(), template: Some(w.raw_template.clone()), replicas: None },
         request: request(ask, &wanted, &cause),
         access: vec![workload_access(ask.target, "")],
         lines: diff::lines(&w.raw_template, &wanted),
-        goal: Goal::Template(Arc::new(wanted)),
+        goal: Goal::Template(wanted.into()),
         changes,
         conflicts: owners::of_template(ask),
         cost: replacing.cost(ask, room.surge),

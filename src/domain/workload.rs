@@ -97,7 +97,7 @@ pub struct Workload {
     pub managers: Vec<&'static str>,
     /// The template as the API server sent it, for what must not lose a field; null where it was not kept. It may hold
     /// secrets: it is sent back, and never shown as it is.
-    pub raw_template: Arc<Value>,
+    pub raw_template: RawTemplate,
     /// Whether it has any annotations: without them none can be added by path.
     pub annotated: bool,
     /// `minReadySeconds`: how long a pod must be Ready before it counts as available.
@@ -106,6 +106,31 @@ pub struct Workload {
     pub partition: u32,
     /// Whether a StatefulSet starts and replaces its pods one after the other (`OrderedReady`).
     pub ordered: bool,
+}
+
+/// A template as the API server sent it. It may hold secrets, so that it is compared and sent back, and never shown as it
+/// is: not even to a developer.
+#[derive(Clone, PartialEq, Default)]
+pub struct RawTemplate(Arc<Value>);
+
+impl From<Value> for RawTemplate {
+    fn from(raw: Value) -> Self {
+        Self(Arc::new(raw))
+    }
+}
+
+impl std::ops::Deref for RawTemplate {
+    type Target = Value;
+
+    fn deref(&self) -> &Value {
+        &self.0
+    }
+}
+
+impl std::fmt::Debug for RawTemplate {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(if self.0.is_null() { "RawTemplate(none)" } else { "RawTemplate(kept)" })
+    }
 }
 
 /// How pods are replaced. Numbers are as declared: `25%` or `1`.
@@ -164,7 +189,7 @@ pub struct Revision {
     /// `kubernetes.io/change-cause`.
     pub change_cause: Option<String>,
     /// The template as the API server sent it; see [`Workload::raw_template`].
-    pub raw_template: Arc<Value>,
+    pub raw_template: RawTemplate,
 }
 
 /// What a pod is made from, as far as it matters to latency.

@@ -7,7 +7,9 @@ use super::definition::{Edge, Kind, Runbook, State};
 
 /// Draws it. `ascii` keeps to ASCII.
 pub fn draw(runbook: &Runbook, ascii: bool) -> String {
-    let mut out = format!("{}: {}\n{}\n\n", runbook.id, runbook.title, runbook.trigger);
+    let mut out = format!("{}: {}\n", runbook.id, runbook.title);
+    fold(&mut out, "", "", &runbook.trigger);
+    out.push('\n');
     let _ = writeln!(
         out,
         "+ marks what the source's drawing does not have; * what can be recommended; {} an end.\n",
@@ -22,7 +24,7 @@ pub fn draw(runbook: &Runbook, ascii: bool) -> String {
     if !runbook.structural.is_empty() {
         out.push_str("\nno lever in an incident, and worth doing afterwards:\n");
         for remedy in &runbook.structural {
-            let _ = writeln!(out, "  {remedy}");
+            fold(&mut out, "  ", "    ", remedy);
         }
     }
     out
@@ -91,7 +93,14 @@ fn draw_state(runbook: &Runbook, state: &State, ascii: bool, out: &mut String) {
             (false, true) => " *",
             (false, false) => "  ",
         };
-        let _ = writeln!(out, "{branch}{marks}{} {to:<22} {when}", arrow(ascii));
+        let stem = match (i + 1 == ways.len(), ascii) {
+            (true, _) => ' ',
+            (false, true) => '|',
+            (false, false) => '│',
+        };
+        let first = format!("{branch}{marks}{} {to:<22} ", arrow(ascii));
+        let rest = format!("{stem:<width$}", width = first.chars().count());
+        fold(out, &first, &rest, when);
     }
     out.push('\n');
 }

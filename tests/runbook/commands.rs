@@ -28,7 +28,7 @@ fn runbooks_are_listed_and_drawn_with_checks_levers_and_what_was_added() {
     ] {
         assert!(show.stdout.contains(phrase), "no '{phrase}' in\n{}", show.stdout);
     }
-    assert!(show.stdout.lines().all(|l| l.chars().count() <= 260), "{}", show.stdout);
+    assert!(show.stdout.lines().all(|l| l.chars().count() <= 100), "{}", show.stdout);
     let unknown = run(&mut warroom(["runbook", "show", "RB-9"]));
     assert_eq!(unknown.code, Some(2));
     assert!(unknown.stderr.contains("there is no runbook 'RB-9', did you mean 'RB-6'?"), "{}", unknown.stderr);

@@ -1,7 +1,5 @@
 //! A Deployment's or StatefulSet's declaration and status, and its revisions.
 
-use std::sync::Arc;
-
 use serde_json::Value;
 
 use super::json::{
@@ -44,7 +42,7 @@ pub(super) fn workload(kind: WorkloadKind, object: &Value, revisions: &[Revision
         conditions: conditions(status),
         owner,
         managers: managers(object),
-        raw_template: Arc::new(spec["template"].clone()),
+        raw_template: spec["template"].clone().into(),
         annotated: object["metadata"]["annotations"].is_object(),
         min_ready_s: count(&spec["minReadySeconds"]),
         partition: count(&spec["updateStrategy"]["rollingUpdate"]["partition"]),
@@ -106,7 +104,7 @@ pub(super) fn replica_set(object: &Value) -> Revision {
         ready: count(&object["status"]["readyReplicas"]),
         template: template(&object["spec"]["template"]),
         change_cause: word(&object["metadata"]["annotations"][CHANGE_CAUSE], NAME),
-        raw_template: Arc::new(object["spec"]["template"].clone()),
+        raw_template: object["spec"]["template"].clone().into(),
     }
 }
 
@@ -123,7 +121,7 @@ pub(super) fn controller_revision(object: &Value) -> Revision {
         ready: 0,
         template: template(&object["data"]["spec"]["template"]),
         change_cause: word(&object["metadata"]["annotations"][CHANGE_CAUSE], NAME),
-        raw_template: Arc::new(object["data"]["spec"]["template"].clone()),
+        raw_template: object["data"]["spec"]["template"].clone().into(),
     }
 }
 
