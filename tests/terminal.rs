@@ -1,6 +1,9 @@
 //! The real program in a pseudo-terminal: what it leaves behind however it ends, and how it treats its terminal.
 #![cfg(target_os = "linux")]
 
+#[cfg(feature = "sim")]
+#[path = "terminal/demo.rs"]
+mod demo;
 #[path = "terminal/leaving.rs"]
 mod leaving;
 #[path = "terminal/manners.rs"]

@@ -20,7 +20,7 @@ use super::warroom::{Start, WINDOW, no_screen, show, threads};
 use super::{FAILURE, INTERRUPTED, complain, print, rendered, usage};
 use crate::apiserver::connect;
 use crate::cli::{Cli, DemoArgs, FailOn};
-use crate::clock;
+use crate::clock::{self, Clock};
 use crate::command::{check, sim};
 use crate::config::{Config, Flag, Setting, TerminalHints};
 use crate::diagnosis::{Diagnosis, diagnose};
@@ -62,8 +62,9 @@ pub(super) fn run(cli: &Cli, args: &DemoArgs) -> Result<u8> {
     let hours = scenario.opens_s() / 3600.0;
     let start = Start {
         snapshot: Snapshot { interval_s, target, ..Snapshot::default() },
-        contacting: vec![format!("a simulated cluster: {hours:.1} hours of '{}' are being simulated", scenario.name)],
-        clock: None,
+        contacting: vec![format!("simulated cluster: its first {hours:.1} h pass now")],
+        // The simulation opens at this machine's time.
+        clock: Clock::Wall,
     };
     let (seed, speed) = (args.seed, args.speed.unwrap_or(1.0));
     show(&config, &args.look, start, &hints, |config, _| {

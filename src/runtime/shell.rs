@@ -90,8 +90,7 @@ pub(super) struct Shell {
     screen: Screen,
     app: App,
     looks: Looks,
-    /// `None`: the time is not known before there is something to watch.
-    clock: Option<Clock>,
+    clock: Clock,
     /// Something changed that is not on the screen.
     wanted: bool,
     /// Somebody waits for it.
@@ -107,7 +106,7 @@ pub(super) struct Shell {
 
 impl Shell {
     /// A war room on this screen.
-    pub(super) fn new(screen: Screen, app: App, looks: Looks, clock: Option<Clock>) -> Self {
+    pub(super) fn new(screen: Screen, app: App, looks: Looks, clock: Clock) -> Self {
         let next_frame = Instant::from_std(clock::monotonic());
         Self {
             screen,
@@ -171,7 +170,7 @@ impl Shell {
                     let found = found.unwrap_or_else(|error| Err(Nothing::failed(error.to_string())));
                     match found {
                         Ok(found) => {
-                            (self.clock, self.client) = (Some(found.clock), found.client);
+                            (self.clock, self.client) = (found.clock, found.client);
                             observations = Some(found.observations);
                             kept = Some(found.kept);
                             if let Some(target) = found.target {
@@ -206,10 +205,7 @@ impl Shell {
     }
 
     fn tick(&mut self) -> io::Result<Option<Ended>> {
-        match self.clock {
-            Some(clock) => self.perform(Event::Tick(At(clock.unix_ms()))),
-            None => Ok(None),
-        }
+        self.perform(Event::Tick(At(self.clock.unix_ms())))
     }
 
     fn take_in(&mut self, input: Input) -> io::Result<Option<Ended>> {

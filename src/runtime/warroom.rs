@@ -52,7 +52,7 @@ pub(super) fn run(cli: &Cli, args: &ScreenArgs) -> Result<u8> {
             Ok(asked) => asked,
             Err(message) => return Ok(usage(&message)),
         };
-        let start = Start { snapshot, contacting: vec![asked_for(args)], clock: Some(Clock::Wall) };
+        let start = Start { snapshot, contacting: vec![asked_for(args)], clock: Clock::Wall };
         return show(&config, &args.look, start, &hints, |config, notices| {
             tokio::spawn(async move { cluster(asked, &config, notices).await })
         });
@@ -62,7 +62,7 @@ pub(super) fn run(cli: &Cli, args: &ScreenArgs) -> Result<u8> {
         Err::<Vec<_>, _>(error) => return Ok(usage(&error.to_string())),
     };
     let contacting = pages.iter().map(|(_, url)| shown(url)).collect();
-    let start = Start { snapshot, contacting, clock: Some(Clock::Wall) };
+    let start = Start { snapshot, contacting, clock: Clock::Wall };
     show(&config, &args.look, start, &hints, |config, _| {
         tokio::spawn(async move {
             let failed = |error: check::CheckError| Nothing::failed(error.to_string());
@@ -150,8 +150,8 @@ pub(super) struct Start {
     pub(super) snapshot: Snapshot,
     /// What is being contacted, in words.
     pub(super) contacting: Vec<String>,
-    /// The time, where it is known already.
-    pub(super) clock: Option<Clock>,
+    /// The time, until there is something to watch.
+    pub(super) clock: Clock,
 }
 
 /// Takes the terminal, draws the first frame, has `open` look for what there is to watch, and runs until it is left.

@@ -65,6 +65,12 @@ impl Start {
         self
     }
 
+    /// Columns and rows.
+    pub(crate) fn size(mut self, columns: u16, rows: u16) -> Self {
+        self.size = (columns, rows);
+        self
+    }
+
     /// It panics shortly after its start: only where it was built for tests.
     pub(crate) fn panicking(mut self, place: &str) -> Self {
         self.command = self.command.args(["--panic-in", place]);
@@ -268,7 +274,18 @@ impl Left {
 
 /// Runs it with pipes instead of a terminal: the exit code and what it says.
 pub(crate) fn piped<A: AsRef<OsStr>>(args: impl IntoIterator<Item = A>) -> (Option<i32>, String) {
+    let (code, _, stderr) = piped_in(&[], args);
+    (code, stderr)
+}
+
+/// The same with more of an environment: the exit code, what it prints, and what it says.
+pub(crate) fn piped_in<A: AsRef<OsStr>>(
+    env: &[(&str, &str)],
+    args: impl IntoIterator<Item = A>,
+) -> (Option<i32>, String, String) {
     let mut command = std::process::Command::new(env!("CARGO_BIN_EXE_warroom"));
-    let run = command.env_clear().env("HOME", "/nonexistent").args(args).output().expect("it runs");
-    (run.status.code(), String::from_utf8_lossy(&run.stderr).into_owned())
+    command.env_clear().env("HOME", "/nonexistent").envs(env.iter().copied()).args(args);
+    let run = command.output().expect("it runs");
+    let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+    (run.status.code(), text(&run.stdout), text(&run.stderr))
 }
