@@ -57,7 +57,8 @@ fn a_verdict_is_printed_by_the_contract_and_gives_the_exit_code() {
     let (_folder, home, kubeconfig) = poisoned();
     let env = [("HOME", home.as_str()), ("KUBECONFIG", kubeconfig.as_str()), ("TMPDIR", home.as_str())];
     let (code, stdout, stderr) = piped_in(&env, ["demo", "--check", "-o", "json"]);
-    let said: Value = serde_json::from_str(&stdout).unwrap_or_else(|error| panic!("{error}: {stdout} {stderr}"));
+    let said: Value =
+        serde_json::from_str(&stdout).map_err(|error| format!("{error}: {stdout} {stderr}")).expect("JSON");
     assert_eq!((code, said["verdict"].as_str()), (Some(4), Some("breach")), "{}", said["sentence"]);
     assert_eq!(said["schema"], "warroom.check/1");
     assert_eq!(said["target"]["context"], "sim-bad-rollout");
