@@ -175,7 +175,8 @@ impl Journal {
     }
 
     /// Writes an entry, after those that could not be written before it. What must be on disk is on disk when this is
-    /// `Ok`.
+    /// `Ok`. On an error of the disk the entry waits and is written later, unless a lever needs it: then it is forgotten,
+    /// for what it is about must not be done.
     pub fn append(&mut self, at: At, entry: Entry) -> Result<(), JournalError> {
         if let Some(error) = self.taken_over() {
             return Err(error);

@@ -3,7 +3,7 @@
 
 use std::collections::VecDeque;
 
-use crate::contract::record::{Entry, Point, Verdict};
+use crate::contract::record::{Contents, Entry, Point, Verdict};
 use crate::diagnosis::Diagnosis;
 use crate::domain::At;
 
@@ -30,6 +30,27 @@ impl Watching {
         Self::default()
     }
 
+    /// What of a record that is gone on with is on record already.
+    pub fn after(contents: &Contents) -> Self {
+        let mut watching = Self::new();
+        for line in &contents.lines {
+            match &line.entry {
+                Entry::Verdict(verdict) => watching.verdict = Some((line.at, verdict.clone())),
+                Entry::Changed { when, summary, .. } => watching.know((*when, summary.clone())),
+                Entry::Series { points } => watching.drawn = points.last().map(|p| p.at).max(watching.drawn),
+                _ => {}
+            }
+        }
+        watching
+    }
+
+    fn know(&mut self, change: (At, String)) {
+        if self.changes.len() >= MOST_CHANGES {
+            self.changes.pop_front();
+        }
+        self.changes.push_back(change);
+    }
+
     /// The entries that this diagnosis is worth.
     pub fn entries(&mut self, d: &Diagnosis) -> Vec<Entry> {
         let mut entries = Vec::new();
@@ -38,10 +59,7 @@ impl Watching {
             if self.changes.contains(&known) {
                 continue;
             }
-            if self.changes.len() >= MOST_CHANGES {
-                self.changes.pop_front();
-            }
-            self.changes.push_back(known);
+            self.know(known);
             entries.push(Entry::Changed {
                 when: change.at,
                 change: change.kind.code().to_owned(),

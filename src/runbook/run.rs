@@ -195,6 +195,8 @@ pub struct Run {
     pub open: Vec<String>,
     /// What its checks said when they were last recorded.
     pub answers: Vec<(Check, Outcome)>,
+    /// When they were last recorded in this state.
+    pub answered: Option<At>,
     /// What it saw last, from the state in which it stands.
     pub seen: Option<Seen>,
 }
@@ -242,6 +244,7 @@ impl Run {
             again_offered: false,
             open: Vec::new(),
             answers: Vec::new(),
+            answered: None,
             seen: None,
         }
     }

@@ -199,6 +199,57 @@ fn a_verdict_is_written_when_it_says_something_else_and_a_change_once() {
 }
 
 #[test]
+fn a_record_that_is_gone_on_with_does_not_say_everything_again() {
+    let home = tempfile::tempdir().expect("a folder");
+    let mut room = Room::open(home.path(), NINE);
+    let mut d = judged(&breach());
+    for entry in Watching::new().entries(&d) {
+        room.write(entry);
+    }
+    let mut watching = Watching::after(&read(room.journal.path()).expect("a record"));
+    d.at = d.at.plus(60.0);
+    assert_eq!(watching.entries(&d), []);
+    d.changes[0].summary.push_str(" again");
+    assert_eq!(watching.entries(&d).len(), 1, "only what is new");
+}
+
+/// The child of the next story: writes lines until it is killed. Alone it does nothing.
+#[test]
+fn writes_until_it_is_killed() {
+    let Some(folder) = std::env::var_os("WARROOM_TEST_RECORD_IN") else { return };
+    let mut room = Room::open(std::path::Path::new(&folder), NINE);
+    for id in 0..1_000_000 {
+        room.after(1.0).write(planned(id, false));
+        println!("written {id}");
+    }
+}
+
+#[test]
+fn kill_9_loses_no_line_that_was_said_to_be_written_and_lets_the_record_go() {
+    use std::io::{BufRead as _, BufReader};
+    let home = tempfile::tempdir().expect("a folder");
+    let mut child = std::process::Command::new(std::env::current_exe().expect("this program"))
+        .args(["--exact", "disk::writes_until_it_is_killed", "--nocapture"])
+        .env("WARROOM_TEST_RECORD_IN", home.path())
+        .stdout(std::process::Stdio::piped())
+        .spawn()
+        .expect("it starts");
+    let said = BufReader::new(child.stdout.take().expect("a pipe")).lines().map_while(Result::ok);
+    // A test's own words stand before the first one, on the same line.
+    let written = said.filter_map(|l| l.split("written ").nth(1)?.parse::<u64>().ok()).find(|id| *id >= 40);
+    assert!(latest(home.path(), &target()).is_some_and(|f| f.held_by.is_some()), "it lives and holds its record");
+    child.kill().and_then(|()| child.wait()).expect("killed");
+    let found = latest(home.path(), &target()).expect("its record");
+    assert_eq!(found.held_by, None, "a dead war room holds nothing");
+    let ids: Vec<u64> = found.contents.unanswered().iter().map(|p| p.id).collect();
+    assert!(ids.len() as u64 > written.expect("it wrote"), "{} lines", ids.len());
+    assert_eq!(ids, (0..ids.len() as u64).collect::<Vec<_>>(), "none is missing");
+    assert_eq!(found.contents.bad_count, 0);
+    let (mut journal, _) = Journal::resume(&found.path, NINE.plus(1e4), &bob(), false).expect("it goes on");
+    journal.append(NINE.plus(1e4), answered(ids[0], None)).expect("it is written");
+}
+
+#[test]
 fn who_sits_here_is_known_without_asking_the_environment() {
     let who = warroom::journal::who();
     assert!(!who.user.is_empty() && !who.host.is_empty(), "{who}");

@@ -176,3 +176,25 @@ fn every_word_of_the_vocabulary_is_used_by_a_runbook_that_comes_with_the_program
         assert!(all().flat_map(|b| &b.edges).any(|e| e.guard == Some(*guard)), "no edge has {guard}");
     }
 }
+
+proptest::proptest! {
+    #[test]
+    fn a_file_with_bytes_flipped_is_read_or_refused_with_a_line(
+        flips in proptest::collection::vec((proptest::prelude::any::<proptest::sample::Index>(), proptest::prelude::any::<char>()), 1..12),
+    ) {
+        let mut text: Vec<char> = MADE_UP.chars().collect();
+        for (index, c) in flips {
+            let at = index.index(text.len());
+            text[at] = c;
+        }
+        let text: String = text.into_iter().collect();
+        if let Err(error) = Runbook::parse("kettle.toml", &text) {
+            proptest::prop_assert!(!error.problems.is_empty());
+            let lines = text.lines().count().max(1);
+            for problem in &error.problems {
+                proptest::prop_assert!((1..=lines).contains(&problem.line), "{}", problem);
+            }
+            proptest::prop_assert!(!error.to_string().contains('\x1b'), "an escape sequence");
+        }
+    }
+}

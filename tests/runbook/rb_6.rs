@@ -189,6 +189,26 @@ fn what_kubernetes_may_not_tell_is_not_known() {
 }
 
 #[test]
+fn a_states_levers_say_which_helps_which_will_not_and_why() {
+    use warroom::domain::Helps;
+    use warroom::runbook::levers;
+    let d = judged(&breach());
+    let rows = levers(&rb_6(), "levers", &d);
+    assert!(rows.is_sorted_by_key(|r| match r.helps {
+        Helps::Yes => 0,
+        Helps::Unknown => 1,
+        Helps::No => 2,
+    }));
+    assert!(rows.iter().all(|r| !r.why.is_empty()));
+    let undo = rows.iter().find(|r| r.action == Action::RolloutUndo).expect("it can be pulled from anywhere");
+    assert!(undo.anywhere && undo.lever.is_none(), "{undo:?}");
+    for said in &d.levers {
+        let row = rows.iter().find(|r| r.action == said.action);
+        assert!(said.helps != Helps::No || row.is_some_and(|r| r.helps == Helps::No && r.why == said.why), "{said:?}");
+    }
+}
+
+#[test]
 fn a_loading_replica_shows_its_clock_and_what_is_left() {
     let (story, d) = (breach(), judged(&breach()));
     let loading = warroom::runbook::Check::ModelsLoaded.ask(Sight::new(&d).with_snapshot(&story.snapshot));

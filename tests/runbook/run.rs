@@ -3,7 +3,8 @@
 use proptest::prelude::*;
 use warroom::domain::{Action, At};
 use warroom::runbook::{
-    Advised, Announced, Condition, How, Meaning, Memory, Record, Refused, Run, RunEffect, RunEvent, Runbook, Seen,
+    Advised, Announced, Condition, How, Meaning, Memory, Outcome, Record, Refused, Run, RunEffect, RunEvent, Runbook,
+    Seen,
 };
 
 use crate::told::{NINE, Walk, ada, made_up, plain, rb_6};
@@ -174,6 +175,14 @@ fn checks_go_on_record_when_they_say_something_else() {
     assert_eq!(recorded(&walk), 1);
     walk.look(&story);
     assert_eq!(recorded(&walk), 1, "nothing new, nothing recorded");
+    // One that wavers is written as it wavers, not as often as it is looked at.
+    let mut seen = walk.run.seen.clone().expect("it looked");
+    for second in 1..=30 {
+        seen.at = walk.now.plus(f64::from(second));
+        seen.checks[0].outcome = if second % 2 == 0 { Outcome::Fail } else { Outcome::Pass };
+        walk.on(RunEvent::Saw { seen: Box::new(seen.clone()) });
+    }
+    assert!((2..=4).contains(&recorded(&walk)), "{}", recorded(&walk));
 }
 
 /// An event that may fit the run or not.

@@ -9,6 +9,8 @@ use crate::text::clean;
 
 /// It must have held for so long before it is announced (s): one good minute between two bad ones is none.
 const HELD_S: f64 = 30.0;
+/// Checks go on record so far apart (s): one that wavers is on record as it wavers, not as often as it is looked at.
+const CHECKS_APART_S: f64 = 10.0;
 /// No reason and no note is longer, in characters.
 const MOST_TEXT: usize = 500;
 
@@ -167,7 +169,7 @@ impl Run {
             effects.push(record(Record::Announced { at, what, sentence: seen.sentence.clone() }));
         }
         // A run that is over has no checks to follow.
-        if !self.ended {
+        if !self.ended && self.answered.is_none_or(|last| at.since(last) >= CHECKS_APART_S) {
             let known = |a: &Answered| self.answers.iter().any(|(c, o)| *c == a.check && *o == a.outcome);
             let changed: Vec<Answered> = seen
                 .checks

@@ -40,7 +40,8 @@ impl Run {
                 Announced::Stale => self.stale = true,
                 Announced::Fresh => self.stale = false,
             },
-            Record::Checked { changed, .. } => {
+            Record::Checked { at, changed, .. } => {
+                self.answered = Some(*at);
                 for answer in changed {
                     self.answers.retain(|(check, _)| *check != answer.check);
                     self.answers.push((answer.check, answer.outcome));
@@ -90,6 +91,7 @@ impl Run {
         self.state.clone_from(&step.to);
         self.memory.entered = Some(step.at);
         self.answers.clear();
+        self.answered = None;
         self.seen = None;
         if self.moves.len() < MOST_KEPT {
             self.moves.push(step.clone());
