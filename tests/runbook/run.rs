@@ -144,6 +144,19 @@ fn recovered_is_announced_once_it_held_and_breached_again_offers_the_start() {
 }
 
 #[test]
+fn what_was_innocent_of_the_first_breach_need_not_be_of_the_second() {
+    let mut walk = Walk::of(rb_6());
+    walk.take("deploy", Some("a rollout")).expect("a way");
+    walk.take("triage", Some("innocent")).expect("a way");
+    assert_eq!(walk.run.memory.ruled_out, ["deploy"]);
+    walk.after(5.0).sees(Condition::Holds);
+    walk.after(40.0).sees(Condition::Holds);
+    assert_eq!(walk.run.memory.ruled_out, ["deploy"], "recovered is no reason to forget");
+    walk.after(5.0).sees(Condition::Breached);
+    assert_eq!(walk.run.memory.ruled_out, [""; 0]);
+}
+
+#[test]
 fn a_good_minute_without_data_around_it_is_no_recovery() {
     let mut walk = Walk::of(rb_6());
     walk.after(5.0).sees(Condition::Holds);
