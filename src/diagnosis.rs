@@ -32,7 +32,7 @@ mod verdict;
 
 pub use episode::Episode;
 pub use finding::{Evidence, Finding, LeverAdvice, Op, Subject, Suspect};
-pub use format::{number, seconds};
+pub use format::{length, number, seconds};
 pub use outcome::{
     Change, ChangeKind, Diagnosis, GpuRow, ReplicaRow, Requests, RevisionRow, Scope, SeriesPoint, SourceRow, Truth,
 };

@@ -12,7 +12,7 @@ pub use text::{Look, text};
 use std::fmt::Write as _;
 
 use crate::contract::time;
-use crate::diagnosis::{Diagnosis, GpuRow, Metric, PhaseRow, ReplicaRow, RevisionRow, SloRow, number, seconds};
+use crate::diagnosis::{Diagnosis, GpuRow, Metric, PhaseRow, ReplicaRow, RevisionRow, SloRow, length, number, seconds};
 use crate::domain::{At, BaselineKind, Quantile, StartPhase, Verdict};
 
 /// `BREACH since 03:05:40Z (8m27s)` and what it is about.
@@ -99,19 +99,6 @@ fn gpu_name(row: &GpuRow) -> String {
 /// `03:05:40Z` of an RFC 3339 time.
 fn clock(rfc3339: &str) -> &str {
     rfc3339.split_once('T').map_or(rfc3339, |(_, clock)| clock)
-}
-
-/// A span of time as people say it.
-pub(crate) fn length(s: f64) -> String {
-    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "whole seconds of a span")]
-    let whole = s.round().max(0.0) as u64;
-    match (whole / 3600, whole / 60 % 60, whole % 60) {
-        (0, 0, s) => format!("{s}s"),
-        (0, m, 0) => format!("{m}m"),
-        (0, m, s) => format!("{m}m{s:02}s"),
-        (h, 0, _) => format!("{h}h"),
-        (h, m, _) => format!("{h}h{m:02}m"),
-    }
 }
 
 /// A quantile as the bucket into which it fell.

@@ -25,7 +25,7 @@ pub fn number(n: f64) -> String {
 }
 
 /// A span of time as people say it: `3m29s`.
-pub(super) fn length(s: f64) -> String {
+pub fn length(s: f64) -> String {
     #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "whole seconds of a span")]
     let whole = s.round().max(0.0) as u64;
     match (whole / 3600, whole / 60 % 60, whole % 60) {

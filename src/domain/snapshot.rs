@@ -11,6 +11,12 @@ use super::{
 /// Attempts kept per endpoint: as many as readings, and the failed ones between them.
 const ATTEMPTS: usize = 2048;
 
+/// What is kept of pods that come and go and of exporters that name ever other GPUs: a war room may stay open for days, and
+/// a page may lie.
+const PLACEMENTS: usize = 64;
+const GONE: usize = 64;
+const GPUS: usize = 4096;
+
 /// One attempt to read an endpoint.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Attempt {
@@ -137,6 +143,9 @@ impl Endpoint {
             }
             last.to = last.to.or(Some(at));
         }
+        if self.placements.len() >= PLACEMENTS {
+            self.placements.remove(0);
+        }
         self.placements.push(Placement { from: placement.from.or(Some(at)), ..placement });
     }
 
@@ -196,6 +205,7 @@ impl Snapshot {
             Body::EndpointGone { name } => {
                 if let Some(endpoint) = self.endpoints.iter_mut().find(|e| *e.name == *name) {
                     endpoint.gone = true;
+                    self.forget();
                 }
             }
             Body::Page { endpoint, page } => self.page(at, &endpoint, page),
@@ -229,6 +239,15 @@ impl Snapshot {
         }
     }
 
+    /// Of the endpoints that are gone, those whose last page is the oldest are forgotten where there are too many.
+    fn forget(&mut self) {
+        while self.endpoints.iter().filter(|e| e.gone).count() > GONE {
+            let gone = self.endpoints.iter().enumerate().filter(|(_, e)| e.gone);
+            let Some((oldest, _)) = gone.min_by_key(|(_, e)| e.last_page()) else { return };
+            self.endpoints.remove(oldest);
+        }
+    }
+
     fn endpoint(&mut self, name: &str, role: Role) -> &mut Endpoint {
         let known = self.endpoints.iter().position(|e| e.name == name);
         let index = known.unwrap_or_else(|| {
@@ -246,11 +265,70 @@ impl Snapshot {
         endpoint.attempted(at, Outcome::Page);
         for reading in page.gpus {
             let known = self.gpus.iter().position(|g| g.id == reading.id);
+            if known.is_none() && self.gpus.len() >= GPUS {
+                continue;
+            }
             let index = known.unwrap_or_else(|| {
                 self.gpus.push(GpuTrack { id: reading.id.clone(), source: Arc::clone(name), ..GpuTrack::default() });
                 self.gpus.len() - 1
             });
             self.gpus[index].push(at, reading);
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::{GpuId, GpuReading};
+
+    fn observe(snapshot: &mut Snapshot, at: i64, body: Body) {
+        snapshot.observe(Observation { at: At(at), body });
+    }
+
+    fn named(name: &str, ready: bool) -> Body {
+        let placement = Placement { pod: Some(name.to_owned()), ready: Some(ready), ..Placement::default() };
+        Body::Endpoint { name: name.into(), role: Role::Engine, reproduce: String::new(), placement: Some(placement) }
+    }
+
+    #[test]
+    fn pods_that_come_and_go_for_days_are_forgotten_oldest_first() {
+        let mut snapshot = Snapshot::default();
+        observe(&mut snapshot, 0, named("stays", true));
+        for i in 0..200 {
+            let name = format!("pod-{i}");
+            observe(&mut snapshot, i, named(&name, true));
+            let page = Ok(Page::Engine(EnginePage::default()));
+            observe(&mut snapshot, i, Body::Page { endpoint: name.as_str().into(), page });
+            observe(&mut snapshot, i, Body::EndpointGone { name: name.as_str().into() });
+        }
+        let names: Vec<&str> = snapshot.endpoints.iter().map(|e| e.name.as_str()).collect();
+        assert_eq!(names.len(), 1 + GONE);
+        assert!(names.contains(&"stays") && names.contains(&"pod-199") && !names.contains(&"pod-0"));
+    }
+
+    #[test]
+    fn a_pod_that_flaps_keeps_its_latest_placements() {
+        let mut snapshot = Snapshot::default();
+        for i in 0..1000 {
+            observe(&mut snapshot, i, named("flaps", i % 2 == 0));
+        }
+        let endpoint = &snapshot.endpoints[0];
+        assert_eq!(endpoint.placements.len(), PLACEMENTS);
+        assert_eq!(endpoint.placement(At(999)).and_then(|p| p.ready), Some(false));
+    }
+
+    #[test]
+    fn an_exporter_that_names_ever_other_gpus_fills_no_memory() {
+        let mut snapshot = Snapshot::default();
+        for round in 0..10 {
+            let gpu = |i: i64| GpuReading {
+                id: GpuId { uuid: Some(format!("GPU-{}", round * 1000 + i)), ..GpuId::default() },
+                ..GpuReading::default()
+            };
+            let page = GpuPage { gpus: (0..1000).map(gpu).collect(), ..GpuPage::default() };
+            observe(&mut snapshot, round, Body::Page { endpoint: "dcgm".into(), page: Ok(Page::Gpus(page)) });
+        }
+        assert_eq!(snapshot.gpus.len(), GPUS);
     }
 }

@@ -474,7 +474,7 @@ fn burns(row: &SloRow) -> String {
         .iter()
         .filter_map(|w| {
             let short = if w.observed_s < 0.9 * w.window_s {
-                format!(" of {} seen", super::length(w.observed_s))
+                format!(" of {} seen", crate::diagnosis::length(w.observed_s))
             } else {
                 String::new()
             };

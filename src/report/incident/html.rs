@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 
 use super::{Incident, clock, plot, standing};
 use crate::contract::time;
-use crate::report::length;
+use crate::diagnosis::length;
 
 const STYLE: &str = "body{font:15px/1.5 system-ui,sans-serif;max-width:60rem;margin:2rem auto;padding:0 1rem;\
 color:#1c1c1c;background:#fdfdfd}h1{font-size:1.4rem}h2{font-size:1.1rem;margin-top:2rem}\

@@ -4,7 +4,8 @@ use std::fmt::Write as _;
 
 use super::{Incident, clock, standing};
 use crate::contract::time;
-use crate::report::{length, plain};
+use crate::diagnosis::length;
+use crate::report::plain;
 
 /// Renders it.
 pub fn markdown(incident: &Incident) -> String {

@@ -4,7 +4,8 @@ use crate::diagnosis::{PhaseRow, SloRow, number, seconds};
 use crate::domain::{At, Cause, Code, Mechanism, Phase, Quantile, SourceState};
 use crate::report;
 
-pub(super) use crate::report::{baseline_words, length};
+pub(super) use crate::diagnosis::length;
+pub(super) use crate::report::baseline_words;
 
 /// `03:14:07`, in UTC.
 pub(super) fn clock(at: At) -> String {
