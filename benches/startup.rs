@@ -2,7 +2,8 @@
 //!
 //! Each program runs in a pseudo-terminal of 200 by 50 cells whose end is read as fast as it comes, interleaved round by
 //! round. The peers are named by environment variables, `KDASH` and `BOTTOM`, as paths; who is not named is left out.
-//! `WARROOM` names another build of ours, as one of the profile `dist`.
+//! `WARROOM` names another build of ours, as one of the profile `dist`. `KUBECONFIG` is handed on: kdash shows nothing
+//! without a cluster, and a simulated one will do; with it, ours is watched on that cluster as well.
 //!
 //! - first frame: until half of the cells that are not blank two seconds later stand as they will then. Reported as the
 //!   least and the middle of all rounds, because what disturbs a start only makes it longer.
@@ -14,7 +15,7 @@
 
 use std::env::var_os;
 use std::fs;
-use std::io::Read as _;
+use std::io::{Read as _, Write as _};
 use std::path::{Path, PathBuf};
 use std::process::Child;
 use std::time::{Duration, Instant};
@@ -93,6 +94,9 @@ fn programs() -> Vec<Program> {
     let ours = var_os("WARROOM").map_or_else(|| PathBuf::from(env!("CARGO_BIN_EXE_warroom")), PathBuf::from);
     let refused = vec!["--engine", "http://127.0.0.1:9/metrics"];
     let mut programs = vec![Program { name: "warroom, engine refuses", path: ours.clone(), args: refused }];
+    if var_os("KUBECONFIG").is_some() {
+        programs.push(Program { name: "warroom, a cluster", path: ours.clone(), args: vec!["deploy/vllm-runtime"] });
+    }
     if cfg!(feature = "sim") && var_os("NO_DEMO").is_none() {
         programs.push(Program { name: "warroom demo", path: ours, args: vec!["demo"] });
     }
@@ -143,6 +147,10 @@ fn run(program: &Program, home: &Path) -> Running {
         .env("LANG", "C.UTF-8")
         .env("TERM", "xterm-256color")
         .current_dir(home);
+    let command = match var_os("KUBECONFIG") {
+        Some(kubeconfig) => command.env("KUBECONFIG", kubeconfig),
+        None => command,
+    };
     let since = now();
     let child =
         command.spawn(pts).map_err(|error| format!("'{}' does not start: {error}", program.name)).expect("a program");
@@ -167,8 +175,26 @@ fn read_until(running: &mut Running, end: Instant) -> Vec<(Duration, Vec<u8>)> {
             continue;
         }
         match running.pty.read(&mut buffer) {
-            Ok(count @ 1..) => chunks.push((running.since.elapsed(), buffer[..count].to_vec())),
+            Ok(count @ 1..) => {
+                chunks.push((running.since.elapsed(), buffer[..count].to_vec()));
+                answer(&mut running.pty, &buffer[..count]);
+            }
             _ => return chunks,
+        }
+    }
+}
+
+/// Answers what a terminal is asked at the start, as xterm does: who waits for an answer is not made to wait in vain.
+fn answer(pty: &mut Pty, written: &[u8]) {
+    let questions: [(&[u8], &[u8]); 4] = [
+        (b"\x1b[c", b"\x1b[?62;22c"),
+        (b"\x1b[6n", b"\x1b[1;1R"),
+        (b"\x1b]11;?", b"\x1b]11;rgb:0000/0000/0000\x1b\\"),
+        (b"\x1b]10;?", b"\x1b]10;rgb:ffff/ffff/ffff\x1b\\"),
+    ];
+    for (question, answer) in questions {
+        if written.windows(question.len()).any(|window| window == question) {
+            let _ = pty.write_all(answer);
         }
     }
 }

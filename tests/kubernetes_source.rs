@@ -121,6 +121,41 @@ fn a_workload_arrives_whole_and_every_change_of_it_soon() {
 }
 
 #[test]
+fn what_is_quiet_is_listed_once_and_then_only_watched() {
+    run(async {
+        let cluster = serving().await;
+        let mut told = Told::by(&cluster);
+        told.until("the workload", |s| !pods(s).is_empty()).await;
+        tokio::time::sleep(Duration::from_millis(1500)).await;
+        for resource in ["/deployments?", "/replicasets?", "/nodes?", "/events?", "/horizontalpodautoscalers?"] {
+            let asked: Vec<String> = cluster.requests().into_iter().filter(|r| r.contains(resource)).collect();
+            let lists = asked.iter().filter(|r| !r.contains("watch=true")).count();
+            assert_eq!(lists, 1, "{resource} {asked:#?}");
+            // A watch of a second each.
+            assert!((1..=3).contains(&(asked.len() - lists)), "{resource} {asked:#?}");
+        }
+    });
+}
+
+#[test]
+fn a_server_that_ends_every_watch_at_once_or_has_forgotten_everything_is_not_hammered() {
+    for (answer, status) in [("", 200), (r#"{"kind":"Status","code":410,"message":"too old"}"#, 410)] {
+        run(async move {
+            let cluster = serving().await;
+            let mut told = Told::by(&cluster);
+            told.until("the workload", |s| !pods(s).is_empty()).await;
+            cluster.fault("watch=true", Fault::Answer(status, answer.to_owned()));
+            tokio::time::sleep(Duration::from_millis(1500)).await;
+            let before = cluster.requests().iter().filter(|r| r.contains("/nodes?")).count();
+            tokio::time::sleep(Duration::from_secs(1)).await;
+            let asked = cluster.requests().iter().filter(|r| r.contains("/nodes?")).count() - before;
+            // Pauses of 50 to 100 ms, and two requests after each at most.
+            assert!((1..=50).contains(&asked), "HTTP {status}: asked {asked} times in a second");
+        });
+    }
+}
+
+#[test]
 fn a_storm_of_changes_is_told_in_few_deliveries_and_its_end_is_told() {
     run(async {
         let cluster = serving().await;

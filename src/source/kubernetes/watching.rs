@@ -3,7 +3,8 @@
 //! A list comes page by page and replaces everything at its end. A watch goes on from where the list ended, is renewed
 //! before the server would end it, and begins anew with a list where the server has forgotten that place (410). A call
 //! that brings nothing in time is given up; the next one comes after a pause that doubles up to a cap, with some chance
-//! in it, so that a hundred war rooms do not come back in one moment.
+//! in it, so that a hundred war rooms do not come back in one moment. A list and a watch that end at once count as
+//! failures too: whatever a server does, it is not asked again without a pause.
 
 use std::hash::{BuildHasher, RandomState};
 use std::time::Duration;
@@ -66,27 +67,40 @@ impl Watching {
         // The version that a watch goes on from; none: list first.
         let mut version: Option<String> = None;
         while let Some(selector) = self.selector().await {
+            let begun = apiserver::deadline(Duration::ZERO);
             let outcome = match &version {
-                None => self.list(&selector).await.map(|listed| version = Some(listed)),
+                None => self.list(&selector).await.map(|listed| {
+                    version = Some(listed);
+                    false
+                }),
                 Some(from) => {
                     let mut at = from.clone();
                     let outcome = self.watch(&selector, &mut at).await;
-                    if at != *from {
+                    let stood = at != *from || begun.elapsed() >= self.pace.pause;
+                    version = Some(at);
+                    if stood && !matches!(outcome, Err(Trouble::Gone)) {
                         pauses.reset();
-                        version = Some(at);
                     }
-                    outcome
+                    outcome.map(|()| !stood)
                 }
             };
             if self.news.is_closed() {
                 return;
             }
-            if self.selector.has_changed().unwrap_or(false) {
+            if self.resource.is_selected() && self.selector.has_changed().unwrap_or(false) {
                 version = None;
             }
             match outcome {
-                Ok(()) => pauses.reset(),
-                Err(Trouble::Gone) => version = None,
+                // A list is followed by a watch at once; a watch that brought nothing and ended at once was none.
+                Ok(ended_at_once) => {
+                    if ended_at_once {
+                        sleep(pauses.next(&Trouble::Late)).await;
+                    }
+                }
+                Err(Trouble::Gone) => {
+                    version = None;
+                    sleep(pauses.next(&Trouble::Late)).await;
+                }
                 Err(trouble) => {
                     let pause = pauses.next(&trouble);
                     if pauses.failures >= RELIST_AFTER {
