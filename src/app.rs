@@ -4,22 +4,38 @@
 //! the clock and commands come in one order, so that the same events give the same screen again. It diagnoses once per
 //! sweep, on a tick, and never on the way of a key. It knows no key (they end at the keymap), no terminal and no source.
 
+mod acting;
+mod card;
+mod command;
+mod desk;
 mod event;
+mod follow;
+mod levers;
 mod list;
 mod logs;
+mod names;
 mod navigation;
+mod prompt;
 mod view;
+mod walk;
 
-pub use event::{Command, Effect, Event, Group, LogBatch};
+pub use acting::{Acting, Worked};
+pub use card::{Card, Stage};
+pub use command::{Command, Group};
+pub use desk::{Earlier, Owed, Recording, Unanswered};
+pub use event::{Beginning, Effect, Event, Heard, LogBatch, Sending, Tried};
 pub use list::{Item, gpus_in_order, replicas_in_order};
 pub use logs::Logs;
+pub use prompt::{Asking, Prompt};
 pub use view::{Cursor, Mode, View};
 
+use crate::action::guard::{self, Guard};
 use crate::diagnosis::{Diagnosis, Policy, SourceRow, diagnose};
 use crate::domain::{At, SourceState, WorkloadRef};
 use crate::domain::{Observation, Snapshot};
-use crate::runbook::{self, Advice, Runbook};
+use crate::runbook::{Advice, Catalogue, Outside, Run, Runbook, Who};
 use crate::text::{Mask, MaskRule, clean};
+use desk::Desk;
 
 /// After this long without anything new it is judged all the same: what is stale must not go on looking live (s).
 const JUDGE_AT_LEAST_EVERY_S: f64 = 5.0;
@@ -46,6 +62,16 @@ pub struct Settings {
     pub contacting: Vec<String>,
     /// What whoever sits there is to know: mistakes in a theme or a keymap.
     pub notices: Vec<String>,
+    /// Every runbook at hand.
+    pub catalogue: Catalogue,
+    /// The one that an incident begins with.
+    pub runbook: String,
+    /// Who sits there.
+    pub who: Who,
+    /// What may be changed, and how it is confirmed.
+    pub guard: guard::Policy,
+    /// Whether records are looked through: no run begins before [`Event::Earlier`] says what was found.
+    pub awaits_records: bool,
 }
 
 impl Settings {
@@ -58,6 +84,11 @@ impl Settings {
             mask: MaskRule::ALL.to_vec(),
             contacting: Vec::new(),
             notices: Vec::new(),
+            catalogue: Catalogue::embedded(),
+            runbook: "RB-6".to_owned(),
+            who: Who::default(),
+            guard: guard::Policy::default(),
+            awaits_records: false,
         }
     }
 }
@@ -68,7 +99,7 @@ pub struct App {
     snapshot: Snapshot,
     diagnosis: Option<Diagnosis>,
     advice: Option<Advice>,
-    runbook: Option<Runbook>,
+    desk: Desk,
     policy: Policy,
     started: Option<At>,
     /// Whether something was observed since the last diagnosis.
@@ -81,7 +112,7 @@ pub struct App {
     /// Open views, the main one first; never empty.
     views: Vec<View>,
     cursors: [Cursor; View::ALL.len()],
-    prompt: Option<String>,
+    prompt: Option<Prompt>,
     logs: Option<Logs>,
     echo: Option<Command>,
     size: (u16, u16),
@@ -91,15 +122,29 @@ pub struct App {
 impl App {
     /// A war room that has read nothing yet.
     pub fn new(settings: Settings) -> Self {
-        let Settings { snapshot, policy, presenting, mask, contacting, mut notices } = settings;
-        let runbook = runbook::rb_6().map_err(|error| notices.push(error.to_string())).ok();
+        let Settings { snapshot, policy, presenting, mask, contacting, mut notices, .. } = settings;
         notices.truncate(MOST_NOTICES);
         let fresh = !snapshot.endpoints.is_empty() || snapshot.cluster.is_some();
         let mut app = Self {
             snapshot,
             diagnosis: None,
             advice: None,
-            runbook,
+            desk: Desk {
+                catalogue: settings.catalogue,
+                runbook: settings.runbook,
+                who: settings.who,
+                guard: Guard::new(settings.guard),
+                outside: Outside::default(),
+                run: None,
+                recording: Recording::None,
+                looking: settings.awaits_records,
+                earlier: None,
+                card: None,
+                acting: None,
+                owed: Vec::new(),
+                unanswered: Vec::new(),
+                last_id: 0,
+            },
             policy,
             started: None,
             fresh,
@@ -128,7 +173,14 @@ impl App {
                 self.changed = true;
             }
             Event::Observed(observation) => self.observe(*observation),
-            Event::Tick(now) => self.tick(now),
+            Event::Tick(now) => return self.tick(now),
+            Event::Now(now) => self.snapshot.now = now,
+            Event::Painted(at) => self.painted(at),
+            Event::Tried(tried) => self.tried(*tried),
+            Event::Performed { id, outcome } => return self.performed(id, *outcome),
+            Event::Earlier(earlier) => return self.found_earlier(earlier),
+            Event::Recording(recording) => self.take_recording(recording),
+            Event::Heard(heard) => self.heard(*heard),
             Event::Logs(batch) => {
                 let taken = self.logs.as_mut().is_some_and(|logs| logs.take(batch));
                 self.changed |= taken && self.view() == View::Logs;
@@ -156,13 +208,13 @@ impl App {
     }
 
     /// Time went on: the ages on the screen with it, and at most once a sweep there is a new diagnosis.
-    fn tick(&mut self, now: At) {
+    fn tick(&mut self, now: At) -> Vec<Effect> {
         self.started.get_or_insert(now);
         let step = if self.presenting { 5_000 } else { 1_000 };
         self.changed |= self.snapshot.now.0.div_euclid(step) != now.0.div_euclid(step);
         self.snapshot.now = now;
         if self.held.is_some() {
-            return;
+            return Vec::new();
         }
         if self.diagnosis.is_none() {
             self.learn_names();
@@ -175,51 +227,20 @@ impl App {
         };
         if due {
             let judged = diagnose(&self.snapshot, &self.policy);
-            self.judged(judged);
+            return self.judged(judged);
         }
+        Vec::new()
     }
 
     /// Takes over a diagnosis as if it had been made on a tick: of a replay, or of a test.
-    pub fn judged(&mut self, diagnosis: Diagnosis) {
+    pub fn judged(&mut self, diagnosis: Diagnosis) -> Vec<Effect> {
         self.fresh = false;
-        self.advice = self.runbook.as_ref().and_then(|r| runbook::advise(r, &diagnosis));
         self.diagnosis = Some(diagnosis);
         self.learn_names();
+        let effects = self.follow();
         self.settle_cursor();
         self.changed = true;
-    }
-
-    /// Names are learned whether or not they are hidden, so that each keeps its number; and before anything is judged,
-    /// for the first screen shows some.
-    fn learn_names(&mut self) {
-        let (mask, snapshot) = (&mut self.mask, &self.snapshot);
-        if let Some(target) = &snapshot.target {
-            mask.learn(MaskRule::Namespace, &target.namespace);
-        }
-        if let Some((_, facts)) = &snapshot.cluster {
-            for node in facts.nodes.iter().flatten() {
-                mask.learn(MaskRule::Node, &node.name);
-            }
-            for pod in &facts.pods {
-                pod.node.iter().for_each(|node| mask.learn(MaskRule::Node, node));
-                pod.ip.iter().for_each(|ip| mask.learn(MaskRule::Ip, ip));
-            }
-        }
-        for endpoint in &snapshot.endpoints {
-            let nodes = endpoint.placements.iter().filter_map(|p| p.node.as_ref());
-            nodes.for_each(|node| mask.learn(MaskRule::Node, node));
-            let models = endpoint.tracks.iter().filter_map(|t| t.model.as_ref());
-            models.for_each(|model| mask.learn(MaskRule::Model, model));
-        }
-        let nodes = snapshot.gpus.iter().filter_map(|g| g.id.node.as_ref());
-        nodes.for_each(|node| mask.learn(MaskRule::Node, node));
-        if let Some(d) = &self.diagnosis {
-            d.target.iter().for_each(|target| mask.learn(MaskRule::Namespace, &target.namespace));
-            let nodes = d.replicas.iter().filter_map(|r| r.node.as_ref());
-            nodes.chain(d.gpus.iter().filter_map(|g| g.id.node.as_ref())).for_each(|n| mask.learn(MaskRule::Node, n));
-            let models = d.model.iter().chain(d.slo.iter().filter_map(|s| s.model.as_ref()));
-            models.for_each(|model| mask.learn(MaskRule::Model, model));
-        }
+        effects
     }
 
     /// Tells whoever sits there something, until the next key.
@@ -248,9 +269,59 @@ impl App {
         self.advice.as_ref()
     }
 
-    /// The runbook.
+    /// The runbook that is walked, or that would be.
     pub fn runbook(&self) -> Option<&Runbook> {
-        self.runbook.as_ref()
+        self.desk.book()
+    }
+
+    /// Every runbook at hand.
+    pub fn catalogue(&self) -> &Catalogue {
+        &self.desk.catalogue
+    }
+
+    /// The walk through the runbook, once one began.
+    pub fn run(&self) -> Option<&Run> {
+        self.desk.run.as_ref()
+    }
+
+    /// The card that is open.
+    pub fn card(&self) -> Option<&Card> {
+        self.desk.card.as_ref()
+    }
+
+    /// The last change that was sent.
+    pub fn acting(&self) -> Option<&Acting> {
+        self.desk.acting.as_ref()
+    }
+
+    /// Changes that stay until somebody takes them back.
+    pub fn owed(&self) -> &[Owed] {
+        &self.desk.owed
+    }
+
+    /// Changes of which nobody knows whether they were done.
+    pub fn unanswered(&self) -> &[Unanswered] {
+        &self.desk.unanswered
+    }
+
+    /// The unfinished incident that was found on record, until it is decided what becomes of it.
+    pub fn earlier(&self) -> Option<&Earlier> {
+        self.desk.earlier.as_deref()
+    }
+
+    /// How it stands with the record.
+    pub fn recording(&self) -> &Recording {
+        &self.desk.recording
+    }
+
+    /// What may be changed, and how it is confirmed.
+    pub fn guard(&self) -> &guard::Policy {
+        self.desk.guard.policy()
+    }
+
+    /// Whether nothing can be changed from here, whatever happens.
+    pub fn read_only(&self) -> bool {
+        self.guard().read_only || !self.desk.decides()
     }
 
     /// How it is judged.
@@ -323,8 +394,8 @@ impl App {
     }
 
     /// What is being typed.
-    pub fn prompt(&self) -> Option<&str> {
-        self.prompt.as_deref()
+    pub fn prompt(&self) -> Option<&Prompt> {
+        self.prompt.as_ref()
     }
 
     /// The log that is followed.

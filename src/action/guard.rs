@@ -21,7 +21,7 @@ pub struct Guard {
 }
 
 /// A plan that may be dry-run.
-#[derive(Debug)]
+#[derive(Debug, PartialEq)]
 pub struct Proposed {
     plan: Plan,
     confirm: Confirm,
@@ -57,7 +57,7 @@ pub struct Unapproved {
 }
 
 /// The permission to send one request once. It can neither be copied nor be read from anywhere.
-#[derive(Debug)]
+#[derive(Debug, PartialEq)]
 pub struct Approved {
     plan: Plan,
     at: At,

@@ -1,6 +1,11 @@
-//! The closed lists: what can happen, what can be asked for, what can be wished.
+//! The closed lists: what can happen, and what can be wished.
 
-use crate::domain::{At, Observation, WorkloadRef, codes};
+use super::command::Command;
+use super::desk::{Earlier, Recording};
+use crate::action::guard::{Approved, Proposed};
+use crate::action::{Outcome, Trial};
+use crate::domain::{At, Observation, WorkloadRef};
+use crate::runbook::{Record, Who};
 
 /// Everything that can happen.
 #[derive(Debug)]
@@ -17,6 +22,25 @@ pub enum Event {
     Logs(LogBatch),
     /// It is this moment now.
     Tick(At),
+    /// It is this moment, and a key is about to be taken in: nothing is judged on its way.
+    Now(At),
+    /// The card that is open has been on the screen since this moment, and what was typed before is not for it.
+    Painted(At),
+    /// A dry run was answered.
+    Tried(Box<Tried>),
+    /// What was sent came to this, and it is on record.
+    Performed {
+        /// By this it was sent.
+        id: u64,
+        /// What came of it.
+        outcome: Box<Outcome>,
+    },
+    /// The records of this workload were looked through: what was left unfinished, if anything.
+    Earlier(Option<Box<Earlier>>),
+    /// How it stands with the record.
+    Recording(Recording),
+    /// A record that somebody else writes, or that is played again, went on.
+    Heard(Box<Heard>),
     /// The terminal has this size now, in cells.
     Resized {
         /// Columns.
@@ -26,6 +50,40 @@ pub enum Event {
     },
     /// Something to tell whoever sits there: a file that was written, a wish that could not be granted.
     Notice(String),
+}
+
+/// A dry run and its answer.
+#[derive(Debug)]
+pub struct Tried {
+    /// What was tried.
+    pub proposed: Proposed,
+    /// What came of it.
+    pub trial: Trial,
+}
+
+/// Something that a record says.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Heard {
+    /// Something happened to the run.
+    Run(Record),
+    /// A change was about to be asked for.
+    Sent {
+        /// By this its answer is found.
+        id: u64,
+        /// By whom.
+        by: Who,
+        /// When.
+        at: At,
+        /// In one line.
+        title: String,
+    },
+    /// What came of it.
+    Answered {
+        /// Of which.
+        id: u64,
+        /// In words.
+        says: String,
+    },
 }
 
 /// More of a log.
@@ -39,8 +97,33 @@ pub struct LogBatch {
     pub ended: Option<String>,
 }
 
+/// A change that may be sent, once.
+#[derive(Debug, PartialEq)]
+pub struct Sending {
+    /// By this its answer is found.
+    pub id: u64,
+    /// The permission.
+    pub approved: Approved,
+    /// For the record: what it was expected to help, and what takes it back.
+    pub notes: Vec<String>,
+}
+
+/// Which record is to be kept.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Beginning {
+    /// A new one.
+    New,
+    /// The unfinished one is gone on with.
+    Resume {
+        /// Even where a living war room writes it.
+        take_over: bool,
+    },
+    /// The one that a living war room writes is read along.
+    ReadAlong,
+}
+
 /// What the runtime is to do.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, PartialEq)]
 pub enum Effect {
     /// Leave.
     Quit,
@@ -59,228 +142,12 @@ pub enum Effect {
     StopLogs,
     /// Write what is on the screen to a file.
     SaveFrame,
-}
-
-codes! {
-    /// Everything that can be asked for. The codes are those of the keymap's file.
-    Command {
-        /// Leave the program.
-        Quit = "quit",
-        /// Leave this view, or take back what was typed.
-        Back = "back",
-        /// What the recommendation rests on.
-        Open = "open",
-        /// One up.
-        Up = "up",
-        /// One down.
-        Down = "down",
-        /// One to the left: the replica before.
-        Left = "left",
-        /// One to the right: the replica after.
-        Right = "right",
-        /// A screenful up.
-        PageUp = "page_up",
-        /// A screenful down.
-        PageDown = "page_down",
-        /// The first.
-        Top = "top",
-        /// The last.
-        Bottom = "bottom",
-        /// The findings and their evidence.
-        Evidence = "evidence",
-        /// The replicas.
-        Replicas = "replicas",
-        /// The revisions.
-        Revisions = "revisions",
-        /// The GPUs.
-        Gpus = "gpus",
-        /// A replica's log.
-        Logs = "logs",
-        /// The changes.
-        Timeline = "timeline",
-        /// The runbook.
-        Runbook = "runbook",
-        /// The sources.
-        Sources = "sources",
-        /// The keys.
-        Help = "help",
-        /// The view after this one.
-        NextView = "next_view",
-        /// The view before this one.
-        PreviousView = "previous_view",
-        /// Find, or filter.
-        Find = "find",
-        /// The next match.
-        FindNext = "find_next",
-        /// The match before.
-        FindPrevious = "find_previous",
-        /// Take what was typed.
-        Accept = "accept",
-        /// Take one character back.
-        Erase = "erase",
-        /// Take everything back.
-        EraseAll = "erase_all",
-        /// Hold the picture still, or let it go on.
-        Hold = "hold",
-        /// Follow the log's end, or stay.
-        Follow = "follow",
-        /// Show it to others: names masked, calm.
-        Present = "present",
-        /// Write the screen to a file.
-        SaveFrame = "save_frame",
-        /// Paint everything anew.
-        Redraw = "redraw",
-        /// Back to the shell for a while.
-        Suspend = "suspend",
-    }
-}
-
-impl Command {
-    /// What it is called beside its key.
-    pub const fn title(self) -> &'static str {
-        match self {
-            Self::Quit => "quit",
-            Self::Back => "back",
-            Self::Open => "open",
-            Self::Up => "up",
-            Self::Down => "down",
-            Self::Left => "previous",
-            Self::Right => "next",
-            Self::PageUp => "page up",
-            Self::PageDown => "page down",
-            Self::Top => "top",
-            Self::Bottom => "bottom",
-            Self::Evidence => "evidence",
-            Self::Replicas => "pods",
-            Self::Revisions => "revisions",
-            Self::Gpus => "gpus",
-            Self::Logs => "logs",
-            Self::Timeline => "timeline",
-            Self::Runbook => "runbook",
-            Self::Sources => "sources",
-            Self::Help => "help",
-            Self::NextView => "next view",
-            Self::PreviousView => "previous view",
-            Self::Find => "find",
-            Self::FindNext => "next match",
-            Self::FindPrevious => "match before",
-            Self::Accept => "take",
-            Self::Erase => "erase",
-            Self::EraseAll => "erase all",
-            Self::Hold => "hold",
-            Self::Follow => "follow",
-            Self::Present => "present",
-            Self::SaveFrame => "save screen",
-            Self::Redraw => "redraw",
-            Self::Suspend => "shell",
-        }
-    }
-
-    /// A line of help.
-    pub const fn help(self) -> &'static str {
-        match self {
-            Self::Quit => "leave the program; nothing in the cluster is touched",
-            Self::Back => "back to the view before, or take the filter away",
-            Self::Open => "go deeper: the runbook from the main screen, the log from a replica",
-            Self::Up => "one up",
-            Self::Down => "one down",
-            Self::Left => "the log of the replica before",
-            Self::Right => "the log of the replica after",
-            Self::PageUp => "a screenful up",
-            Self::PageDown => "a screenful down",
-            Self::Top => "to the first",
-            Self::Bottom => "to the last",
-            Self::Evidence => {
-                "every finding: its numbers, thresholds, sources, and the line that shows the same by hand"
-            }
-            Self::Replicas => "every replica: revision, node, start, phases, waiting, KV cache",
-            Self::Revisions => "revisions side by side: latency of each, and what its template changed",
-            Self::Gpus => "every GPU: clocks, throttling, heat, power, ECC, and how much of it is proven",
-            Self::Logs => "the log of the selected replica, or of the suspect",
-            Self::Timeline => "everything that changed, and how long before or after the onset",
-            Self::Runbook => "RB-6: where it stands, its checks, the way it recommends and why",
-            Self::Sources => "every source: state, age, what is wrong with it and what to do",
-            Self::Help => "this page",
-            Self::NextView => "the next view",
-            Self::PreviousView => "the view before",
-            Self::Find => "filter a list, or find in evidence and logs",
-            Self::FindNext => "the next line that matches",
-            Self::FindPrevious => "the line before that matches",
-            Self::Accept => "keep what was typed and go back to the list",
-            Self::Erase => "take one character back",
-            Self::EraseAll => "take everything back",
-            Self::Hold => "hold the picture still while reading; readings go on behind it",
-            Self::Follow => "stay at the end of the log, or stop there",
-            Self::Present => "for a shared screen: names masked, calm, the verdict large",
-            Self::SaveFrame => "write this screen to a file, as a picture and as text",
-            Self::Redraw => "paint everything anew",
-            Self::Suspend => "back to the shell; `fg` brings the war room back",
-        }
-    }
-}
-
-/// What a command is for: the sections of the help.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Group {
-    /// Opens a view.
-    Views,
-    /// Moves in it.
-    Moving,
-    /// Looks for something in it.
-    Finding,
-    /// The rest.
-    Program,
-}
-
-impl Group {
-    /// What stands above it.
-    pub const fn title(self) -> &'static str {
-        match self {
-            Self::Views => "Look at",
-            Self::Moving => "Move",
-            Self::Finding => "Find",
-            Self::Program => "This program",
-        }
-    }
-}
-
-impl Command {
-    /// Its section.
-    pub const fn group(self) -> Group {
-        match self {
-            Self::Evidence
-            | Self::Replicas
-            | Self::Revisions
-            | Self::Gpus
-            | Self::Logs
-            | Self::Timeline
-            | Self::Runbook
-            | Self::Sources
-            | Self::Help
-            | Self::NextView
-            | Self::PreviousView => Group::Views,
-            Self::Back
-            | Self::Open
-            | Self::Up
-            | Self::Down
-            | Self::Left
-            | Self::Right
-            | Self::PageUp
-            | Self::PageDown
-            | Self::Top
-            | Self::Bottom
-            | Self::Follow => Group::Moving,
-            Self::Find | Self::FindNext | Self::FindPrevious | Self::Accept | Self::Erase | Self::EraseAll => {
-                Group::Finding
-            }
-            Self::Quit | Self::Hold | Self::Present | Self::SaveFrame | Self::Redraw | Self::Suspend => Group::Program,
-        }
-    }
-
-    /// Every command, section by section.
-    pub fn in_groups() -> impl Iterator<Item = Self> {
-        let mut all = Self::ALL.to_vec();
-        all.sort_by_key(|c| c.group());
-        all.into_iter()
-    }
+    /// Begin a record, or go on with one. What is to be recorded comes after it.
+    Begin(Beginning),
+    /// Put this on record.
+    Record(Box<Record>),
+    /// Try this without storing anything.
+    DryRun(Box<Proposed>),
+    /// Put this on record, and only where it is on disk send it; then put its answer on record.
+    Send(Box<Sending>),
 }

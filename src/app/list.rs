@@ -56,7 +56,7 @@ impl App {
 
     /// What is looked for in the open view, in lower case: what is being typed, or was.
     pub(super) fn looked_for(&self) -> Option<String> {
-        let words = self.prompt.as_deref().unwrap_or(&self.cursor().find);
+        let words = self.finding().unwrap_or(&self.cursor().find);
         Some(words.to_lowercase()).filter(|w| !w.is_empty())
     }
 
@@ -70,7 +70,8 @@ impl App {
                 let number = |i: usize| (logs.dropped + i).to_string();
                 logs.lines.iter().enumerate().map(|(i, line)| (number(i), line.clone())).collect()
             }
-            (View::Main, _) | (_, None) => Vec::new(),
+            (View::Main | View::Card, _) | (_, None) => Vec::new(),
+            (View::Levers, Some(_)) => self.lever_items(),
             (View::Evidence, Some(d)) => evidence(d),
             (View::Replicas, Some(d)) => replicas_in_order(d).into_iter().map(replica).collect(),
             (View::Revisions, Some(d)) => d.revisions.iter().map(revision).collect(),
@@ -97,8 +98,21 @@ impl App {
             .checks
             .iter()
             .map(|(check, outcome)| (check.code().to_owned(), format!("{} {}", check.code(), outcome.code())));
-        let edges = runbook.edges_from(&advice.state).map(|e| (format!("to {}", e.to), format!("{} {}", e.to, e.when)));
-        checks.chain(edges).collect()
+        let edges =
+            runbook.edges_from(&advice.state).map(|e| (format!("to {}", e.id()), format!("{} {}", e.to, e.when)));
+        let returns = runbook.state(&advice.state).map_or(&[][..], |state| &state.returns);
+        let returns = returns.iter().map(|to| (format!("to {to}"), format!("{to} return")));
+        checks.chain(edges).chain(returns).collect()
+    }
+
+    /// What is to be taken back, then the levers.
+    fn lever_items(&self) -> Vec<(String, String)> {
+        let owed = self.owed().iter().enumerate();
+        let owed = owed.map(|(i, owed)| (format!("owed {i}"), format!("take back {}", owed.what)));
+        let levers = self.levers().into_iter().enumerate();
+        let levers =
+            levers.map(|(i, row)| (format!("{} {i}", row.action.code()), format!("{} {}", row.action, row.why)));
+        owed.chain(levers).collect()
     }
 }
 

@@ -1,12 +1,13 @@
-//! What a command does: views opened and left, a cursor moved, something looked for.
+//! What a command does: views opened and left, a cursor moved, something looked for. What walks and what acts stands in
+//! `walk` and `levers`.
 
-use super::{App, Command, Effect, Logs, View, replicas_in_order};
+use std::borrow::Cow;
 
-/// The most characters of what is looked for.
-const MOST_TYPED: usize = 80;
+use super::desk::Recording;
+use super::{App, Asking, Command, Effect, Logs, View, replicas_in_order};
 
 /// The views that follow each other.
-const ROUND: [View; 8] = [
+const ROUND: [View; 9] = [
     View::Main,
     View::Evidence,
     View::Replicas,
@@ -14,6 +15,7 @@ const ROUND: [View; 8] = [
     View::Gpus,
     View::Timeline,
     View::Runbook,
+    View::Levers,
     View::Sources,
 ];
 
@@ -25,7 +27,7 @@ impl App {
         self.echo = Some(command);
         if let Err(why) = self.works(command) {
             if !why.is_empty() {
-                self.notice(why);
+                self.notice(&why);
             }
             return Vec::new();
         }
@@ -50,6 +52,23 @@ impl App {
             Command::Help => self.views.push(View::Help),
             Command::NextView => return self.round(1),
             Command::PreviousView => return self.round(ROUND.len() - 1),
+            Command::Levers => return self.show(View::Levers),
+            Command::Go => return self.go(),
+            Command::Ways => return self.ways(),
+            Command::StepBack => return self.step_back(),
+            Command::Again => return self.again(),
+            Command::Note => self.ask(Asking::Note),
+            Command::Resume => return self.resume(false),
+            Command::TakeOver => return self.resume(true),
+            Command::BeginAnew => return self.begin_anew(),
+            Command::Undo => return self.open_undo(),
+            Command::Scale => return self.open_lever(crate::domain::Action::Scale),
+            Command::Confirm => return self.confirm(None),
+            Command::More => return self.adjust(true),
+            Command::Fewer => return self.adjust(false),
+            Command::Up | Command::Down if self.view() == View::Card && self.chooses() => {
+                self.choose_alternative(command == Command::Down);
+            }
             Command::Up => self.step(-1),
             Command::Down => self.step(1),
             Command::PageUp => self.step(-self.page()),
@@ -59,20 +78,9 @@ impl App {
             Command::Find => return self.find(),
             Command::FindNext => self.find_from(1),
             Command::FindPrevious => self.find_from(-1),
-            Command::Accept => {
-                self.cursor_mut().find = self.prompt.take().unwrap_or_default();
-                if !self.view().filters() {
-                    self.find_from(0);
-                }
-            }
-            Command::Erase => {
-                self.prompt.as_mut().and_then(String::pop);
-                self.settle_cursor();
-            }
-            Command::EraseAll => {
-                self.prompt.as_mut().map(String::clear).unwrap_or_default();
-                self.settle_cursor();
-            }
+            Command::Accept => return self.accept(),
+            Command::Erase => self.erase(false),
+            Command::EraseAll => self.erase(true),
             Command::Hold => self.held = if self.held.is_some() { None } else { Some(self.now()) },
             Command::Follow => {
                 if let Some(logs) = &mut self.logs {
@@ -85,19 +93,26 @@ impl App {
         Vec::new()
     }
 
+    /// Whether up and down choose among the alternatives of the card.
+    fn chooses(&self) -> bool {
+        self.card().is_some_and(|card| !card.alternatives().is_empty())
+    }
+
     /// Whether a command does anything now; if not, why not (nothing where that needs no words).
-    pub fn works(&self, command: Command) -> Result<(), &'static str> {
+    pub fn works(&self, command: Command) -> Result<(), Cow<'static, str>> {
         let (view, typing) = (self.view(), self.prompt.is_some());
         let list = view != View::Main;
-        let ok = |works: bool, why| if works { Ok(()) } else { Err(why) };
+        let ok = |works: bool, why: &'static str| if works { Ok(()) } else { Err(Cow::from(why)) };
         match command {
             Command::Accept | Command::Erase | Command::EraseAll => ok(typing, ""),
             Command::Back => ok(typing || list || !self.cursor().find.is_empty(), ""),
-            Command::Open if view == View::Main => {
-                ok(self.advice().is_some(), "nothing is the matter, so the runbook has nothing to say")
-            }
-            Command::Open if view == View::Replicas => self.works(Command::Logs),
-            Command::Open => Err(""),
+            Command::Open => match view {
+                View::Replicas => self.works(Command::Logs),
+                View::Runbook => ok(self.advice().is_some(), ""),
+                View::Levers => self.levers_work(),
+                View::Card => ok(self.chooses(), ""),
+                _ => ok(false, ""),
+            },
             Command::Logs => ok(!self.pods().is_empty(), "no pod is known: logs come from Kubernetes"),
             Command::Left | Command::Right => ok(view == View::Logs && self.pods().len() > 1, ""),
             Command::Follow => ok(view == View::Logs, ""),
@@ -111,16 +126,50 @@ impl App {
                 ok(list, "")
             }
             Command::Hold => ok(self.diagnosis().is_some(), "there is no picture to hold yet"),
+            Command::Go | Command::Ways | Command::StepBack | Command::Again | Command::Note => self.walks(command),
+            Command::Resume => ok(self.earlier().is_some(), "no unfinished incident is on record"),
+            Command::BeginAnew => ok(self.earlier().is_some(), ""),
+            Command::TakeOver => ok(
+                matches!(self.recording(), Recording::ReadingAlong { .. })
+                    || self.earlier().is_some_and(|e| e.held_by.is_some()),
+                "nobody else has this incident",
+            ),
+            Command::Undo | Command::Scale => self.levers_work(),
+            Command::Confirm => {
+                ok(self.card().is_some_and(super::Card::is_ready), "there is nothing to confirm")?;
+                self.levers_work()
+            }
+            Command::More | Command::Fewer => ok(
+                self.card().is_some_and(|card| {
+                    use crate::action::Action as A;
+                    matches!(card.action, A::Scale { .. } | A::RolloutUndo { .. } | A::SetAutoscalerBounds { .. })
+                }),
+                "",
+            ),
             _ => Ok(()),
         }
     }
 
-    pub(super) fn typed(&mut self, c: char) {
-        let Some(prompt) = &mut self.prompt else { return };
-        if !c.is_control() && prompt.chars().count() < MOST_TYPED {
-            prompt.push(c);
-            self.changed = true;
-            self.settle_cursor();
+    fn levers_work(&self) -> Result<(), Cow<'static, str>> {
+        self.levers_off().map_or(Ok(()), |why| Err(why.into()))
+    }
+
+    /// Whether the runbook can be walked.
+    fn walks(&self, command: Command) -> Result<(), Cow<'static, str>> {
+        let run = self.run();
+        if !self.desk.decides() {
+            return Err("whoever has the incident walks the runbook: this war room looks on".into());
+        }
+        if self.earlier().is_some() {
+            return Err("an incident is on record: resume it or begin anew first".into());
+        }
+        let ok = |works: bool, why: &'static str| if works { Ok(()) } else { Err(Cow::from(why)) };
+        match command {
+            Command::Note => ok(self.diagnosis().is_some(), "there is nothing to write about yet"),
+            Command::StepBack => ok(run.is_some_and(|r| !r.trail.is_empty() && !r.ended), "there is nothing before"),
+            Command::Again => ok(run.is_some_and(|r| r.ended || r.again_offered), "the run is not over"),
+            Command::Go if run.is_some_and(|r| r.ended) => Err("this run is over: see the runbook".into()),
+            _ => ok(self.advice().is_some(), "nothing is the matter, so the runbook has nothing to say"),
         }
     }
 
@@ -140,7 +189,7 @@ impl App {
         cursor.index = known.unwrap_or(cursor.index).min(items.len().saturating_sub(1));
     }
 
-    fn cursor_mut(&mut self) -> &mut super::Cursor {
+    pub(super) fn cursor_mut(&mut self) -> &mut super::Cursor {
         let view = self.view();
         &mut self.cursors[view as usize]
     }
@@ -161,7 +210,7 @@ impl App {
     }
 
     /// Goes to the match after this one (`by` 1), before it (-1), or to the first from here on (0).
-    fn find_from(&mut self, by: isize) {
+    pub(super) fn find_from(&mut self, by: isize) {
         let items = self.items();
         let found: Vec<usize> = (0..items.len()).filter(|i| self.matches(&items[*i])).collect();
         let here = self.cursor().index;
@@ -185,7 +234,7 @@ impl App {
 
     fn find(&mut self) -> Vec<Effect> {
         let effects = if self.view() == View::Main { self.show(View::Replicas) } else { Vec::new() };
-        self.prompt = Some(String::new());
+        self.ask(Asking::Find);
         effects
     }
 
@@ -200,14 +249,18 @@ impl App {
             return Vec::new();
         }
         let left = if self.views.len() > 1 { self.views.pop() } else { None };
+        if left == Some(View::Card) {
+            self.close_card();
+        }
         self.settle_cursor();
         if left == Some(View::Logs) { self.stop_logs() } else { Vec::new() }
     }
 
     /// Opens a view beside the main one; what was open there is left.
-    fn show(&mut self, view: View) -> Vec<Effect> {
+    pub(super) fn show(&mut self, view: View) -> Vec<Effect> {
         let logs = self.views.contains(&View::Logs);
         self.prompt = None;
+        self.desk.card = None;
         self.views.truncate(1);
         if view != View::Main {
             self.views.push(view);
@@ -221,8 +274,33 @@ impl App {
         self.show(ROUND[(here + by) % ROUND.len()])
     }
 
+    /// What is selected, opened: a way is taken, a lever's or an alternative's card comes up, a log.
     fn open(&mut self) -> Vec<Effect> {
-        if self.view() == View::Main { self.show(View::Runbook) } else { self.open_logs(0) }
+        let selected = self.items().into_iter().nth(self.cursor().index).map(|item| item.key).unwrap_or_default();
+        match self.view() {
+            View::Card => self.open_alternative(),
+            View::Runbook => match selected.strip_prefix("to ") {
+                Some(edge) => self.take_way(edge, None),
+                None => {
+                    self.notice("that is a check: its evidence stands beside it");
+                    Vec::new()
+                }
+            },
+            View::Levers => {
+                if let Some(owed) =
+                    selected.strip_prefix("owed ").and_then(|n| self.desk.owed.get(n.parse::<usize>().ok()?))
+                {
+                    let inverse = owed.inverse.clone();
+                    return self.open_card(inverse);
+                }
+                let code = selected.split(' ').next().unwrap_or_default();
+                match crate::domain::Action::ALL.iter().find(|a| a.code() == code) {
+                    Some(lever) => self.open_lever(*lever),
+                    None => Vec::new(),
+                }
+            }
+            _ => self.open_logs(0),
+        }
     }
 
     /// Pods whose logs can be read, in the order of their list.

@@ -210,7 +210,7 @@ fn views_follow_each_other_and_come_around() {
         }
         seen.push(app.view());
     }
-    assert_eq!(seen.len(), 8);
+    assert_eq!(seen.len(), 9);
     press(&mut app, Command::PreviousView);
     assert_eq!(app.view(), *seen.last().expect("a view"));
 }

@@ -21,6 +21,10 @@ codes! {
         Timeline = "timeline",
         /// The runbook.
         Runbook = "runbook",
+        /// The levers.
+        Levers = "levers",
+        /// What is about to be changed.
+        Card = "card",
         /// The sources.
         Sources = "sources",
         /// The keys.
@@ -37,6 +41,8 @@ codes! {
         List = "list",
         /// In a log.
         Logs = "logs",
+        /// On the card of a change.
+        Card = "card",
         /// While something is typed.
         Prompt = "prompt",
     }
@@ -54,6 +60,8 @@ impl View {
             Self::Logs => "Log",
             Self::Timeline => "Timeline",
             Self::Runbook => "Runbook",
+            Self::Levers => "Levers",
+            Self::Card => "Change",
             Self::Sources => "Sources",
             Self::Help => "Keys",
         }
@@ -61,7 +69,7 @@ impl View {
 
     /// Whether what is typed takes lines away; elsewhere it is looked for.
     pub const fn filters(self) -> bool {
-        !matches!(self, Self::Main | Self::Evidence | Self::Logs | Self::Runbook)
+        !matches!(self, Self::Main | Self::Evidence | Self::Logs | Self::Runbook | Self::Levers | Self::Card)
     }
 
     /// Its mode.
@@ -69,6 +77,7 @@ impl View {
         match self {
             Self::Main => Mode::Main,
             Self::Logs => Mode::Logs,
+            Self::Card => Mode::Card,
             _ => Mode::List,
         }
     }

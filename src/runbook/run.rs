@@ -270,6 +270,18 @@ impl Run {
         effects
     }
 
+    /// Takes over what another war room put on record, or what a record that is played again says.
+    pub fn heard(&mut self, record: &Record) {
+        self.apply(record);
+    }
+
+    /// Takes in a look without deciding anything: for one who looks on, where somebody else keeps the record.
+    pub fn glanced(&mut self, seen: Seen) {
+        if seen.state == self.state && self.seen.as_ref().is_none_or(|last| seen.at >= last.at) {
+            self.saw(seen);
+        }
+    }
+
     /// A lever that was accepted and whose effect nobody has looked at yet.
     pub fn unverified(&self) -> Option<&Act> {
         let verified = self.memory.lever.is_none();

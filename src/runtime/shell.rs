@@ -260,6 +260,7 @@ impl Shell {
                     }
                 }
                 Effect::StopLogs => self.log = None,
+                Effect::Begin(_) | Effect::Record(_) | Effect::DryRun(_) | Effect::Send(_) => {}
                 Effect::SaveFrame => {
                     let Self { app, looks, screen, .. } = self;
                     let picture = screen.picture(|frame| view(app, &looks.keymap, &looks.look, frame))?;

@@ -8,6 +8,7 @@
 //! ```
 //! A part of the screen is a function from the state and a width to lines; `main` and `list` put them in their places.
 
+mod card;
 mod changes;
 mod chart;
 mod evidence;
@@ -15,6 +16,7 @@ mod frame;
 mod gpus;
 mod help;
 mod large;
+mod levers;
 mod list;
 mod logs;
 mod main;
@@ -107,6 +109,8 @@ pub fn view(app: &App, keymap: &Keymap, look: &Look, frame: &mut Frame<'_>) {
         View::Logs => logs::view(ctx, width, body),
         View::Timeline => timeline::view(ctx, width, body),
         View::Runbook => runbook::view(ctx, width, body),
+        View::Levers => levers::view(ctx, width, body),
+        View::Card => card::view(ctx, width, body),
         View::Sources => sources::view(ctx, width, body),
         View::Help => help::view(ctx, width, body),
     };

@@ -2,7 +2,7 @@
 
 use super::Ctx;
 use super::words::{age, clock, length, minute};
-use crate::app::{Command, View};
+use crate::app::{Asking, Command, View};
 use crate::domain::SourceState;
 use crate::ui::keymap::Key;
 use crate::ui::pen::Line;
@@ -80,9 +80,15 @@ fn middle(text: &str, width: usize) -> String {
 pub(super) fn footer(ctx: Ctx<'_>, width: usize) -> Vec<Line> {
     let (app, pen) = (ctx.app, ctx.pen);
     let mut lines = Vec::new();
-    if let Some(typed) = app.prompt() {
-        let what = if app.view().filters() { "filter" } else { "find" };
-        let line = pen.line(Slot::Key, &format!(" {what}: ")).put(pen, Slot::Text, typed);
+    if let Some(prompt) = app.prompt() {
+        let what = match &prompt.asks {
+            Asking::Find if app.view().filters() => "filter".to_owned(),
+            Asking::Find => "find".to_owned(),
+            Asking::Reason { edge } => format!("why {edge}"),
+            Asking::Name => "type the object's name".to_owned(),
+            Asking::Note => "note".to_owned(),
+        };
+        let line = pen.line(Slot::Key, &format!(" {what}: ")).put(pen, Slot::Text, &prompt.text);
         lines.push(line.put(pen, Slot::Selection, " "));
     } else if let Some(notice) = app.notices().first() {
         let more = app.notices().len() - 1;
@@ -117,6 +123,7 @@ fn keys(ctx: Ctx<'_>, width: usize) -> Line {
             C::Present,
         ],
         crate::app::Mode::Logs => &[C::Follow, C::Find, C::FindNext, C::FindPrevious, C::Left, C::Right, C::Top],
+        crate::app::Mode::Card => &[C::Confirm, C::More, C::Fewer, C::Open, C::Down, C::Up],
         crate::app::Mode::List if ctx.app.view() == View::Help => &[C::Find, C::Down, C::Up],
         crate::app::Mode::List => &[C::Open, C::Find, C::FindNext, C::FindPrevious, C::Logs, C::NextView, C::Hold],
     };

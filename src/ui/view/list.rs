@@ -65,7 +65,7 @@ pub(super) fn empty(ctx: Ctx<'_>, title: &str, why: &str, width: usize) -> Vec<L
 
 /// The title of a list: its name, how many, and by what it is filtered.
 pub(super) fn title(ctx: Ctx<'_>, name: &str, all: usize) -> String {
-    let find = ctx.app.prompt().unwrap_or(&ctx.app.cursor().find);
+    let find = ctx.app.finding().unwrap_or(&ctx.app.cursor().find);
     if find.is_empty() || !ctx.app.view().filters() {
         return format!("{name} ({all})");
     }

@@ -1,0 +1,9 @@
+//! The card of a change.
+
+use super::Ctx;
+use crate::ui::pen::Line;
+
+/// The whole view.
+pub(super) fn view(_ctx: Ctx<'_>, _width: usize, _height: usize) -> Vec<Line> {
+    Vec::new()
+}
