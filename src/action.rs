@@ -21,6 +21,7 @@ mod outcome;
 mod owners;
 mod plan;
 mod progress;
+mod recall;
 mod refusal;
 mod request;
 mod rollout;
@@ -39,12 +40,12 @@ pub use progress::{Progress, Stage, progress};
 pub use refusal::Refusal;
 pub use request::{Access, Method, Request};
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use crate::domain;
 
 /// What somebody wants to change. The list is complete: nothing else can be asked for.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "action", rename_all = "snake_case")]
 pub enum Action {
     /// Back to an earlier revision's template.
@@ -85,7 +86,7 @@ pub enum Action {
 }
 
 /// The revision that an undo goes back to. Numbers change when a revision is rolled out again; identities do not.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Target {
     /// Its number, as it was shown.
     pub revision: u64,

@@ -19,10 +19,10 @@ mod prompt;
 mod view;
 mod walk;
 
-pub use acting::{Acting, Worked};
+pub use acting::{Acting, Worked, is_verdict};
 pub use card::{Card, Stage};
 pub use command::{Command, Group};
-pub use desk::{Earlier, Owed, Recording, Unanswered};
+pub use desk::{Earlier, EarlierChange, Owed, Recording};
 pub use event::{Beginning, Effect, Event, Heard, LogBatch, Sending, Tried};
 pub use list::{Item, gpus_in_order, replicas_in_order};
 pub use logs::Logs;
@@ -142,7 +142,6 @@ impl App {
                 card: None,
                 acting: None,
                 owed: Vec::new(),
-                unanswered: Vec::new(),
                 last_id: 0,
             },
             policy,
@@ -297,11 +296,6 @@ impl App {
     /// Changes that stay until somebody takes them back.
     pub fn owed(&self) -> &[Owed] {
         &self.desk.owed
-    }
-
-    /// Changes of which nobody knows whether they were done.
-    pub fn unanswered(&self) -> &[Unanswered] {
-        &self.desk.unanswered
     }
 
     /// The unfinished incident that was found on record, until it is decided what becomes of it.

@@ -154,6 +154,11 @@ impl Performer {
         }
     }
 
+    /// What became of a plan that was sent some time ago and whose answer was never seen: read until it is sure.
+    pub async fn settled(&self, plan: &Plan) -> Seen {
+        self.settle(plan, deadline(self.patience.settled)).await
+    }
+
     /// Reads until it is sure what happened, at the latest a little after `until`.
     async fn settle(&self, plan: &Plan, until: Instant) -> Seen {
         loop {

@@ -215,6 +215,11 @@ impl Journal {
         self.writer.trouble().map(|why| format!("the record cannot be written ({why})"))
     }
 
+    /// Who took the record over, where somebody did.
+    pub fn taken_by(&self) -> Option<Who> {
+        self.taken.as_ref().map(|(who, _)| who.clone())
+    }
+
     /// Looks whether another war room took over, and lets go of the record where one did.
     pub fn is_mine(&mut self) -> bool {
         if self.taken.is_none() {

@@ -4,12 +4,15 @@
 mod connect;
 #[cfg(feature = "sim")]
 mod demo;
+mod incident;
 mod input;
+mod keeper;
 mod keys;
 mod logs;
 mod looks;
 mod panics;
 mod papers;
+mod remembered;
 mod saved;
 pub mod session;
 mod shell;

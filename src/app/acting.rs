@@ -32,6 +32,19 @@ impl Worked {
     }
 }
 
+/// What stands before the service's verdict in a note on record.
+const VERDICT: &str = "verdict: ";
+
+/// The note that puts the service's verdict on record.
+pub(super) fn verdict(plan: &Plan, worked: Worked, sentence: &str) -> String {
+    format!("{VERDICT}{}: {}. {sentence}", plan.action, worked.words())
+}
+
+/// Whether a note on record is the service's verdict on a change.
+pub fn is_verdict(note: &str) -> bool {
+    note.starts_with(VERDICT)
+}
+
 /// A change that was sent.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Acting {

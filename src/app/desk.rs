@@ -2,7 +2,7 @@
 //! in `walk`, `levers` and `follow`; here is what it consists of, and why a lever is off.
 
 use crate::action::guard::Guard;
-use crate::action::{self};
+use crate::action::{Action, Outcome, Plan};
 use crate::domain::At;
 use crate::runbook::{Catalogue, Outside, Run, Runbook, Who};
 
@@ -20,23 +20,23 @@ pub struct Earlier {
     pub by: Who,
     /// Who has it open now, where somebody has.
     pub held_by: Option<Who>,
-    /// Changes that were sent and whose answer is not on record: whether they were done is not known.
-    pub unanswered: Vec<Unanswered>,
+    /// The last change that was sent, where the service did not say yet whether it helped.
+    pub change: Option<EarlierChange>,
     /// Changes that were made and are to be taken back.
     pub owed: Vec<Owed>,
 }
 
-/// A change whose answer is not on record.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Unanswered {
+/// A change that is on record.
+#[derive(Debug, Clone, PartialEq)]
+pub struct EarlierChange {
     /// By this it was sent.
     pub id: u64,
-    /// In one line.
-    pub title: String,
+    /// Its plan, as far as it is remembered.
+    pub plan: Plan,
     /// When it was put on record.
     pub at: At,
-    /// What the cluster says of it now, in words, once it was read again.
-    pub seen: Option<String>,
+    /// What came of it; `None`: its answer is not on record, and what became of it is read from the cluster.
+    pub outcome: Option<Outcome>,
 }
 
 /// A change that stays until somebody takes it back.
@@ -47,7 +47,25 @@ pub struct Owed {
     /// When.
     pub at: At,
     /// What takes it back.
-    pub inverse: action::Action,
+    pub inverse: Action,
+}
+
+impl Owed {
+    /// What is owed after `action` was done: what it took back goes, and it comes itself where it stays.
+    pub fn after(owed: &mut Vec<Self>, action: &Action, inverse: Option<&Action>, at: At) {
+        owed.retain(|o| o.inverse != *action);
+        let Some(inverse) = inverse else { return };
+        let stays = match action {
+            // The bounds of the beginning are what they go back to, however often they were set since.
+            Action::SetAutoscalerBounds { .. } => !owed.iter().any(|o| o.inverse.kind() == action.kind()),
+            Action::PauseAutoscaler { paused: holds } | Action::CordonNode { cordoned: holds, .. } => *holds,
+            Action::RolloutPause => true,
+            _ => false,
+        };
+        if stays {
+            owed.push(Self { what: action.to_string(), at, inverse: inverse.clone() });
+        }
+    }
 }
 
 /// How it stands with the record.
@@ -92,7 +110,6 @@ pub(super) struct Desk {
     pub(super) card: Option<Card>,
     pub(super) acting: Option<Acting>,
     pub(super) owed: Vec<Owed>,
-    pub(super) unanswered: Vec<Unanswered>,
     /// The last number that a change was given.
     pub(super) last_id: u64,
 }

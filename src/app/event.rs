@@ -3,7 +3,7 @@
 use super::command::Command;
 use super::desk::{Earlier, Recording};
 use crate::action::guard::{Approved, Proposed};
-use crate::action::{Outcome, Trial};
+use crate::action::{Outcome, Plan, Trial};
 use crate::domain::{At, Observation, WorkloadRef};
 use crate::runbook::{Record, Who};
 
@@ -148,6 +148,13 @@ pub enum Effect {
     Record(Box<Record>),
     /// Try this without storing anything.
     DryRun(Box<Proposed>),
+    /// Find out what became of a change whose answer is not on record, and tell it like an answer.
+    Reread {
+        /// By this it was sent.
+        id: u64,
+        /// What was planned.
+        plan: Box<Plan>,
+    },
     /// Put this on record, and only where it is on disk send it; then put its answer on record.
     Send(Box<Sending>),
 }

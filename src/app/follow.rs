@@ -1,5 +1,6 @@
 //! What follows a diagnosis: the run looks, an incident begins where something broke, a change that was sent is followed.
 
+use super::acting::verdict;
 use super::{App, Effect};
 use crate::domain::Verdict;
 use crate::runbook::{Advice, RunEvent, advise};
@@ -27,7 +28,7 @@ impl App {
         }
         let Some((at, worked)) = acting.worked else { return Vec::new() };
         let sentence = self.diagnosis.as_ref().map_or("", |d| d.sentence.as_str());
-        let text = format!("{}: {}. {sentence}", acting.plan.action, worked.words());
+        let text = verdict(&acting.plan, worked, sentence);
         self.notice(&text);
         let by = self.desk.who.clone();
         self.run_event(RunEvent::Note { at, by, text })

@@ -281,7 +281,7 @@ impl App {
         let (at, by) = (self.now(), self.desk.who.clone());
         self.notice(&format!("{}: {said}", plan.action));
         if accepted != Some(false) {
-            self.remember(&plan.action, plan.inverse.as_ref(), at);
+            Owed::after(&mut self.desk.owed, &plan.action, plan.inverse.as_ref(), at);
         }
         self.run_event(RunEvent::Acted {
             at,
@@ -292,21 +292,5 @@ impl App {
             accepted,
             eta_s: plan.cost.eta_s,
         })
-    }
-
-    /// What was done and stays until it is taken back; and what was taken back by this.
-    fn remember(&mut self, action: &Action, inverse: Option<&Action>, at: At) {
-        self.desk.owed.retain(|owed| owed.inverse != *action);
-        let Some(inverse) = inverse else { return };
-        let stays = match action {
-            Action::SetAutoscalerBounds { .. } => !self.desk.owed.iter().any(|o| o.inverse.kind() == action.kind()),
-            Action::PauseAutoscaler { paused } => *paused,
-            Action::CordonNode { cordoned, .. } => *cordoned,
-            Action::RolloutPause => true,
-            _ => false,
-        };
-        if stays {
-            self.desk.owed.push(Owed { what: action.to_string(), at, inverse: inverse.clone() });
-        }
     }
 }

@@ -1,5 +1,6 @@
 //! The walk through the runbook: the run begins, moves where the operator says so, and is taken over from a record.
 
+use super::acting::Acting;
 use super::desk::{Earlier, Recording};
 use super::event::{Beginning, Heard};
 use super::{App, Asking, Effect, View};
@@ -157,9 +158,14 @@ impl App {
             return vec![Effect::Begin(Beginning::Resume { take_over: true })];
         }
         let Some(earlier) = self.desk.earlier.take() else { return Vec::new() };
-        let Earlier { run, held_by, unanswered, owed, .. } = *earlier;
+        let Earlier { run, held_by, change, owed, .. } = *earlier;
         self.desk.run = run;
-        (self.desk.unanswered, self.desk.owed) = (unanswered, owed);
+        self.desk.owed = owed;
+        self.desk.acting = change.map(|change| {
+            let mut acting = Acting::new(change.id, change.plan, change.at);
+            acting.outcome = change.outcome;
+            acting
+        });
         let beginning = match held_by {
             Some(by) if !take_over => {
                 self.desk.recording = Recording::ReadingAlong { by };
@@ -168,6 +174,8 @@ impl App {
             _ => Beginning::Resume { take_over },
         };
         let mut effects = vec![Effect::Begin(beginning)];
+        let unknown = self.desk.acting.as_ref().filter(|a| a.outcome.is_none() && beginning != Beginning::ReadAlong);
+        effects.extend(unknown.map(|a| Effect::Reread { id: a.id, plan: Box::new(a.plan.clone()) }));
         effects.extend(self.follow());
         effects
     }

@@ -13,6 +13,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+use crate::action::Plan;
 use crate::diagnosis::{Diagnosis, Metric, SeriesPoint};
 use crate::domain::{Action, At, WorkloadRef};
 use crate::runbook::{Record, Who};
@@ -271,6 +272,19 @@ pub struct Planned {
     /// The whole plan, for programs.
     #[serde(default, skip_serializing_if = "Value::is_null")]
     pub plan: Value,
+}
+
+/// A plan as it is kept on record: without its request's body, which stands beside it, and without the template's
+/// lines, which the body holds.
+pub fn kept_plan(plan: &Plan) -> Value {
+    let mut kept = serde_json::to_value(plan).unwrap_or(Value::Null);
+    if let Some(kept) = kept.as_object_mut() {
+        kept.remove("lines");
+    }
+    if let Some(request) = kept["request"].as_object_mut() {
+        request.remove("body");
+    }
+    kept
 }
 
 /// What came of it.

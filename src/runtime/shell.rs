@@ -3,7 +3,8 @@
 //! ```text
 //!  keys, sizes, signals ─┐
 //!  ticks of the clock ───┼─► App::update ─► has it changed? ─► a frame, once the last one is out
-//!  what sources deliver ─┘         └─► effects
+//!  what sources deliver ─┤         └─► effects
+//!  what the incident did ─┘
 //! ```
 //! Keys come first, so that no flood of readings makes them wait, and are answered at once; everything else is drawn a
 //! few times a second at most. Nothing is drawn where nothing changed.
@@ -16,12 +17,14 @@ use tokio::sync::mpsc::Receiver;
 use tokio::task::JoinHandle;
 use tokio::time::{Instant, MissedTickBehavior, interval, sleep_until};
 
+use super::incident::Incident;
 use super::input::Input;
 use super::logs::{self, Log};
 use super::terminal::Screen;
 use super::{keys, saved};
-use crate::app::{App, Effect, Event, LogBatch, Mode};
+use crate::app::{App, Card, Effect, Event, LogBatch, Mode, View};
 use crate::clock::{self, Clock};
+use crate::cluster::Performer;
 use crate::domain::{At, Observation, WorkloadRef};
 use crate::ui::Look;
 use crate::ui::keymap::Keymap;
@@ -29,6 +32,8 @@ use crate::ui::view;
 
 /// Between two frames that no key asked for.
 const FRAME: Duration = Duration::from_millis(250);
+/// How long a card must have been on the screen before a key is for it: nobody reads faster.
+const READ: Duration = Duration::from_millis(200);
 /// Between two looks at the clock, on this machine's.
 const TICK: Duration = Duration::from_secs(1);
 /// So many readings are taken in before keys are looked at again.
@@ -44,7 +49,7 @@ pub(super) struct Watched {
     pub(super) target: Option<WorkloadRef>,
     /// What its sources deliver.
     pub(super) observations: Receiver<Observation>,
-    /// Whom to ask for logs.
+    /// Whom to ask for logs, and through whom levers act.
     pub(super) client: Option<kube::Client>,
     /// What has to stay for as long as it is watched.
     pub(super) kept: Box<dyn Any + Send>,
@@ -102,11 +107,27 @@ pub(super) struct Shell {
     client: Option<kube::Client>,
     /// The log that is followed.
     log: Option<Log>,
+    /// The record, and what is sent.
+    incident: Incident,
+    card: CardShown,
+}
+
+/// Whether the card that waits to be confirmed is on the screen.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum CardShown {
+    /// There is none, or it is not drawn yet.
+    No,
+    /// It was drawn, and may not be out yet.
+    Drawn,
+    /// It is out, and counts as read from then on.
+    Out(Instant),
+    /// It counts.
+    Counts,
 }
 
 impl Shell {
     /// A war room on this screen.
-    pub(super) fn new(screen: Screen, app: App, looks: Looks, clock: Clock) -> Self {
+    pub(super) fn new(screen: Screen, app: App, looks: Looks, clock: Clock, incident: Incident) -> Self {
         let next_frame = Instant::from_std(clock::monotonic());
         Self {
             screen,
@@ -119,6 +140,8 @@ impl Shell {
             next_frame,
             client: None,
             log: None,
+            incident,
+            card: CardShown::No,
         }
     }
 
@@ -151,6 +174,8 @@ impl Shell {
                 self.draw()?;
             }
             let waits = self.wanted && !self.stopped;
+            self.look_at_the_card();
+            let card = self.card;
             tokio::select! {
                 biased;
                 Some(input) = inputs.recv() => {
@@ -176,6 +201,10 @@ impl Shell {
                             if let Some(target) = found.target {
                                 self.perform(Event::Found(Box::new(target)))?;
                             }
+                            let performer = self.client.clone().map(|client| Performer::new(client, self.clock));
+                            if let Some(event) = self.incident.found(self.app.target(), performer) {
+                                self.perform(event)?;
+                            }
                             self.tick()?;
                         }
                         Err(nothing) => return Ok(Ended::Nothing(nothing)),
@@ -184,7 +213,21 @@ impl Shell {
                 Some(notice) = notices.recv() => {
                     self.perform(Event::Notice(notice))?;
                 }
-                () = self.screen.ready(), if waits && !self.screen.is_ready() => {}
+                () = self.screen.ready(), if (waits || card == CardShown::Drawn) && !self.screen.is_ready() => {}
+                () = read_by(card) => {
+                    self.card = CardShown::Counts;
+                    let now = At(self.clock.unix_ms());
+                    self.perform(Event::Painted(now))?;
+                }
+                happened = self.incident.next() => {
+                    let now = At(self.clock.unix_ms());
+                    for event in self.incident.take(happened, now) {
+                        self.urgent = true;
+                        if let Some(ended) = self.perform(event)? {
+                            return Ok(ended);
+                        }
+                    }
+                }
                 () = sleep_until(self.next_frame), if waits && !due && self.screen.is_ready() => {}
                 batch = logs::next(&mut self.log) => {
                     self.perform(Event::Logs(batch))?;
@@ -199,13 +242,31 @@ impl Shell {
                             return Ok(ended);
                         }
                     }
+                    if self.app.diagnosis().is_none() {
+                        // Nobody who waits for the first verdict waits for the next tick as well.
+                        self.tick()?;
+                    }
                 }
             }
         }
     }
 
     fn tick(&mut self) -> io::Result<Option<Ended>> {
-        self.perform(Event::Tick(At(self.clock.unix_ms())))
+        let ended = self.perform(Event::Tick(At(self.clock.unix_ms())))?;
+        let trouble = self.app.diagnosis().and_then(|d| self.incident.judged(d));
+        match trouble {
+            Some(event) => self.perform(event),
+            None => Ok(ended),
+        }
+    }
+
+    /// Whether the card that waits to be confirmed has reached the screen.
+    fn look_at_the_card(&mut self) {
+        if !self.app.card().is_some_and(Card::is_ready) {
+            self.card = CardShown::No;
+        } else if self.card == CardShown::Drawn && self.screen.is_ready() {
+            self.card = CardShown::Out(Instant::from_std(clock::monotonic()));
+        }
     }
 
     fn take_in(&mut self, input: Input) -> io::Result<Option<Ended>> {
@@ -213,7 +274,10 @@ impl Shell {
         match input {
             Input::Key(key) => {
                 let meant = keys::chord(key).and_then(|chord| self.looks.keymap.event(self.app.mode(), chord));
-                return meant.map_or(Ok(None), |event| self.perform(event));
+                let Some(event) = meant else { return Ok(None) };
+                // Whatever it does, it does it now.
+                self.app.update(Event::Now(At(self.clock.unix_ms())));
+                return self.perform(event);
             }
             Input::Pasted(text) => {
                 // Anywhere else it would be a row of commands that nobody meant.
@@ -244,7 +308,10 @@ impl Shell {
     fn perform(&mut self, event: Event) -> io::Result<Option<Ended>> {
         for effect in self.app.update(event) {
             match effect {
-                Effect::Quit => return Ok(Some(Ended::Quit)),
+                Effect::Quit => {
+                    self.incident.close(At(self.clock.unix_ms()));
+                    return Ok(Some(Ended::Quit));
+                }
                 Effect::Suspend => self.stop(true)?,
                 Effect::Redraw => {
                     self.screen.repaint();
@@ -260,7 +327,12 @@ impl Shell {
                     }
                 }
                 Effect::StopLogs => self.log = None,
-                Effect::Begin(_) | Effect::Record(_) | Effect::DryRun(_) | Effect::Send(_) => {}
+                Effect::Begin(_) | Effect::Record(_) | Effect::DryRun(_) | Effect::Reread { .. } | Effect::Send(_) => {
+                    let now = At(self.clock.unix_ms());
+                    if let Some(event) = self.incident.grant(effect, now) {
+                        self.perform(event)?;
+                    }
+                }
                 Effect::SaveFrame => {
                     let Self { app, looks, screen, .. } = self;
                     let picture = screen.picture(|frame| view(app, &looks.keymap, &looks.look, frame))?;
@@ -294,8 +366,19 @@ impl Shell {
         let Self { app, looks, screen, .. } = self;
         screen.draw(|frame| view(app, &looks.keymap, &looks.look, frame))?;
         (self.wanted, self.urgent) = (false, false);
+        if self.card == CardShown::No && app.view() == View::Card && app.card().is_some_and(Card::is_ready) {
+            self.card = CardShown::Drawn;
+        }
         self.next_frame = Instant::from_std(clock::monotonic()) + FRAME;
         Ok(())
+    }
+}
+
+/// Waits until a card that is out counts as read.
+async fn read_by(card: CardShown) {
+    match card {
+        CardShown::Out(since) => sleep_until(since + READ).await,
+        _ => std::future::pending().await,
     }
 }
 
