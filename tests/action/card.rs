@@ -50,11 +50,7 @@ fn an_undo_answers_every_question_in_order() {
     assert_eq!(said("OWNER"), ["Nobody else is known to write it."]);
     assert_eq!(
         said("FITS"),
-        [
-            "Yes: needs 1 x 1 GPU: free on 1 node.",
-            "gpu-2: 1 GPU free, room for 1",
-            "gpu-1: 0 GPUs free, 1 too few"
-        ]
+        ["Yes: needs 1 x 1 GPU: free on 1 node.", "gpu-2: 1 GPU free, room for 1", "gpu-1: 0 GPUs free, 1 too few"]
     );
     assert_eq!(said("TAKES")[1], "Done in about 16m30s.");
     assert_eq!(said("MIND"), ["ConfigMap 'flags' is not rolled back: pods get what it holds today."]);
@@ -113,7 +109,11 @@ fn whoever_takes_it_back_stands_first_and_whoever_was_not_looked_for_is_not_nobo
     let parts = card(&bounds, None);
     assert_eq!(part(&parts, "OWNER").lines, ["Who else writes it is not looked at."]);
     assert_eq!(part(&parts, "OWNER").tone, Tone::Unknown);
-    assert_eq!(part(&parts, "WHERE").lines[1], "Its identity begins with hpa-1.", "that is not the workload's revision");
+    assert_eq!(
+        part(&parts, "WHERE").lines[1],
+        "Its identity begins with hpa-1.",
+        "that is not the workload's revision"
+    );
 }
 
 #[test]
