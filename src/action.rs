@@ -8,10 +8,11 @@
 //! ```
 //!
 //! [`plan`] is pure: it makes the exact request, with what it would hit and cost. [`guard`] is the only maker of
-//! [`guard::Approved`], and only from a plan whose very bytes were dry-run and whose card was on the screen. Knows no
-//! client, no diagnosis (whether a lever helps against a mechanism is said there) and no clock.
+//! [`guard::Approved`], and only from a plan whose very bytes were dry-run and whose card was on the screen; [`card`] is
+//! what stands on it. Knows no client, no diagnosis (whether a lever helps against a mechanism is said there) and no clock.
 
 mod autoscaler;
+pub mod card;
 mod cost;
 mod diff;
 mod fit;

@@ -49,7 +49,7 @@ pub struct ScreenArgs {
     pub look: LookArgs,
 }
 
-/// What is promised, and how it is shown.
+/// What is promised, how it is shown, and whether anything may be changed.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Args)]
 pub struct LookArgs {
     /// Time to first token within which requests must be served
@@ -71,6 +71,10 @@ pub struct LookArgs {
     /// Use ASCII only
     #[arg(long)]
     pub ascii: bool,
+
+    /// Change nothing, and dry-run nothing
+    #[arg(long)]
+    pub read_only: bool,
 
     /// Panic in the 'loop' or in a 'source', for the test that the terminal is given back
     #[cfg(debug_assertions)]

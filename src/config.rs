@@ -7,10 +7,13 @@
 //!  outside::gather ── text ──► merge ─► file, given ── drafts ──► draft ──► Config
 //!  (the only one that reads)            (one value at a time: values, duration, words)
 //! ```
+//! In `[policy]` alone the stricter layer wins, and not the stronger one: `limits` says why.
+//!
 //! Nothing later asks whether something was set: a `Config` is complete, and each value remembers who said it, for
 //! `warroom config print`. This module does not know what its values are used for: of the diagnosis it knows the names
-//! of the burn-rate tables, and no engine, no screen and no theme's contents. To add a key: the field here and in `describe`, `draft`, `file` (type and shape), and
-//! `assets/config.toml`; a test says what was forgotten.
+//! of the burn-rate tables, of the gate the two ways to confirm, and no engine, no screen and no theme's contents. To add
+//! a key: the field here and in `describe`, `draft`, `file` (type and shape), and `assets/config.toml`; a test says what
+//! was forgotten.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -23,6 +26,7 @@ mod error;
 mod file;
 mod folders;
 mod given;
+mod limits;
 mod outside;
 mod values;
 mod words;
@@ -30,6 +34,7 @@ mod words;
 pub use error::{ConfigError, Place};
 pub use folders::{runbooks, state_folder};
 pub use given::{Flag, Setting, VARIABLES};
+pub use limits::Policy;
 pub use outside::{Surroundings, TerminalHints, beside, gather, speaks_utf8};
 
 use words::{key, quoted};
@@ -116,6 +121,13 @@ pub enum Layer {
     Variables(Vec<(String, String)>),
     /// What was typed.
     Flags(Vec<Flag>),
+    /// A file that another one is read instead of: what it forbids in `[policy]` is forbidden all the same.
+    Limits {
+        /// Which file.
+        origin: Origin,
+        /// What it holds.
+        text: String,
+    },
 }
 
 impl Layer {
@@ -123,7 +135,7 @@ impl Layer {
     fn strength(&self) -> u8 {
         match self {
             Self::File { origin: Origin::Default, .. } => 0,
-            Self::File { origin: Origin::SystemFile(_), .. } => 1,
+            Self::File { origin: Origin::SystemFile(_), .. } | Self::Limits { .. } => 1,
             Self::File { origin: Origin::UserFile(_), .. } => 2,
             Self::File { .. } => 3,
             Self::Variables(_) => 4,
@@ -141,6 +153,8 @@ pub struct Config {
     pub scrape: Scrape,
     /// Family name to canonical quantity (one of [`QUANTITIES`]), for home-made exporters.
     pub aliases: BTreeMap<String, &'static str>,
+    /// What may be changed, and how it is confirmed.
+    pub policy: Policy,
     /// The screen.
     pub ui: Ui,
     /// Who said the value of a key, for the keys that are not at their default.
@@ -214,6 +228,7 @@ impl Default for Config {
             slo: Slos::default(),
             scrape: Scrape { interval: Duration::from_secs(5), timeout: Duration::from_secs(3), concurrency: 32 },
             aliases: DEFAULT_ALIASES.iter().map(|(family, quantity)| ((*family).to_owned(), *quantity)).collect(),
+            policy: Policy::default(),
             ui: Ui { theme: "default".to_owned() },
             origins: BTreeMap::new(),
         }
@@ -260,6 +275,7 @@ impl Config {
         entries.push(("scrape.timeout".to_owned(), duration(self.scrape.timeout)));
         entries.push(("scrape.concurrency".to_owned(), self.scrape.concurrency.to_string()));
         entries.extend(self.aliases.iter().map(|(family, quantity)| (alias_key(family), quoted(quantity))));
+        entries.extend(self.policy.entries());
         entries.push(("ui.theme".to_owned(), quoted(&self.ui.theme)));
         entries
     }
@@ -274,6 +290,7 @@ pub fn merge(mut layers: Vec<Layer>) -> Result<Config, ConfigError> {
             Layer::File { origin, text } => file::read(text, origin)?,
             Layer::Variables(variables) => given::read_variables(variables)?,
             Layer::Flags(flags) => given::read_flags(flags)?,
+            Layer::Limits { origin, text } => file::read(text, origin)?.limits(),
         };
         merged = stronger.over(merged);
     }

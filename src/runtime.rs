@@ -4,6 +4,7 @@
 mod connect;
 #[cfg(feature = "sim")]
 mod demo;
+mod gate;
 mod incident;
 mod input;
 mod keeper;
@@ -177,9 +178,15 @@ impl LookArgs {
             ("--ttft-target", Setting::TtftTarget, &self.ttft_target),
             ("--tpot-target", Setting::TpotTarget, &self.tpot_target),
             ("--objective", Setting::Objective, &self.objective),
+            ("--read-only", Setting::ReadOnly, &switched_on(self.read_only)),
             ("--theme", Setting::Theme, &self.theme),
         ])
     }
+}
+
+/// The value of a flag that has none.
+fn switched_on(on: bool) -> Option<String> {
+    on.then(|| true.to_string())
 }
 
 fn given<const N: usize>(typed: [(&'static str, Setting, &Option<String>); N]) -> Vec<Flag> {

@@ -3,6 +3,8 @@
 #[path = "support/founding.rs"]
 mod founding;
 
+#[path = "action/card.rs"]
+mod card;
 #[path = "action/gate.rs"]
 mod gate;
 #[path = "action/others.rs"]

@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use proptest::prelude::*;
+use warroom::action::guard::Confirm;
 use warroom::command::config::{init, path, print, validate, write};
 use warroom::config::{
     Config, ConfigError, DEFAULT_FILE, Flag, Layer, Origin, QUANTITIES, Setting, Surroundings, VARIABLES, gather, merge,
@@ -69,7 +70,7 @@ fn the_default_file_names_every_variable_quantity_and_preset() {
 
 #[test]
 fn the_defaults_are_the_ones_that_are_promised() {
-    let Config { slo, scrape, aliases, ui, .. } = Config::default();
+    let Config { slo, scrape, aliases, policy, ui, .. } = Config::default();
     assert_eq!(slo.default.ttft.limit, Duration::from_millis(500));
     assert_eq!(slo.default.tpot.limit, Duration::from_millis(50));
     assert!((slo.default.ttft.objective - 0.99).abs() < f64::EPSILON);
@@ -79,6 +80,8 @@ fn the_defaults_are_the_ones_that_are_promised() {
     assert_eq!(aliases["llm_queue_depth"], "waiting");
     assert!(aliases.values().all(|quantity| QUANTITIES.contains(quantity)));
     assert_eq!(ui.theme, "default");
+    assert_eq!((policy.read_only, policy.confirm, policy.max_scale_step), (false, Confirm::Name, 4));
+    assert_eq!(policy.protected, ["prod-*"]);
 }
 
 #[test]
@@ -100,6 +103,43 @@ fn a_flag_beats_a_variable_beats_the_users_file_beats_the_systems_file() {
     assert_eq!(described(&config, "ui.theme"), "ui.theme = \"system\" # from system.toml");
     assert_eq!(described(&config, "slo.default.burn"), "slo.default.burn = \"workbook\" # from default");
     assert_eq!(merged(layers.into_iter().rev()), config, "the order of the layers does not matter");
+}
+
+#[test]
+fn read_only_is_set_by_any_layer_and_unset_by_none() {
+    let (in_file, in_variable) = (user("policy.read_only = false"), variable("WARROOM_READ_ONLY", "false"));
+    for layers in [
+        [system("policy.read_only = true"), in_file.clone(), in_variable.clone()],
+        [system("policy.read_only = false"), user("policy.read_only = true"), in_variable.clone()],
+        [system("policy.read_only = false"), in_file.clone(), variable("WARROOM_READ_ONLY", "1")],
+        [in_file.clone(), in_variable.clone(), flag("--read-only", Setting::ReadOnly, "true")],
+    ] {
+        assert!(merged(layers.clone()).policy.read_only, "{layers:?}");
+    }
+    assert!(!merged([in_file, in_variable]).policy.read_only);
+    let config = merged([system("policy.read_only = true"), user("policy.read_only = false")]);
+    assert_eq!(described(&config, "policy.read_only"), "policy.read_only = true # from system.toml");
+    let config = merged([user("policy.read_only = false"), flag("--read-only", Setting::ReadOnly, "true")]);
+    assert_eq!(described(&config, "policy.read_only"), "policy.read_only = true # from --read-only");
+}
+
+#[test]
+fn of_two_layers_the_stricter_policy_holds_and_the_defaults_give_way() {
+    let site = "[policy]\nconfirm = 'type-name'\nprotected = ['live-*']\nmax_scale_step = 2";
+    let own = "[policy]\nconfirm = 'key'\nprotected = ['mine', 'live-*']\nmax_scale_step = 100";
+    let both = merged([system(site), user(own)]);
+    assert_eq!((both.policy.confirm, both.policy.max_scale_step), (Confirm::Name, 2));
+    assert_eq!(both.policy.protected, ["live-*", "mine"]);
+    assert_eq!(described(&both, "policy.confirm"), "policy.confirm = \"type-name\" # from system.toml");
+    assert_eq!(described(&both, "policy.protected"), "policy.protected = [\"live-*\", \"mine\"] # from user.toml");
+    let weak = merged([system(site), user("policy.protected = []")]);
+    assert_eq!(described(&weak, "policy.protected"), "policy.protected = [\"live-*\"] # from system.toml");
+    // What nobody said is nobody's to defend.
+    let alone = merged([user("[policy]\nconfirm = 'key'\nprotected = []\nmax_scale_step = 100")]);
+    assert_eq!((alone.policy.confirm, alone.policy.max_scale_step), (Confirm::Key, 100));
+    assert!(alone.policy.protected.is_empty());
+    let default = Layer::File { origin: Origin::Default, text: DEFAULT_FILE.to_owned() };
+    assert_eq!(merged([default, user("policy.protected = []")]).policy.protected, Vec::<String>::new());
 }
 
 #[test]
@@ -153,7 +193,7 @@ fn what_is_printed_can_be_read_back() {
     let config = merged([user("[slo.'a \"b\" c']\nttft.target = '1m30s'\n[aliases]\n'x.y' = 'queue'")]);
     let again = merged([user(&print(&config))]);
     assert_eq!((&again.slo, &again.scrape), (&config.slo, &config.scrape));
-    assert_eq!((&again.aliases, &again.ui), (&config.aliases, &config.ui));
+    assert_eq!((&again.aliases, &again.policy, &again.ui), (&config.aliases, &config.policy, &config.ui));
 }
 
 #[test]
@@ -182,6 +222,7 @@ fn a_mistake_in_a_variable_or_a_flag_names_it() {
         ("WARROOM_OBJECTIVE", "99", "variable 'WARROOM_OBJECTIVE' is '99.0', which is not between 0 and 1"),
         ("WARROOM_OBJECTIVE", "most", "variable 'WARROOM_OBJECTIVE' is 'most', which is not between 0 and 1"),
         ("WARROOM_SCRAPE_CONCURRENCY", "1e3", "variable 'WARROOM_SCRAPE_CONCURRENCY' is '1e3': write a whole number"),
+        ("WARROOM_READ_ONLY", "yes", "variable 'WARROOM_READ_ONLY' is 'yes': write true or false"),
         ("WARROOM_THEME", "a/b", "variable 'WARROOM_THEME' is 'a/b', which cannot name a theme"),
     ] {
         let said = refused(variable(name, value));
@@ -254,6 +295,19 @@ fn both_files_are_read_and_a_named_file_is_read_instead_of_them() {
     assert_eq!((config.scrape.interval, config.ui.theme.as_str()), (Duration::from_secs(7), "mono"));
     let config = disk.load(Some(&named)).expect("valid");
     assert_eq!((config.scrape.timeout, config.ui.theme.as_str()), (Duration::from_secs(9), "default"));
+}
+
+#[test]
+fn naming_another_file_is_no_way_round_what_the_systems_file_forbids() {
+    let disk = disk();
+    disk.put("etc/config.toml", "scrape.interval = '7s'\npolicy.read_only = true");
+    let named = disk.put("named.toml", "policy.read_only = false\npolicy.max_scale_step = 3");
+    let config = disk.load(Some(&named)).expect("valid");
+    assert!(config.policy.read_only);
+    assert_eq!((config.policy.max_scale_step, config.scrape.interval), (3, Duration::from_secs(5)));
+    disk.put("etc/config.toml", "policy.read_only = 'yes'");
+    let said = disk.load(Some(&named)).expect_err("what it forbids cannot be known").to_string();
+    assert!(said.contains("etc/config.toml' line 1: 'policy.read_only' is text"), "{said}");
 }
 
 #[test]

@@ -66,6 +66,7 @@ pub(super) fn bounds(ask: &Ask<'_>, min: u32, max: u32) -> Result<Plan, Refusal>
         action: ask.action.clone(),
         target: ask.target.clone(),
         object: format!("{}/{name}", scaler.kind),
+        revision: None,
         at: ask.now,
         title: format!("Bounds {}-{} -> {min}-{max} of hpa/{name} for {}", scaler.min, scaler.max, ask.place()),
         does,
@@ -118,6 +119,7 @@ pub(super) fn pause(ask: &Ask<'_>, paused: bool) -> Result<Plan, Refusal> {
         action: ask.action.clone(),
         target: ask.target.clone(),
         object: format!("ScaledObject/{name}"),
+        revision: None,
         at: ask.now,
         title: format!(
             "{} scale-in of scaledobject/{name} for {}",

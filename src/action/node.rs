@@ -39,6 +39,7 @@ pub(super) fn cordon(ask: &Ask<'_>, name: &str, cordoned: bool) -> Result<Plan, 
         action: Action::CordonNode { node: name.to_owned(), cordoned },
         target: ask.target.clone(),
         object: format!("Node/{name}"),
+        revision: None,
         at: ask.now,
         title: format!("{} node {name} on {}", if cordoned { "Cordon" } else { "Uncordon" }, ask.target.context),
         does: vec![if cordoned {

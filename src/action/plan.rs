@@ -85,6 +85,8 @@ pub struct Plan {
     pub target: WorkloadRef,
     /// The object that is written, as `Kind/name`.
     pub object: String,
+    /// The revision that the workload was at; nothing where another object is written, or none is known.
+    pub revision: Option<u64>,
     /// When it was planned (ms since 1970).
     #[serde(serialize_with = "ms")]
     pub at: At,
@@ -206,6 +208,11 @@ impl Ask<'_> {
     /// `Deployment/x`.
     pub(super) fn object(&self) -> String {
         format!("{}/{}", self.target.kind.code(), self.target.name)
+    }
+
+    /// The revision that is declared, or the newest one where the object does not say.
+    pub(super) fn revision(&self) -> Option<u64> {
+        self.workload.revision.or_else(|| self.facts.revisions.last().map(|r| r.number))
     }
 
     /// The change-cause: who did what, for which incident.

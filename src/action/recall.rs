@@ -65,6 +65,7 @@ impl Plan {
         Some(Self {
             action: kept.action,
             target,
+            revision: None,
             object: kept.object,
             at: kept.at,
             title: kept.title,

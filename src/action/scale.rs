@@ -62,6 +62,7 @@ pub(super) fn plan(ask: &Ask<'_>, to: u32) -> Result<Plan, Refusal> {
         action: Action::Scale { to },
         target: ask.target.clone(),
         object: ask.object(),
+        revision: ask.revision(),
         at: ask.now,
         title: format!("Scale {from} -> {to} of {}", ask.place()),
         does,

@@ -35,6 +35,7 @@ pub(super) fn plan(ask: &Ask<'_>, to: Option<&Target>) -> Result<Plan, Refusal> 
         action: Action::RolloutUndo { to: Some(chosen(target)) },
         target: ask.target.clone(),
         object: ask.object(),
+        revision: ask.revision(),
         at: ask.now,
         title: format!("Undo revision {} -> {} of {}", current.number, target.number, ask.place()),
         does: does(ask, current, target),

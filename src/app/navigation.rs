@@ -104,6 +104,10 @@ impl App {
         let list = view != View::Main;
         let ok = |works: bool, why: &'static str| if works { Ok(()) } else { Err(Cow::from(why)) };
         match command {
+            Command::Quit => ok(
+                self.acting().is_none_or(|a| a.outcome.is_some()),
+                "a change is on its way: wait for its answer, or leave with Ctrl-C and look at the next start",
+            ),
             Command::Accept | Command::Erase | Command::EraseAll => ok(typing, ""),
             Command::Back => ok(typing || list || !self.cursor().find.is_empty(), ""),
             Command::Open => match view {

@@ -51,7 +51,7 @@ pub fn validate(surroundings: &Surroundings, named: Option<&Path>) -> Result<Str
     let mut said: String = layers
         .iter()
         .filter_map(|layer| match layer {
-            Layer::File { origin, .. } => Some(format!("'{origin}' is valid\n")),
+            Layer::File { origin, .. } | Layer::Limits { origin, .. } => Some(format!("'{origin}' is valid\n")),
             _ => None,
         })
         .collect();

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use crate::diagnosis::BurnPreset;
 
-use super::{Config, Origin, Slo, Target, slo_key};
+use super::{Config, Origin, Slo, Target, limits, slo_key};
 
 /// A value, and who said it.
 #[derive(Debug, Clone, PartialEq)]
@@ -19,6 +19,20 @@ pub(super) struct Said<T> {
 impl<T> Said<T> {
     pub(super) fn new(value: T, by: &Origin) -> Self {
         Self { value, by: by.clone() }
+    }
+
+    pub(super) const fn value(&self) -> &T {
+        &self.value
+    }
+
+    /// Another value, said by the same.
+    pub(super) fn with(self, value: T) -> Self {
+        Self { value, by: self.by }
+    }
+
+    /// Whether nobody said it.
+    pub(super) fn is_default(&self) -> bool {
+        self.by == Origin::Default
     }
 }
 
@@ -48,6 +62,7 @@ pub(super) struct Draft {
     pub(super) timeout: Option<Said<Duration>>,
     pub(super) concurrency: Option<Said<u16>>,
     pub(super) aliases: BTreeMap<String, Said<&'static str>>,
+    pub(super) policy: limits::Part,
     pub(super) theme: Option<Said<String>>,
 }
 
@@ -100,13 +115,19 @@ impl Draft {
             timeout: self.timeout.or(weaker.timeout),
             concurrency: self.concurrency.or(weaker.concurrency),
             aliases,
+            policy: self.policy.over(weaker.policy),
             theme: self.theme.or(weaker.theme),
         }
     }
 
+    /// What it forbids, and nothing else.
+    pub(super) fn limits(self) -> Self {
+        Self { policy: self.policy, ..Self::default() }
+    }
+
     /// The configuration: the defaults wherever nothing was said, and for a model what is said about all of them.
     pub(super) fn settle(self) -> Config {
-        let Config { mut slo, mut scrape, mut aliases, mut ui, mut origins } = Config::default();
+        let Config { mut slo, mut scrape, mut aliases, mut ui, mut origins, .. } = Config::default();
         let mut won = Won(&mut origins);
         settle_slo(&mut slo.default, "default", self.default, &mut won);
         for (name, part) in self.models {
@@ -122,8 +143,9 @@ impl Draft {
             let key = super::alias_key(&family);
             won.take(aliases.entry(family).or_default(), Some(said), || key);
         }
+        let policy = self.policy.settle(&mut won);
         won.take(&mut ui.theme, self.theme, || "ui.theme".to_owned());
-        Config { slo, scrape, aliases, ui, origins }
+        Config { slo, scrape, aliases, policy, ui, origins }
     }
 }
 
@@ -138,11 +160,11 @@ fn settle_slo(slo: &mut Slo, name: &str, part: Part, won: &mut Won<'_>) {
 }
 
 /// Who won each key; a key that is not there has its default.
-struct Won<'a>(&'a mut BTreeMap<String, Origin>);
+pub(super) struct Won<'a>(&'a mut BTreeMap<String, Origin>);
 
 impl Won<'_> {
     /// Puts what was said into its place, and remembers who said it.
-    fn take<T>(&mut self, place: &mut T, said: Option<Said<T>>, key: impl FnOnce() -> String) {
+    pub(super) fn take<T>(&mut self, place: &mut T, said: Option<Said<T>>, key: impl FnOnce() -> String) {
         if let Some(Said { value, by }) = said {
             *place = value;
             match by {

@@ -114,6 +114,44 @@ pub enum ConfigError {
         /// The nearest right one, or all of them.
         hint: String,
     },
+    /// What is neither on nor off.
+    #[error("{place} is '{value}': write true or false")]
+    BadSwitch {
+        /// Where.
+        place: Place,
+        /// What was given.
+        value: String,
+    },
+    /// A way to confirm that does not exist.
+    #[error("{place} is '{value}', which is no way to confirm{hint}")]
+    UnknownConfirm {
+        /// Where.
+        place: Place,
+        /// The way as written.
+        value: String,
+        /// The nearest right one, or all of them.
+        hint: String,
+    },
+    /// A pattern that protects nothing.
+    #[error("{place} holds '{value}', which {why}: write contexts as in [\"prod-*\"]")]
+    BadPattern {
+        /// Where.
+        place: Place,
+        /// The pattern as written.
+        value: String,
+        /// What is wrong with it.
+        why: &'static str,
+    },
+    /// A largest step that would allow nothing, or anything.
+    #[error("{place} is '{value}': write a whole number from 1 to {most}")]
+    BadStep {
+        /// Where.
+        place: Place,
+        /// What was given.
+        value: String,
+        /// The highest that is allowed.
+        most: u32,
+    },
     /// A theme's name that could not be the name of a file in a themes folder.
     #[error("{place} is '{value}', which cannot name a theme: use letters, digits, '-' and '_', 64 at most")]
     BadTheme {

@@ -13,7 +13,7 @@ use super::draft::{Draft, Part, PartTarget, Said};
 use super::duration::parse;
 use super::error::{ConfigError, Place};
 use super::words::{clean, hint, key, line_of};
-use super::{Origin, alias_key, slo_key, values};
+use super::{Origin, alias_key, limits, slo_key, values};
 
 #[derive(Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields, default)]
@@ -21,6 +21,7 @@ struct ConfigFile {
     slo: BTreeMap<String, SloFile>,
     scrape: ScrapeFile,
     aliases: BTreeMap<String, Spanned<String>>,
+    policy: PolicyFile,
     ui: UiFile,
 }
 
@@ -49,6 +50,15 @@ struct ScrapeFile {
 
 #[derive(Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields, default)]
+struct PolicyFile {
+    read_only: Option<Spanned<bool>>,
+    confirm: Option<Spanned<String>>,
+    protected: Option<Spanned<Vec<String>>>,
+    max_scale_step: Option<Spanned<i64>>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
 struct UiFile {
     theme: Option<Spanned<String>>,
 }
@@ -58,6 +68,8 @@ enum Shape {
     Text(&'static str),
     Number(&'static str),
     Count(&'static str),
+    Switch(&'static str),
+    Texts(&'static str),
     /// A table with these keys and no others.
     Table(&'static [(&'static str, Self)]),
     /// A table whose keys are names: models, families.
@@ -80,6 +92,15 @@ const FILE: Shape = Shape::Table(&[
         ]),
     ),
     ("aliases", Shape::Named(&Shape::Text("a quantity such as \"waiting\""))),
+    (
+        "policy",
+        Shape::Table(&[
+            ("read_only", Shape::Switch("true or false, without quotes")),
+            ("confirm", Shape::Text("\"type-name\" or \"key\"")),
+            ("protected", Shape::Texts("a list of contexts such as [\"prod-*\"]")),
+            ("max_scale_step", Shape::Count("a whole number such as 4")),
+        ]),
+    ),
     ("ui", Shape::Table(&[("theme", Shape::Text("a name such as \"default\""))])),
 ]);
 
@@ -152,8 +173,22 @@ fn look_at(
         }
         (Shape::Text(_), DeValue::String(_))
         | (Shape::Number(_), DeValue::Integer(_) | DeValue::Float(_))
-        | (Shape::Count(_), DeValue::Integer(_)) => return,
-        (Shape::Text(wanted) | Shape::Number(wanted) | Shape::Count(wanted), _) => wanted,
+        | (Shape::Count(_), DeValue::Integer(_))
+        | (Shape::Switch(_), DeValue::Boolean(_)) => return,
+        (Shape::Texts(wanted), DeValue::Array(values)) => {
+            for value in values {
+                look_at(source, value, &Shape::Text(wanted), path, wrong);
+            }
+            return;
+        }
+        (
+            Shape::Text(wanted)
+            | Shape::Number(wanted)
+            | Shape::Count(wanted)
+            | Shape::Switch(wanted)
+            | Shape::Texts(wanted),
+            _,
+        ) => wanted,
         (Shape::Table(_) | Shape::Named(_), _) => "a table",
     };
     let found = match value.get_ref() {
@@ -216,8 +251,21 @@ impl Reader<'_> {
             let said = self.said(Some(quantity), &alias_key(family), |t, p| values::quantity(t, p))?;
             draft.aliases.extend(said.map(|said| (family.clone(), said)));
         }
+        draft.policy = self.policy(&file.policy)?;
         draft.theme = self.said(file.ui.theme.as_ref(), "ui.theme", |t, p| values::theme(t, p))?;
         Ok(draft)
+    }
+
+    fn policy(&self, policy: &PolicyFile) -> Result<limits::Part, ConfigError> {
+        Ok(limits::Part {
+            read_only: self.said(policy.read_only.as_ref(), "policy.read_only", |on, _| Ok(*on))?,
+            confirm: self.said(policy.confirm.as_ref(), "policy.confirm", |t, p| limits::confirm(t, p))?,
+            protected: self
+                .said(policy.protected.as_ref(), "policy.protected", |list, place| limits::protected(list, place))?,
+            max_scale_step: self.said(policy.max_scale_step.as_ref(), "policy.max_scale_step", |step, place| {
+                limits::step(*step, place)
+            })?,
+        })
     }
 
     fn part(&self, name: &str, slo: &SloFile) -> Result<Part, ConfigError> {

@@ -3,7 +3,7 @@
 use super::draft::{Draft, Part, Said};
 use super::duration::parse_or_seconds;
 use super::error::{ConfigError, Place};
-use super::{Origin, values};
+use super::{Origin, limits, values};
 
 /// A value that can be given without a file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -20,6 +20,8 @@ pub enum Setting {
     Timeout,
     /// How many fetches may be under way at once.
     Concurrency,
+    /// Whether nothing may be changed.
+    ReadOnly,
     /// The name of the theme.
     Theme,
 }
@@ -32,6 +34,7 @@ pub const VARIABLES: &[(&str, Setting)] = &[
     ("WARROOM_SCRAPE_INTERVAL", Setting::Interval),
     ("WARROOM_SCRAPE_TIMEOUT", Setting::Timeout),
     ("WARROOM_SCRAPE_CONCURRENCY", Setting::Concurrency),
+    ("WARROOM_READ_ONLY", Setting::ReadOnly),
     ("WARROOM_THEME", Setting::Theme),
 ];
 
@@ -82,6 +85,7 @@ fn set(draft: &mut Draft, setting: Setting, text: &str, place: &Place, by: &Orig
         Setting::Interval => draft.interval = Some(Said::new(values::interval(text, place)?, by)),
         Setting::Timeout => draft.timeout = Some(Said::new(values::timeout(text, place)?, by)),
         Setting::Concurrency => draft.concurrency = Some(Said::new(values::concurrency(text, place)?, by)),
+        Setting::ReadOnly => draft.policy.read_only = Some(Said::new(limits::switch(text, place)?, by)),
         Setting::Theme => draft.theme = Some(Said::new(values::theme(text, place)?, by)),
     }
     Ok(())

@@ -82,13 +82,16 @@ fn user_file(config_home: Option<OsString>, home: Option<OsString>) -> Option<Pa
 }
 
 /// Every layer that is there, as text. `named` (`--config`) is read instead of the system's and the user's file, and
-/// it has to exist.
+/// it has to exist. Of the system's file its limits stay: naming another file is no way round them.
 pub fn gather(surroundings: &Surroundings, named: Option<&Path>, flags: Vec<Flag>) -> Result<Vec<Layer>, ConfigError> {
     let mut layers = Vec::new();
     if let Some(named) = named {
         let shown = shown(named);
         let text = read(named)?.ok_or_else(|| ConfigError::Missing { file: shown.clone() })?;
         layers.push(Layer::File { origin: Origin::NamedFile(shown), text });
+        let system = &surroundings.system_file;
+        let limits = read(system)?.map(|text| Layer::Limits { origin: Origin::SystemFile(self::shown(system)), text });
+        layers.extend(limits);
     } else {
         let system = (&surroundings.system_file, Origin::SystemFile as fn(String) -> Origin);
         let user = surroundings.user_file.as_ref().map(|file| (file, Origin::UserFile as fn(String) -> Origin));

@@ -16,7 +16,7 @@ use tokio::sync::mpsc::Receiver;
 
 use super::session::Session;
 use super::shell::{Nothing, Watched};
-use super::warroom::{Start, WINDOW, no_screen, show, threads};
+use super::warroom::{Records, Start, WINDOW, no_screen, show, threads};
 use super::{FAILURE, INTERRUPTED, complain, print, rendered, usage};
 use crate::apiserver::connect;
 use crate::cli::{Cli, DemoArgs, FailOn};
@@ -65,6 +65,7 @@ pub(super) fn run(cli: &Cli, args: &DemoArgs) -> Result<u8> {
         contacting: vec![format!("simulated cluster: its first {hours:.1} h pass now")],
         // The simulation opens at this machine's time.
         clock: Clock::Wall,
+        records: Records::Simulations,
     };
     let (seed, speed) = (args.seed, args.speed.unwrap_or(1.0));
     show(&config, &args.look, start, &hints, |config, _| {

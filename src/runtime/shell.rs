@@ -156,7 +156,7 @@ impl Shell {
 
     /// Runs until it is left. `opening` looks for what there is to watch.
     pub(super) async fn run(
-        mut self,
+        &mut self,
         mut inputs: Receiver<Input>,
         mut notices: Receiver<String>,
         mut opening: JoinHandle<Result<Watched, Nothing>>,
@@ -249,6 +249,11 @@ impl Shell {
                 }
             }
         }
+    }
+
+    /// The record's file as it is shown, where one was opened.
+    pub(super) fn record(&self) -> Option<String> {
+        self.incident.path().map(|path| crate::text::clean(&path.to_string_lossy(), 300))
     }
 
     fn tick(&mut self) -> io::Result<Option<Ended>> {

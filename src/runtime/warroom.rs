@@ -10,16 +10,19 @@ use tokio::task::JoinHandle;
 use tokio::time::sleep;
 
 use super::connect::{Asked, ClusterError};
+use super::incident::Incident;
+use super::keeper::Place;
 use super::session::Session;
 use super::shell::{Ended, Nothing, Shell, Watched};
 use super::terminal::Screen;
-use super::{FAILURE, INTERRUPTED, USAGE, complain, input, looks, panics, terminal, usage};
+use super::{FAILURE, INTERRUPTED, USAGE, complain, gate, input, looks, panics, papers, terminal, usage};
 use crate::app::{App, Settings};
 use crate::cli::{Cli, LookArgs, ScreenArgs};
 use crate::clock::Clock;
 use crate::command::check;
-use crate::config::{Config, TerminalHints};
+use crate::config::{self, Config, TerminalHints};
 use crate::domain::{Role, Snapshot};
+use crate::journal;
 use crate::reach::http::shown;
 
 /// What cannot be shown anywhere else than on a terminal, asked for without one.
@@ -52,7 +55,8 @@ pub(super) fn run(cli: &Cli, args: &ScreenArgs) -> Result<u8> {
             Ok(asked) => asked,
             Err(message) => return Ok(usage(&message)),
         };
-        let start = Start { snapshot, contacting: vec![asked_for(args)], clock: Clock::Wall };
+        let start =
+            Start { snapshot, contacting: vec![asked_for(args)], clock: Clock::Wall, records: Records::Incidents };
         return show(&config, &args.look, start, &hints, |config, notices| {
             tokio::spawn(async move { cluster(asked, &config, notices).await })
         });
@@ -62,7 +66,7 @@ pub(super) fn run(cli: &Cli, args: &ScreenArgs) -> Result<u8> {
         Err::<Vec<_>, _>(error) => return Ok(usage(&error.to_string())),
     };
     let contacting = pages.iter().map(|(_, url)| shown(url)).collect();
-    let start = Start { snapshot, contacting, clock: Clock::Wall };
+    let start = Start { snapshot, contacting, clock: Clock::Wall, records: Records::Incidents };
     show(&config, &args.look, start, &hints, |config, _| {
         tokio::spawn(async move {
             let failed = |error: check::CheckError| Nothing::failed(error.to_string());
@@ -152,6 +156,28 @@ pub(super) struct Start {
     pub(super) contacting: Vec<String>,
     /// The time, until there is something to watch.
     pub(super) clock: Clock,
+    /// Where its record lies, whoever looks for it.
+    pub(super) records: Records,
+}
+
+/// Which records there are.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Records {
+    /// Of incidents.
+    Incidents,
+    /// Of simulations: in a folder of their own, and none is gone on with, for its cluster is gone.
+    Simulations,
+}
+
+impl Records {
+    fn place(self, read_only: bool) -> Place {
+        let state = config::state_folder();
+        let (folder, simulated) = match self {
+            Self::Incidents => (state.map(|folder| folder.join("incidents")), false),
+            Self::Simulations => (state.map(|folder| folder.join("simulations")), true),
+        };
+        Place { folder, who: journal::who(), read_only, simulated }
+    }
 }
 
 /// Takes the terminal, draws the first frame, has `open` look for what there is to watch, and runs until it is left.
@@ -165,29 +191,46 @@ pub(super) fn show(
     let ascii = look.ascii || !hints.utf8;
     let fail_in = look.fail_in();
     let (looks, warnings) = looks::read(config, terminal::colours(hints), ascii);
+    let (catalogue, refused) = papers::catalogue();
+    let guard = gate::guard(config);
+    let place = start.records.place(guard.read_only);
     let settings = Settings {
         contacting: start.contacting,
-        notices: warnings,
+        notices: [warnings, refused].concat(),
+        catalogue,
+        who: place.who.clone(),
+        guard,
+        awaits_records: true,
         ..Settings::new(start.snapshot, check::policy(WINDOW, config))
     };
-    let app = App::new(settings);
+    let mut app = App::new(settings);
+    let (incident, trouble) = Incident::new(place);
+    if let Some(trouble) = trouble {
+        app.update(trouble);
+    }
     let runtime = threads()?;
+    let mut record = None;
     let ended = runtime.block_on(async {
         let (sender, inputs) = input::stream();
         input::hear_signals(sender.clone())?;
-        let mut shell = Shell::new(Screen::take(ascii)?, app, looks, start.clock);
+        let mut shell = Shell::new(Screen::take(ascii)?, app, looks, start.clock, incident);
         shell.first_frame()?;
         input::read_keys(sender)?;
         let (notify, notices) = tokio::sync::mpsc::channel(8);
         let opening = open(config.clone(), notify);
-        tokio::select! {
+        let ended = tokio::select! {
             ended = shell.run(inputs, notices, opening) => ended,
             () = fail_on_purpose(fail_in) => Ok(Ended::Interrupted),
-        }
+        };
+        record = shell.record();
+        ended
     });
     // What is still in flight is nobody's business any more.
     runtime.shutdown_background();
     let failed = panics::say_kept();
+    if let Some(record) = record {
+        complain(&format!("the record of it is '{record}': 'warroom report {record}' writes it up"));
+    }
     Ok(match ended.wrap_err("the terminal cannot be used")? {
         Ended::Quit if failed => FAILURE,
         Ended::Quit => 0,

@@ -45,7 +45,9 @@ pub enum Denial {
 impl std::fmt::Display for Denial {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
-            Self::ReadOnly => f.write_str("read-only: start it without --read-only to change anything"),
+            Self::ReadOnly => f.write_str(
+                "read-only: nothing is changed from here ('warroom config print' says who wants that, if no flag does)",
+            ),
             Self::TooFar { step, most } => {
                 write!(f, "a step of {step} replicas is more than {most}, the most at once here: go in smaller steps")
             }

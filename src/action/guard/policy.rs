@@ -18,7 +18,7 @@ pub enum Confirm {
 pub struct Policy {
     /// Nothing at all is changed, and nothing is dry-run.
     pub read_only: bool,
-    /// Contexts where a name must be typed; `*` at the end stands for anything.
+    /// Contexts where a name must be typed; `*` stands for anything, as in `prod-*` and `*/prod-*`.
     pub protected: Vec<String>,
     /// How a card is confirmed elsewhere.
     pub confirm: Confirm,
@@ -62,9 +62,47 @@ impl Policy {
     }
 
     fn protects(&self, context: &str) -> bool {
-        self.protected.iter().any(|pattern| match pattern.strip_suffix('*') {
-            Some(beginning) => context.starts_with(beginning),
-            None => context == pattern,
-        })
+        self.protected.iter().any(|pattern| matches(pattern, context))
+    }
+}
+
+/// Whether a text is as a pattern says, in which `*` stands for anything.
+fn matches(pattern: &str, text: &str) -> bool {
+    let mut parts = pattern.split('*');
+    let Some(mut rest) = text.strip_prefix(parts.next().unwrap_or_default()) else { return false };
+    let mut parts: Vec<&str> = parts.collect();
+    let Some(last) = parts.pop() else { return rest.is_empty() };
+    for part in parts {
+        // The first place leaves the most to what follows.
+        let Some(at) = rest.find(part) else { return false };
+        rest = &rest[at + part.len()..];
+    }
+    rest.ends_with(last)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::matches;
+
+    #[test]
+    fn a_star_stands_for_anything_wherever_it_stands() {
+        let arn = "arn:aws:eks:eu-west-1:1:cluster/prod-a";
+        for (pattern, text, expected) in [
+            ("prod-*", "prod-use1", true),
+            ("prod-*", "preprod-use1", false),
+            ("prod", "prod", true),
+            ("prod", "prod-use1", false),
+            ("*/prod-*", arn, true),
+            ("*prod*", arn, true),
+            ("*-prod", "gke_x_eu_a-prod", true),
+            ("*-prod", "gke_x_eu_a-prod-2", false),
+            ("a*b*b", "ab", false),
+            ("a*b*b", "abb", true),
+            ("*", "", true),
+            ("", "x", false),
+            ("**", "x", true),
+        ] {
+            assert_eq!(matches(pattern, text), expected, "{pattern} {text}");
+        }
     }
 }
