@@ -79,9 +79,10 @@ fn gpus(facts: &Facts<'_>, all: &mut Vec<Change>) {
 
 fn rollouts(cluster: &Cluster<'_>, all: &mut Vec<Change>) {
     for rollout in cluster.rollouts() {
-        let number = rollout.revision.number;
+        let (number, was) = (rollout.number, rollout.revision.was.last().filter(|_| rollout.came_back));
+        let back = was.map_or(String::new(), |was| format!(" (rev {was} again)"));
         let summary = match rollout.before {
-            Some(before) => format!("rev {} -> {number}: {}", before.number, in_words(&rollout.changes)),
+            Some((_, before)) => format!("rev {before} -> {number}{back}: {}", in_words(&rollout.changes)),
             None => format!("rev {number} created"),
         };
         all.push(Change { at: rollout.at, kind: ChangeKind::Rollout, summary });
@@ -96,7 +97,8 @@ fn events(cluster: &Cluster<'_>, all: &mut Vec<Change>) {
                 let mut words = event.message.clone();
                 for revision in &cluster.facts.revisions {
                     let name = &revision.name;
-                    words = words.replace(&format!("replica set {name}"), &format!("rev {}", revision.number));
+                    let number = cluster.number_at(revision, event.at);
+                    words = words.replace(&format!("replica set {name}"), &format!("rev {number}"));
                 }
                 all.push(Change { at: event.at, kind: ChangeKind::Scale, summary: words });
             }

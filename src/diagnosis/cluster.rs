@@ -25,8 +25,12 @@ pub(super) struct Cluster<'a> {
 #[derive(Debug, Clone)]
 pub(super) struct Rollout<'a> {
     pub(super) revision: &'a Revision,
-    /// The revision before it.
-    pub(super) before: Option<&'a Revision>,
+    /// Its number then: it has another one now if it was brought back since.
+    pub(super) number: u64,
+    /// The revision before it, with its number then.
+    pub(super) before: Option<(&'a Revision, u64)>,
+    /// Whether an earlier revision was brought back: a remedy that somebody tried, where it came after the break.
+    pub(super) came_back: bool,
     /// When it was asked for.
     pub(super) at: At,
     /// When its first pod became Ready.
@@ -73,19 +77,59 @@ impl<'a> Cluster<'a> {
         self.facts.pods.iter().filter(|p| p.ready && p.deleting.is_none()).count()
     }
 
-    /// The revisions by number, each with when it was rolled out and in what it differs; oldest first.
+    /// The rollouts by number, each with when it was asked for and in what it differs; oldest first. A revision that was
+    /// brought back is there twice: when it was made, and when it came back.
     pub(super) fn rollouts(&self) -> Vec<Rollout<'a>> {
-        let mut revisions: Vec<&Revision> = self.facts.revisions.iter().collect();
-        revisions.sort_by_key(|r| r.number);
+        let numbered = |r: &'a Revision| r.was.iter().copied().chain([r.number]).map(move |n| (n, r));
+        let mut steps: Vec<(u64, &Revision)> = self.facts.revisions.iter().flat_map(numbered).collect();
+        steps.sort_by_key(|(number, _)| *number);
         let mut rollouts = Vec::new();
-        for (i, revision) in revisions.iter().enumerate() {
-            let before = i.checked_sub(1).map(|b| revisions[b]);
-            let Some(at) = self.rolled_out(revision, before) else { continue };
-            let serving = self.pods_of(revision).filter_map(|p| p.ready_since).min();
-            let changes = before.map_or(Vec::new(), |b| b.template.changes(&revision.template));
-            rollouts.push(Rollout { revision, before, at, serving, changes });
+        for (i, (number, revision)) in steps.iter().copied().enumerate() {
+            let before = i.checked_sub(1).map(|b| (steps[b].1, steps[b].0));
+            let came_back = number == revision.number && came_back(revision, before.map(|(b, _)| b));
+            let at = match (came_back, revision.was.first()) {
+                (true, _) => self.came_back_at(revision, before.map(|(b, _)| b)),
+                (false, Some(first)) if *first != number => None,
+                _ => revision.created,
+            };
+            let Some(at) = at else { continue };
+            // Pods of its other time are not of this one.
+            let until = if came_back { None } else { self.came_back_since(revision) };
+            let own = |p: &&Pod| p.created.is_none_or(|c| c >= at.plus(-1.0) && until.is_none_or(|u| c < u));
+            let serving = self.pods_of(revision).filter(own).filter_map(|p| p.ready_since).min();
+            let changes = before.map_or(Vec::new(), |(b, _)| b.template.changes(&revision.template));
+            rollouts.push(Rollout { revision, number, before, came_back, at, serving, changes });
         }
         rollouts
+    }
+
+    /// A revision's name in a sentence, by the number that it has now.
+    pub(super) fn called(&self, number: u64) -> String {
+        let was = self.facts.revisions.iter().find(|r| r.number == number).and_then(|r| r.was.last());
+        was.map_or_else(|| format!("rev {number}"), |was| format!("rev {number} (was {was})"))
+    }
+
+    /// The number that a revision had at a moment.
+    pub(super) fn number_at(&self, revision: &Revision, at: At) -> u64 {
+        let since = self.came_back_since(revision);
+        let before = since.is_some_and(|since| at < since);
+        revision.was.last().copied().filter(|_| before).unwrap_or(revision.number)
+    }
+
+    /// The number that a revision has now which had this one.
+    pub(super) fn now_called(&self, number: u64) -> u64 {
+        let known = |r: &&Revision| r.number == number || r.was.contains(&number);
+        self.facts.revisions.iter().find(known).map_or(number, |r| r.number)
+    }
+
+    /// When a revision was made, by the number that it has now.
+    pub(super) fn created(&self, number: u64) -> Option<At> {
+        self.facts.revisions.iter().find(|r| r.number == number)?.created
+    }
+
+    fn came_back_since(&self, revision: &Revision) -> Option<At> {
+        let before = self.facts.revisions.iter().filter(|r| r.number < revision.number).max_by_key(|r| r.number);
+        if came_back(revision, before) { self.came_back_at(revision, before) } else { None }
     }
 
     fn pods_of(&self, revision: &Revision) -> impl Iterator<Item = &'a Pod> {
@@ -93,15 +137,8 @@ impl<'a> Cluster<'a> {
         self.facts.pods.iter().filter(move |p| p.revision == Some(number))
     }
 
-    /// When a revision was asked for: when it was made, or, where an old one came back, when its pods did.
-    fn rolled_out(&self, revision: &Revision, before: Option<&Revision>) -> Option<At> {
-        let came_back = before
-            .and_then(|b| b.created)
-            .zip(revision.created)
-            .is_some_and(|(before, own)| before.since(own) > CAME_BACK_S);
-        if !came_back {
-            return revision.created;
-        }
+    /// When an old revision was brought back: when its pods came. `before` is the one that it replaced.
+    fn came_back_at(&self, revision: &Revision, before: Option<&Revision>) -> Option<At> {
         let after = before.and_then(|b| b.created)?;
         let scaled = self.facts.events.iter().filter(|e| e.reason == "ScalingReplicaSet");
         let scaled = scaled.filter(|e| e.message.contains(&revision.name) && e.message.contains("up")).map(|e| e.first);
@@ -109,15 +146,23 @@ impl<'a> Cluster<'a> {
     }
 }
 
+/// Whether a revision is an old one that was brought back: its controller remembers other numbers of it, or it is older
+/// than the one that it replaced.
+fn came_back(revision: &Revision, before: Option<&Revision>) -> bool {
+    let older = before.and_then(|b| b.created).zip(revision.created);
+    !revision.was.is_empty() || older.is_some_and(|(before, own)| before.since(own) > CAME_BACK_S)
+}
+
 /// The name of the pod that an endpoint is or was.
 pub(super) fn pod_name(endpoint: &Endpoint) -> &str {
     endpoint.placements.iter().rev().find_map(|p| p.pod.as_deref()).unwrap_or(&endpoint.name)
 }
 
-/// The revision that an endpoint serves or served.
+/// The revision that an endpoint serves or served, by the number that it has now.
 pub(super) fn revision_of(endpoint: &Endpoint, cluster: Option<&Cluster<'_>>) -> Option<u64> {
     let placed = endpoint.placements.iter().rev().find_map(|p| p.revision);
-    placed.or_else(|| cluster.and_then(|c| c.pod(endpoint)).and_then(|p| p.revision))
+    let number = placed.or_else(|| cluster.and_then(|c| c.pod(endpoint)).and_then(|p| p.revision))?;
+    Some(cluster.map_or(number, |c| c.now_called(number)))
 }
 
 /// The node on which an endpoint runs or ran.

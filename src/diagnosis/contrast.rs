@@ -43,7 +43,8 @@ impl Contrast {
         targets: Targets,
     ) -> Option<Self> {
         let mut numbers: Vec<u64> = replicas.iter().filter_map(|r| revision_of(r.endpoint, cluster)).collect();
-        numbers.sort_unstable();
+        // An old revision that was brought back has the highest number and is the older one all the same.
+        numbers.sort_by_key(|n| (cluster.and_then(|c| c.created(*n)), *n));
         numbers.dedup();
         let newest = *numbers.last()?;
         let side = |revision: u64| -> Option<Side> {

@@ -239,8 +239,10 @@ pub(super) fn overrule(findings: &mut [Finding], facts: &Facts<'_>) {
     let recent = rollouts.iter().rev().find(|r| r.before.is_some() && facts.now.since(r.at) <= RECENT_S);
     let back = |number: Option<u64>| {
         let rollout = rollouts.iter().find(|r| Some(r.revision.number) == number)?;
-        rollout.before.map(|b| b.number)
+        rollout.before.map(|(b, _)| cluster.called(b.number))
     };
+    // Somebody brought an old revision back after it broke: what an undo would do is being done.
+    let undone = rollouts.last().filter(|r| r.came_back && r.at > facts.broke());
     for finding in findings {
         let mechanism = match finding.code {
             Code::Mechanism(m) => Some(m),
@@ -249,8 +251,13 @@ pub(super) fn overrule(findings: &mut [Finding], facts: &Facts<'_>) {
         let own = finding.code == Code::Cause(Cause::DeployRegression);
         for row in &mut finding.levers {
             match (row.action, deploy) {
+                (RolloutUndo, Some((number, _))) if undone.is_some_and(|r| Some(r.revision.number) != number) => {
+                    let undone = undone.map_or(String::new(), |r| cluster.called(r.revision.number));
+                    row.helps = No;
+                    row.why = format!("{undone} was brought back already: wait until it serves{loads}");
+                }
                 (RolloutUndo, Some((number, confidence))) if own || (row.helps == Unknown && mechanism.is_some()) => {
-                    let to = back(number).map_or("the revision before".to_owned(), |r| format!("rev {r}"));
+                    let to = back(number).unwrap_or_else(|| "the revision before".to_owned());
                     row.helps = if confidence >= Confidence::Medium { Yes } else { Unknown };
                     row.why = format!("back to {to}, under which this was not so{loads}");
                 }

@@ -170,8 +170,10 @@ pub struct Condition {
 /// One revision: a ReplicaSet of a Deployment, or a ControllerRevision of a StatefulSet.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct Revision {
-    /// Its number, which grows.
+    /// Its number, which grows: an old revision that is rolled out again gets a new one.
     pub number: u64,
+    /// The numbers that it had before, oldest first, where its controller remembers them.
+    pub was: Vec<u64>,
     /// The object's name.
     pub name: String,
     /// Its identity.

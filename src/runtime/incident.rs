@@ -8,7 +8,7 @@ use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 use super::keeper::{Keeper, Place, Report, Wish, answered};
 use super::remembered::fate;
 use crate::action::{Outcome, Plan};
-use crate::app::{Effect, Event, Recording, Sending, Tried};
+use crate::app::{Beginning, Effect, Event, Recording, Sending, Tried};
 use crate::cluster::Performer;
 use crate::contract::record::{Entry, Target};
 use crate::diagnosis::Diagnosis;
@@ -96,8 +96,11 @@ impl Incident {
             }
             Came::Report(Report::Heard(heard)) => vec![Event::Heard(heard)],
             Came::Report(Report::Opened(path, contents)) => {
-                (self.watching, self.path) = (Watching::after(&contents), Some(path));
-                self.judged = None;
+                // A new record was written to since it was begun; one that is gone on with says what it has.
+                if !contents.lines.is_empty() {
+                    (self.watching, self.judged, self.writes) = (Watching::after(&contents), None, true);
+                }
+                self.path = Some(path);
                 Vec::new()
             }
             Came::Report(Report::OnRecord(sending)) => self.send(*sending).into_iter().collect(),
@@ -111,8 +114,10 @@ impl Incident {
     pub(super) fn grant(&mut self, effect: Effect, now: At) -> Option<Event> {
         match effect {
             Effect::Begin(beginning) => {
-                // What comes next is on record once it is open; the thread keeps the order.
-                self.writes = true;
+                if beginning == Beginning::New {
+                    // What comes next is on record once it is open: the thread keeps the order.
+                    (self.watching, self.judged, self.writes) = (Watching::new(), None, true);
+                }
                 self.wish(Wish::Begin(beginning, now))
             }
             Effect::Record(record) => self.wish(Wish::Write(now, Entry::run(*record))),

@@ -10,6 +10,9 @@ use crate::domain::{Pod, Revision, Strategy, Workload, WorkloadKind};
 
 /// Where a Deployment and its ReplicaSets carry their number.
 const REVISION: &str = "deployment.kubernetes.io/revision";
+const WAS: &str = "deployment.kubernetes.io/revision-history";
+/// Numbers that one revision had: nobody goes back and forth more often.
+const MOST_NUMBERS: usize = 32;
 const CHANGE_CAUSE: &str = "kubernetes.io/change-cause";
 
 /// A workload as its controller sees it. `revisions` are its `ControllerRevision`s where it is a StatefulSet.
@@ -92,10 +95,19 @@ pub(super) fn controls(object: &Value, other: &Value) -> bool {
     !owner.is_empty() && controller(other).is_some_and(|o| o["uid"] == owner)
 }
 
+/// Numbers as the deployment controller lists them: "41,43".
+fn numbers(list: &str) -> Vec<u64> {
+    let mut numbers: Vec<u64> =
+        list.split(',').rev().take(MOST_NUMBERS).filter_map(|n| n.trim().parse().ok()).collect();
+    numbers.sort_unstable();
+    numbers
+}
+
 /// A ReplicaSet as a revision of its Deployment.
 pub(super) fn replica_set(object: &Value) -> Revision {
     Revision {
         number: annotation(object, REVISION).and_then(|n| n.parse().ok()).unwrap_or(0),
+        was: annotation(object, WAS).map_or(Vec::new(), numbers),
         name: name(object),
         uid: text(&object["metadata"]["uid"], NAME),
         hash: label(object, "pod-template-hash").map(|h| crate::text::clean(h, NAME)),
@@ -112,6 +124,7 @@ pub(super) fn replica_set(object: &Value) -> Revision {
 pub(super) fn controller_revision(object: &Value) -> Revision {
     Revision {
         number: object["revision"].as_u64().unwrap_or(0),
+        was: Vec::new(),
         name: name(object),
         uid: text(&object["metadata"]["uid"], NAME),
         // Pods carry its whole name under `controller-revision-hash`.

@@ -142,10 +142,13 @@ fn most_touching(changes: &[TemplateChange], mechanisms: &[Mechanism]) -> (Touch
     all.max_by_key(|(t, _)| *t).map_or((Touches::Nothing, None), |(t, c)| (t, Some(c.to_string())))
 }
 
-/// The last rollout before the end of the incident, with when its first and its last replica began to serve.
+/// The rollout that is to be judged, with when its first and its last replica began to serve: the last one before the end
+/// of the incident. An old revision that was brought back after the break is somebody's remedy, and no suspect.
 fn last_rollout<'a>(facts: &Facts<'a>) -> Option<(Rollout<'a>, At, At)> {
     let cluster = facts.cluster.as_ref()?;
-    let rollout = cluster.rollouts().into_iter().rev().find(|r| r.at <= facts.incident.1 && r.before.is_some())?;
+    let remedy = |r: &Rollout<'_>| r.came_back && r.at > facts.broke();
+    let suspect = |r: &Rollout<'_>| r.at <= facts.incident.1 && r.before.is_some() && !remedy(r);
+    let rollout = cluster.rollouts().into_iter().rev().find(suspect)?;
     let number = rollout.revision.number;
     let firsts = facts.engines().filter(|r| facts.revision(r) == Some(number)).filter_map(|r| {
         let ready = cluster.pod(r.endpoint).and_then(|p| p.ready_since);
@@ -194,9 +197,9 @@ pub(super) fn regression(facts: &Facts<'_>, split: &Split) -> Option<Finding> {
     });
     let side = contrast.filter(|c| c.worse).map_or(String::new(), |c| {
         format!(
-            "; its first token takes {} on average, rev {}'s {}",
+            "; its first token takes {} on average, under {} {}",
             seconds(c.new.ttft),
-            c.old.revision,
+            facts.cluster.as_ref().map_or_else(|| format!("rev {}", c.old.revision), |k| k.called(c.old.revision)),
             seconds(c.old.ttft)
         )
     });
