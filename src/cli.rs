@@ -80,6 +80,11 @@ pub struct LookArgs {
     #[cfg(debug_assertions)]
     #[arg(long, hide = true, value_name = "PLACE")]
     pub panic_in: Option<String>,
+
+    /// Die as by kill -9 at one step of an action, for the test that nothing is lost by it
+    #[cfg(debug_assertions)]
+    #[arg(long, hide = true, value_name = "STEP")]
+    pub die_at: Option<String>,
 }
 
 /// The commands.

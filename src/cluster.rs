@@ -154,9 +154,12 @@ impl Performer {
         }
     }
 
-    /// What became of a plan that was sent some time ago and whose answer was never seen: read until it is sure.
-    pub async fn settled(&self, plan: &Plan) -> Seen {
-        self.settle(plan, deadline(self.patience.settled)).await
+    /// What became of a plan that may have been sent at that time and whose answer was never seen: read until it is sure.
+    pub async fn settled(&self, plan: &Plan, sent: At) -> Seen {
+        // By a clock that runs fast, less of this machine's time has passed: it is waited rather too long.
+        let passed = Duration::from_secs_f64(self.now().since(sent).clamp(0.0, self.patience.settled.as_secs_f64()));
+        let passed = self.clock.real(passed).min(passed);
+        self.settle(plan, deadline(self.patience.settled.saturating_sub(passed))).await
     }
 
     /// Reads until it is sure what happened, at the latest a little after `until`.

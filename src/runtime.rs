@@ -17,6 +17,7 @@ mod remembered;
 mod saved;
 pub mod session;
 mod shell;
+mod steps;
 mod terminal;
 mod warroom;
 
@@ -169,6 +170,14 @@ impl LookArgs {
     fn fail_in(&self) -> Option<&str> {
         #[cfg(debug_assertions)]
         return self.panic_in.as_deref();
+        #[cfg(not(debug_assertions))]
+        return None;
+    }
+
+    /// At which step of an action a test wants the program to die; never in what is shipped.
+    fn die_at(&self) -> Option<&str> {
+        #[cfg(debug_assertions)]
+        return self.die_at.as_deref();
         #[cfg(not(debug_assertions))]
         return None;
     }

@@ -154,6 +154,8 @@ pub enum Effect {
         id: u64,
         /// What was planned.
         plan: Box<Plan>,
+        /// When it was put on record: it was sent then, or never.
+        sent: At,
     },
     /// Put this on record, and only where it is on disk send it; then put its answer on record.
     Send(Box<Sending>),

@@ -175,7 +175,7 @@ impl App {
         };
         let mut effects = vec![Effect::Begin(beginning)];
         let unknown = self.desk.acting.as_ref().filter(|a| a.outcome.is_none() && beginning != Beginning::ReadAlong);
-        effects.extend(unknown.map(|a| Effect::Reread { id: a.id, plan: Box::new(a.plan.clone()) }));
+        effects.extend(unknown.map(|a| Effect::Reread { id: a.id, plan: Box::new(a.plan.clone()), sent: a.sent }));
         effects.extend(self.follow());
         effects
     }

@@ -7,6 +7,7 @@ use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 
 use super::keeper::{Keeper, Place, Report, Wish, answered};
 use super::remembered::fate;
+use super::steps::{self, Step};
 use crate::action::{Outcome, Plan};
 use crate::app::{Beginning, Effect, Event, Recording, Sending, Tried};
 use crate::cluster::Performer;
@@ -85,6 +86,7 @@ impl Incident {
         match happened.0 {
             Came::Done(Done::Tried(tried)) => vec![Event::Tried(tried)],
             Came::Done(Done::Performed { id, outcome }) => {
+                steps::reached(Step::Sent);
                 // On disk before anybody is told.
                 let trouble = self.wish(Wish::Write(now, answered(id, &outcome)));
                 trouble.into_iter().chain([Event::Performed { id, outcome }]).collect()
@@ -103,7 +105,10 @@ impl Incident {
                 self.path = Some(path);
                 Vec::new()
             }
-            Came::Report(Report::OnRecord(sending)) => self.send(*sending).into_iter().collect(),
+            Came::Report(Report::OnRecord(sending)) => {
+                steps::reached(Step::Planned);
+                self.send(*sending).into_iter().collect()
+            }
             Came::Report(Report::NotOnRecord(id, why)) => {
                 vec![Event::Performed { id, outcome: Box::new(Outcome::NotSent(why)) }]
             }
@@ -133,8 +138,8 @@ impl Incident {
                 let id = sending.id;
                 self.wish(Wish::Plan(now, sending)).map(|_| not_sent(id, STUCK))
             }
-            Effect::Reread { id, plan } => {
-                self.reread(id, *plan);
+            Effect::Reread { id, plan, sent } => {
+                self.reread(id, *plan, sent);
                 None
             }
             _ => None,
@@ -156,11 +161,11 @@ impl Incident {
     }
 
     /// Finds out what became of a change whose answer is not on record.
-    fn reread(&self, id: u64, plan: Plan) {
+    fn reread(&self, id: u64, plan: Plan, sent: At) {
         let Some(performer) = self.performer.clone() else { return };
         let tell = self.tell.clone();
         tokio::spawn(async move {
-            let outcome = Box::new(fate(performer.settled(&plan).await));
+            let outcome = Box::new(fate(performer.settled(&plan, sent).await));
             let _ = tell.send(Done::Performed { id, outcome });
         });
     }

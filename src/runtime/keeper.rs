@@ -13,6 +13,7 @@ use std::time::Duration;
 use tokio::sync::mpsc;
 
 use super::remembered::{earlier, heard};
+use super::steps::{self, Step};
 use crate::app::{Beginning, Earlier, Heard, Recording, Sending};
 use crate::contract::record::{self, Answered, Contents, Entry, Planned, Target};
 use crate::domain::At;
@@ -152,8 +153,12 @@ impl Desk {
             Wish::Begin(beginning, at) => self.begin(beginning, at),
             Wish::Write(at, entry) => {
                 if let Open::Mine(journal) = &mut self.open {
+                    let answer = matches!(entry, Entry::Answered(_));
                     // What cannot be written waits, and the levers are off meanwhile.
                     let _ = journal.append(at, entry);
+                    if answer {
+                        steps::reached(Step::Answered);
+                    }
                     self.tell();
                 }
             }
@@ -249,6 +254,7 @@ impl Desk {
             notes: sending.notes.clone(),
             plan: record::kept_plan(plan),
         });
+        steps::reached(Step::Approved);
         match journal.append(at, entry) {
             Ok(()) => self.say(Report::OnRecord(sending)),
             Err(error) => self.say(Report::NotOnRecord(id, error.to_string())),

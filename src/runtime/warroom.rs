@@ -15,7 +15,7 @@ use super::keeper::Place;
 use super::session::Session;
 use super::shell::{Ended, Nothing, Shell, Watched};
 use super::terminal::Screen;
-use super::{FAILURE, INTERRUPTED, USAGE, complain, gate, input, looks, panics, papers, terminal, usage};
+use super::{FAILURE, INTERRUPTED, USAGE, complain, gate, input, looks, panics, papers, steps, terminal, usage};
 use crate::app::{App, Settings};
 use crate::cli::{Cli, LookArgs, ScreenArgs};
 use crate::clock::Clock;
@@ -190,6 +190,9 @@ pub(super) fn show(
 ) -> Result<u8> {
     let ascii = look.ascii || !hints.utf8;
     let fail_in = look.fail_in();
+    if let Some(step) = look.die_at().filter(|step| !steps::die_at(step)) {
+        return Ok(usage(&format!("there is no step '{}'", crate::text::clean(step, 40))));
+    }
     let (looks, warnings) = looks::read(config, terminal::colours(hints), ascii);
     let (catalogue, refused) = papers::catalogue();
     let guard = gate::guard(config);
