@@ -89,8 +89,14 @@ pub(super) fn rollout(facts: &Facts<'_>, row: &mut PhaseRow) {
     };
     row.at = Some(cluster.at);
     let mut parts = Vec::new();
-    let revision = workload.revision.map_or(String::new(), |r| format!("rev {r} "));
-    parts.push(format!("{revision}{}/{} ready", workload.ready, workload.desired));
+    // Kubernetes counts every revision's pods: old ones that still serve are no progress of a rollout.
+    let newest = workload.revision.and_then(|n| cluster.facts.revisions.iter().find(|r| r.number == n));
+    let ready = newest.map_or(workload.ready, |r| r.ready.min(workload.ready));
+    let revision = workload.revision.map_or(String::new(), |r| format!("{} ", cluster.called(r)));
+    parts.push(format!("{revision}{ready}/{} ready", workload.desired));
+    if ready < workload.ready {
+        parts.push(format!("{} older still serve", workload.ready - ready));
+    }
     let usual = cluster.usual_load();
     for (pod, phase, since) in cluster.starting().take(2) {
         let stands = since.map_or(String::new(), |s| format!(" {}", length(facts.now.since(s))));
@@ -119,7 +125,7 @@ pub(super) fn rollout(facts: &Facts<'_>, row: &mut PhaseRow) {
     row.status = match (cluster.stale, workload.ready) {
         (true, _) => RowStatus::Unknown,
         (_, 0) if workload.desired > 0 => RowStatus::Breach,
-        (_, ready) if ready < workload.desired => RowStatus::Warning,
+        _ if ready < workload.desired => RowStatus::Warning,
         _ => RowStatus::Ok,
     };
 }
