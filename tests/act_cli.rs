@@ -363,6 +363,9 @@ async fn where_a_name_is_needed_yes_alone_is_not_enough() {
         &[&format!("--yes is not enough here, give --confirm {NAME} as well")],
     );
     ended(&act("scale --replicas 3 --yes --confirm gpu-1").await, 2, &["--confirm is 'gpu-1'"]);
+    let json = act("scale --replicas 3 --yes -o json").await;
+    let last: Value = serde_json::from_str(json.stdout.lines().last().unwrap_or_default()).expect("a line of JSON");
+    assert_eq!((&last["step"], &last["end"], &last["code"]), (&"ended".into(), &"usage".into(), &2.into()));
     assert_eq!(lab.spec().await["replicas"], 2);
     ended(&act(&format!("scale --replicas 3 --yes --confirm {NAME}")).await, 0, &["stored"]);
     assert_eq!(lab.spec().await["replicas"], 3);
@@ -389,6 +392,14 @@ async fn a_refused_plan_names_what_can_be_typed_instead() {
     ended(&lab.act("resume").await, 1, &["nothing to do"]);
     ended(&lab.act("undo --confirm x").await, 2, &["--yes"]);
     ended(&lab.act("undo deploy/nobody").await, 2, &["nobody"]);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_takes_longer_than_it_is_waited_for_is_stored_and_not_called_done() {
+    let lab = Lab::open(rolled_out()).await;
+    let run = lab.act("scale --replicas 3 --yes --wait 1s").await;
+    ended(&run, 1, &["stored; ", "it is stored, and not done within --wait; taken back by 'warroom act scale deploy/"]);
+    assert!(matches!(lab.record().last(), Some(Entry::Closed {})), "{:?}", lab.record());
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -30,6 +30,8 @@ pub enum End {
     Unknown,
     /// It was called off before anything was sent.
     Interrupted,
+    /// What was typed is not enough, or wrong.
+    Usage,
 }
 
 impl End {
@@ -55,6 +57,7 @@ impl End {
         match self {
             Self::Printed | Self::Done => 0,
             Self::NotDone | Self::Unfinished => 1,
+            Self::Usage => 2,
             Self::Unknown => 3,
             Self::Interrupted => 130,
         }

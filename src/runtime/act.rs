@@ -12,7 +12,7 @@ use tokio::time::{Instant, sleep, sleep_until};
 use super::connect::Asked;
 use super::gate;
 use super::warroom::threads;
-use super::{FAILURE, PIPE_WIDTH, complain, given, switched_on, usage};
+use super::{PIPE_WIDTH, complain, given, switched_on, usage};
 use crate::action::card::{self, Part, card};
 use crate::action::guard::{Approved, Confirm, Confirmation, Denial, Guard, Pending};
 use crate::action::{Action, Context, Permission, Plan, Stage, plan, progress};
@@ -122,13 +122,12 @@ impl Act {
         match typed {
             Some(typed) if typed != name => {
                 let typed = crate::text::clean(typed, 80);
-                return Ok(usage(&format!(
-                    "nothing was changed: --confirm is '{typed}', and what is written is '{name}'"
-                )));
+                let why = format!("nothing was changed: --confirm is '{typed}', and what is written is '{name}'");
+                return self.end(End::Usage, &why);
             }
             None if by_name => {
-                let message = format!("nothing was changed: --yes is not enough here, give --confirm {name} as well");
-                return Ok(usage(&message));
+                let why = format!("nothing was changed: --yes is not enough here, give --confirm {name} as well");
+                return self.end(End::Usage, &why);
             }
             _ => {}
         }
@@ -147,10 +146,9 @@ impl Act {
     async fn look(&self, asked: &Asked) -> Result<Result<(Looking, Performer, Plan), u8>> {
         let (connected, target) = match asked.workload().await {
             Ok(found) => found,
-            Err(error) if error.is_usage() => return Ok(Err(usage(&error.to_string()))),
             Err(error) => {
-                complain(&error.to_string());
-                return Ok(Err(FAILURE));
+                let end = if error.is_usage() { End::Usage } else { End::NotDone };
+                return self.end(end, &error.to_string()).map(Err);
             }
         };
         let clock = Clock::Wall;
@@ -287,7 +285,9 @@ impl Act {
             tokio::select! {
                 () = looking.next() => {}
                 () = sleep_until(end) => {
-                    return Ok((End::Unfinished, format!("it is stored and goes on: --wait is over; {}", taken_back_by(plan))));
+                    let old = looking.blind().map(|why| format!("; what is known is old, {why}")).unwrap_or_default();
+                    let back = taken_back_by(plan);
+                    return Ok((End::Unfinished, format!("it is stored, and not done within --wait{old}; {back}")));
                 }
                 () = interrupts.next() => {
                     return Ok((End::Unfinished, format!("it is stored and goes on, unwatched; {}", taken_back_by(plan))));
@@ -303,8 +303,8 @@ impl Act {
     /// Says the end, and answers with its exit code. What went wrong stands on standard error too, as everywhere.
     fn end(&self, end: End, why: &str) -> Result<u8> {
         match (self.how.output, end) {
-            (ActOutput::Text, End::NotDone | End::Unfinished | End::Unknown | End::Interrupted) => complain(why),
-            _ => drop(self.say(&Step::Ended(end, why))?),
+            (ActOutput::Json, _) | (_, End::Printed | End::Done) => drop(self.say(&Step::Ended(end, why))?),
+            (ActOutput::Text, _) => complain(why),
         }
         Ok(end.code())
     }

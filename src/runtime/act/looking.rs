@@ -66,9 +66,14 @@ impl Looking {
         if self.snapshot.cluster.is_some() {
             return Ok(());
         }
-        let wrong = self.snapshot.watches.iter().find_map(|w| Some(format!("'{}': {}", w.resource, w.error.as_ref()?)));
-        let wrong = wrong.unwrap_or_else(|| "no answer".to_owned());
+        let wrong = self.blind().unwrap_or_else(|| "no answer".to_owned());
         Err(format!("Kubernetes said nothing of it within {} s, {wrong}", self.patience.as_secs()))
+    }
+
+    /// What is wrong with the first watch that does not live.
+    pub(super) fn blind(&self) -> Option<String> {
+        let blind = self.snapshot.watches.iter().filter(|w| w.state != SourceState::Live);
+        blind.into_iter().find_map(|w| Some(format!("'{}': {}", w.resource, w.error.as_ref()?)))
     }
 
     /// Whether all is known but which GPUs are free.
