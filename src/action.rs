@@ -39,7 +39,7 @@ pub use owners::Conflict;
 pub use plan::{Change, Context, Goal, Plan, Precondition, plan};
 pub use progress::{Progress, Stage, progress};
 pub use refusal::Refusal;
-pub use request::{Access, Method, Request};
+pub use request::{Access, Method, Request, place_flags};
 
 use serde::{Deserialize, Serialize};
 

@@ -95,6 +95,9 @@ pub enum Command {
     /// The configuration: what holds, where it comes from, whether it is right
     #[command(subcommand)]
     Config(ConfigCommand),
+    /// Change something in a cluster, with everything said before: what it hits, costs and risks. Nothing without --yes
+    #[command(subcommand)]
+    Act(Box<ActCommand>),
     /// Runbooks: those that come with warroom, and your own beside the configuration
     #[command(subcommand)]
     Runbook(RunbookCommand),
@@ -230,6 +233,140 @@ fn speed(text: &str) -> Result<f64, String> {
         .ok()
         .filter(|speed| (0.1..=600.0).contains(speed))
         .ok_or_else(|| "give a number from 0.1 to 600".to_owned())
+}
+
+/// What every `warroom act` ends its help with.
+const ACT_HELP: &str = "Exit codes: 0 done, or printed without --yes; 1 not done, or not done within --wait; 2 usage; \
+                        3 not known whether it was done: look before anything else; 130 interrupted, nothing changed.";
+
+/// `warroom act …`
+#[derive(Debug, Clone, Subcommand)]
+#[command(after_help = ACT_HELP)]
+pub enum ActCommand {
+    /// Back to an earlier revision's template
+    #[command(after_help = ACT_HELP)]
+    Undo {
+        /// The revision; 0: the one before the newest
+        #[arg(long, value_name = "N", default_value_t = 0)]
+        to_revision: u64,
+
+        /// Where and how
+        #[command(flatten)]
+        on: OnWorkload,
+    },
+    /// Another number of replicas
+    #[command(after_help = ACT_HELP)]
+    Scale {
+        /// How many
+        #[arg(long, value_name = "N")]
+        replicas: u32,
+
+        /// Where and how
+        #[command(flatten)]
+        on: OnWorkload,
+    },
+    /// Stop a rollout where it is
+    #[command(after_help = ACT_HELP)]
+    Pause(OnWorkload),
+    /// Let a rollout go on
+    #[command(after_help = ACT_HELP)]
+    Resume(OnWorkload),
+    /// Replace every pod by one with the same template
+    #[command(after_help = ACT_HELP)]
+    Restart(OnWorkload),
+    /// Other bounds for the autoscaler that owns the replicas
+    #[command(after_help = ACT_HELP)]
+    Bounds {
+        /// The fewest replicas
+        #[arg(long, value_name = "N")]
+        min: u32,
+
+        /// The most replicas
+        #[arg(long, value_name = "N")]
+        max: u32,
+
+        /// Where and how
+        #[command(flatten)]
+        on: OnWorkload,
+    },
+    /// Keep KEDA from taking replicas away
+    #[command(after_help = ACT_HELP)]
+    PauseScaleIn(OnWorkload),
+    /// Let KEDA take replicas away again
+    #[command(after_help = ACT_HELP)]
+    ResumeScaleIn(OnWorkload),
+    /// Take a node out of scheduling
+    #[command(after_help = ACT_HELP)]
+    Cordon(OnNode),
+    /// Put a node back into scheduling
+    #[command(after_help = ACT_HELP)]
+    Uncordon(OnNode),
+}
+
+/// A lever on a workload.
+#[derive(Debug, Clone, Args)]
+pub struct OnWorkload {
+    /// deploy/x, sts/x or a plain name. None: the only engine of the namespace
+    #[arg(value_name = "TARGET")]
+    pub target: Option<String>,
+
+    /// How
+    #[command(flatten)]
+    pub how: HowArgs,
+}
+
+/// A lever on a node.
+#[derive(Debug, Clone, Args)]
+pub struct OnNode {
+    /// The node
+    #[arg(value_name = "NODE")]
+    pub node: String,
+
+    /// The workload that the node is looked at for: deploy/x, sts/x or a plain name. None: the only engine of the namespace
+    #[arg(long, value_name = "TARGET")]
+    pub workload: Option<String>,
+
+    /// How
+    #[command(flatten)]
+    pub how: HowArgs,
+}
+
+/// How a lever is pulled.
+#[derive(Debug, Clone, Args)]
+pub struct HowArgs {
+    /// Do it; without this it is planned, dry-run and printed
+    #[arg(long)]
+    pub yes: bool,
+
+    /// The name of the object that is written: needed beside --yes in a protected context, and where somebody is likely
+    /// to take the change back
+    #[arg(long, value_name = "NAME", requires = "yes")]
+    pub confirm: Option<String>,
+
+    /// Follow it until it is done or stuck, at most for so long; 0: do not wait
+    #[arg(long, value_name = "DURATION", default_value = "0", requires = "yes")]
+    pub wait: String,
+
+    /// Change nothing, and dry-run nothing
+    #[arg(long)]
+    pub read_only: bool,
+
+    /// Output format
+    #[arg(short, long, value_enum, default_value_t = ActOutput::Text)]
+    pub output: ActOutput,
+
+    /// Which cluster, and as whom
+    #[command(flatten)]
+    pub cluster: ClusterArgs,
+}
+
+/// How `act` says what it does.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum ActOutput {
+    /// For a terminal or a log
+    Text,
+    /// `warroom.act/1`: one JSON object per line and step
+    Json,
 }
 
 /// `warroom config …`

@@ -1,5 +1,6 @@
 //! One file per command, each thin: takes what was meant, asks those who know, and returns what is to be printed.
 
+pub mod act;
 pub mod check;
 pub mod config;
 pub mod report;

@@ -336,7 +336,9 @@ pub fn latest(folder: &Path, target: &Target) -> Option<Unfinished> {
         let over = run.as_ref().is_some_and(|r| {
             r.ended && r.moves.last().is_none_or(|m| m.means != Some(crate::runbook::Meaning::Diverted))
         });
-        if over {
+        // A change that was made outside of a war room, and answered for, leaves nothing to resume either.
+        let in_order = contents.lines.last().is_some_and(|line| matches!(line.entry, Entry::Closed {}));
+        if over || (run.is_none() && in_order) {
             return None;
         }
         let last = contents.lines.last()?.at;

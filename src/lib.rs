@@ -24,7 +24,7 @@
 //! | 1 | [`decode`] | bytes → samples, Kubernetes' JSON → facts | names of systems, sockets |
 //! | 1 | [`dialect`] | samples → canonical quantities, as data in `assets/dialects` | formats, HTTP |
 //! | 1 | [`diagnosis`] | objectives, phases, findings, the verdict | screens, runbooks, actions |
-//! | 1 | [`action`] | what can be changed: the plan with its exact bytes, and the one gate; no key leads there yet | kube, diagnosis |
+//! | 1 | [`action`] | what can be changed: the plan with its exact bytes, its card, and the one gate | kube, diagnosis |
 //! | 2 | [`runbook`] | states, checks and guarded edges from `runbooks/`; what to decide next | keys, screens |
 //! | 3 | [`app`] | all state, and the one reducer | keys, terminal, sources |
 //! | 4 | [`ui`] | the view, themes, the keymap, a frame as a file | sources |

@@ -1,6 +1,7 @@
 //! Runs what was asked for: the one place that knows everyone. Builds the configuration, performs a command, writes what
 //! it returns, and turns its outcome into an exit code.
 
+mod act;
 mod connect;
 #[cfg(feature = "sim")]
 mod demo;
@@ -57,6 +58,7 @@ pub fn run(cli: &Cli) -> Result<u8> {
     let outcome = match &cli.command {
         None => warroom::run(cli, &cli.screen),
         Some(Command::Check(args)) => run_check(cli, args),
+        Some(Command::Act(command)) => act::run(cli, command),
         Some(Command::Config(command)) => run_config(cli, *command),
         Some(Command::Runbook(command)) => papers::run_runbook(command),
         Some(Command::Report(args)) => papers::run_report(args),

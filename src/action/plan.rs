@@ -2,7 +2,7 @@
 
 use serde::Serialize;
 
-use super::request::is_name;
+use super::request::{is_name, kubectl};
 use super::{Access, Action, Conflict, Cost, Fit, Line, Refusal, Request, autoscaler, node, rollout, scale, undo};
 use crate::domain::{
     At, ClusterFacts, RawTemplate, Snapshot, SourceState, TemplateChange, Workload, WorkloadKind, WorkloadRef,
@@ -133,6 +133,11 @@ impl Plan {
     /// Who will take it back, if anybody is likely to.
     pub fn reverted_by(&self) -> Option<&str> {
         self.conflicts.iter().find(|c| c.reverts).map(|c| c.who.as_str())
+    }
+
+    /// The kubectl line that shows the object as it is.
+    pub fn look(&self) -> String {
+        kubectl(&self.target, &format!("get {} -o yaml", self.object.to_lowercase()))
     }
 
     /// Whether its precondition holds in what is known now.

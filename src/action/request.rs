@@ -128,13 +128,18 @@ pub(super) fn is_name(name: &str) -> bool {
     !name.is_empty() && name.len() <= 253 && name.chars().all(allowed) && name != "." && name != ".."
 }
 
-/// The kubectl line that does nearly the same, to be read and copied; a context may need quotes.
+/// The kubectl line that does nearly the same, to be read and copied.
 pub(super) fn kubectl(of: &WorkloadRef, words: &str) -> String {
+    format!("kubectl {} {words}", place_flags(of))
+}
+
+/// Where a workload is, in kubectl's flags as a shell takes them: a context may need quotes.
+pub fn place_flags(of: &WorkloadRef) -> String {
     let plain = |c: char| c.is_ascii_alphanumeric() || "-_.:/@".contains(c);
     let context = if of.context.chars().all(plain) && !of.context.is_empty() {
         of.context.clone()
     } else {
         format!("'{}'", of.context.replace('\'', r"'\''"))
     };
-    format!("kubectl --context {context} -n {} {words}", of.namespace)
+    format!("--context {context} -n {}", of.namespace)
 }

@@ -95,8 +95,7 @@ fn a_webhook_that_has_a_hand_in_it_and_a_warning_are_told() {
 
 #[test]
 fn whoever_takes_it_back_stands_first_and_whoever_was_not_looked_for_is_not_nobody() {
-    let mut world = Founding::default();
-    world.autoscalers = vec![autoscaler(2, 6)];
+    let mut world = Founding { autoscalers: vec![autoscaler(2, 6)], ..Founding::default() };
     let beside = part(&card(&planned(&world, &Action::undo()), None), "OWNER");
     assert_eq!(beside.tone, Tone::Plain);
     assert!(beside.lines[0].starts_with("HorizontalPodAutoscaler 'vllm': may change"), "{beside:?}");
