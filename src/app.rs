@@ -24,7 +24,7 @@ pub use card::{Card, Stage};
 pub use command::{Command, Group};
 pub use desk::{Earlier, EarlierChange, Owed, Recording};
 pub use event::{Beginning, Effect, Event, Heard, LogBatch, Sending, Tried};
-pub use list::{Item, gpus_in_order, replicas_in_order};
+pub use list::{Happened, Item, gpus_in_order, replicas_in_order};
 pub use logs::Logs;
 pub use prompt::{Asking, Prompt};
 pub use view::{Cursor, Mode, View};

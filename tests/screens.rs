@@ -3,6 +3,8 @@
 #[path = "support/incident.rs"]
 #[expect(dead_code, reason = "screens ask for no suspect by itself")]
 mod incident;
+#[path = "screens/changes.rs"]
+mod changes;
 #[path = "support/screen.rs"]
 mod screen;
 
@@ -20,7 +22,7 @@ use warroom::ui::theme::{EMBEDDED, Theme};
 use warroom::ui::{Colours, Look, export};
 
 /// The views that a key opens, and the command.
-const VIEWS: [(View, Option<Command>); 9] = [
+const VIEWS: [(View, Option<Command>); 10] = [
     (View::Main, None),
     (View::Evidence, Some(Command::Evidence)),
     (View::Replicas, Some(Command::Replicas)),
@@ -28,6 +30,7 @@ const VIEWS: [(View, Option<Command>); 9] = [
     (View::Gpus, Some(Command::Gpus)),
     (View::Timeline, Some(Command::Timeline)),
     (View::Runbook, Some(Command::Runbook)),
+    (View::Levers, Some(Command::Levers)),
     (View::Sources, Some(Command::Sources)),
     (View::Help, Some(Command::Help)),
 ];

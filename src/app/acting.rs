@@ -76,6 +76,11 @@ impl Acting {
         self.outcome.as_ref().is_some_and(|o| o.changed() != Some(false))
     }
 
+    /// By when the service can have told whether it helped, once the cluster is done with it.
+    pub fn told_by(&self) -> Option<At> {
+        self.done.map(|done| done.plus(WINDOW_S))
+    }
+
     /// Looks how far it is. True: the service has given its verdict just now.
     pub(super) fn look(&mut self, snapshot: &Snapshot, condition: Condition) -> bool {
         if !self.is_followed() {

@@ -66,6 +66,14 @@ impl Card {
         matches!(&self.stage, Stage::Ready(pending) if pending.confirm() == Confirm::Name)
     }
 
+    /// The name that has to be typed where one is needed.
+    pub fn name(&self) -> Option<&str> {
+        match &self.stage {
+            Stage::Ready(pending) => Some(pending.name()),
+            _ => None,
+        }
+    }
+
     /// Whether it waits to be confirmed.
     pub const fn is_ready(&self) -> bool {
         matches!(self.stage, Stage::Ready(_))

@@ -56,7 +56,10 @@ impl App {
                     self.suspected_node().ok_or("no node is suspected: choose a GPU in the list of GPUs first")?;
                 Action::CordonNode { node, cordoned: true }
             }
-            other => return Err(format!("'{other}' is not done from here: do it where the service is declared")),
+            other => {
+                let name = other.code().replace('_', " ");
+                return Err(format!("'{name}' is not done from here: do it where the service is declared"));
+            }
         })
     }
 

@@ -1,7 +1,9 @@
 //! What stands in a view as items that can be selected and looked for: keys and words, not looks.
 
 use super::{App, Command, View};
-use crate::diagnosis::{Diagnosis, GpuRow, ReplicaRow, number};
+use crate::diagnosis::{Change, Diagnosis, GpuRow, ReplicaRow, number};
+use crate::domain::At;
+use crate::runbook::{Act, Transition};
 
 /// One thing in a view.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -12,6 +14,40 @@ pub struct Item {
     pub key: String,
     /// What is looked through.
     pub words: String,
+}
+
+/// Something on the timeline.
+#[derive(Debug, Clone, Copy)]
+pub enum Happened<'a> {
+    /// Something that changed in what is watched.
+    Change(&'a Change),
+    /// A change that was made from a war room.
+    Act(&'a Act),
+    /// A step in the runbook.
+    Moved(&'a Transition),
+}
+
+impl Happened<'_> {
+    /// When.
+    pub const fn at(&self) -> At {
+        match self {
+            Self::Change(change) => change.at,
+            Self::Act(act) => act.at,
+            Self::Moved(step) => step.at,
+        }
+    }
+
+    /// Its key and what is looked through.
+    fn item(&self) -> (String, String) {
+        match self {
+            Self::Change(c) => (format!("{} {}", c.at.0, c.summary), format!("{} {}", c.kind, c.summary)),
+            Self::Act(act) => (format!("act {}", act.at.0), format!("action {} {}", act.what, act.by)),
+            Self::Moved(step) => {
+                let words = format!("runbook {} {} {} {}", step.from, step.to, step.by, step.reason);
+                (format!("step {} {}", step.at.0, step.to), words)
+            }
+        }
+    }
 }
 
 /// Replicas in the order of their list: newest revision first, gone ones last, then by name, so that a row stays where
@@ -44,6 +80,17 @@ impl App {
         items
     }
 
+    /// What changed, what was done about it and how the runbook was walked, newest first.
+    pub fn happened(&self) -> Vec<Happened<'_>> {
+        let changes = self.diagnosis().into_iter().flat_map(|d| d.changes.iter().map(Happened::Change));
+        let run = || self.run().into_iter();
+        let acts = run().flat_map(|run| run.acts.iter().map(Happened::Act));
+        let steps = run().flat_map(|run| run.moves.iter().map(Happened::Moved));
+        let mut all: Vec<Happened<'_>> = acts.chain(steps).chain(changes).collect();
+        all.sort_by_key(|h| std::cmp::Reverse(h.at()));
+        all
+    }
+
     /// Whether an item is one that was looked for.
     pub fn matches(&self, item: &Item) -> bool {
         self.looks_for(&item.words)
@@ -70,17 +117,14 @@ impl App {
                 let number = |i: usize| (logs.dropped + i).to_string();
                 logs.lines.iter().enumerate().map(|(i, line)| (number(i), line.clone())).collect()
             }
-            (View::Main | View::Card, _) | (_, None) => Vec::new(),
+            (View::Card, _) => return self.card_rows(),
+            (View::Main, _) | (_, None) => Vec::new(),
             (View::Levers, Some(_)) => self.lever_items(),
             (View::Evidence, Some(d)) => evidence(d),
             (View::Replicas, Some(d)) => replicas_in_order(d).into_iter().map(replica).collect(),
             (View::Revisions, Some(d)) => d.revisions.iter().map(revision).collect(),
             (View::Gpus, Some(d)) => gpus_in_order(d).into_iter().map(gpu).collect(),
-            (View::Timeline, Some(d)) => d
-                .changes
-                .iter()
-                .map(|c| (format!("{} {}", c.at.0, c.summary), format!("{} {}", c.kind, c.summary)))
-                .collect(),
+            (View::Timeline, Some(_)) => self.happened().iter().map(Happened::item).collect(),
             (View::Sources, Some(d)) => d
                 .sources
                 .iter()
@@ -103,6 +147,27 @@ impl App {
         let returns = runbook.state(&advice.state).map_or(&[][..], |state| &state.returns);
         let returns = returns.iter().map(|to| (format!("to {to}"), format!("{to} return")));
         checks.chain(edges).chain(returns).collect()
+    }
+
+    /// Places to which a card can be scrolled, one for each row below the first screen. How wide its text is folded is
+    /// the screen's business, so that there may be a few more than are needed, and never fewer.
+    fn card_rows(&self) -> Vec<Item> {
+        let Some(card) = self.card() else { return Vec::new() };
+        let (columns, rows) = (usize::from(self.size.0), usize::from(self.size.1));
+        let folded = |text: &str| 1 + text.chars().count() / columns.saturating_sub(16).max(8);
+        let words = card.plan().map_or(0, |plan| {
+            let parts = crate::action::card::card(plan, card.tried());
+            // What is cut short above stands below in full.
+            2 * parts.iter().flat_map(|p| &p.lines).map(|l| folded(l)).sum::<usize>()
+        });
+        // Of the template stand those lines that differ, each with a neighbour on both sides at most.
+        let differ = |plan: &crate::action::Plan| {
+            4 * plan.lines.iter().filter(|l| l.sign != crate::action::Sign::Same).count()
+        };
+        let lines = card.plan().map_or(0, |plan| differ(plan).min(plan.lines.len() + 1));
+        let all = words + lines + card.alternatives().len();
+        let below = all.saturating_sub(rows.saturating_sub(12)) + 1;
+        (0..below).map(|index| Item { index, key: index.to_string(), words: String::new() }).collect()
     }
 
     /// What is to be taken back, then the levers.

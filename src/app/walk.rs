@@ -49,10 +49,17 @@ impl App {
         let desk = &mut self.desk;
         let Some(id) = desk.run.as_ref().map(|run| run.runbook.clone()) else { return Vec::new() };
         let (Some(run), Some(loaded)) = (&mut desk.run, desk.catalogue.get(&id)) else { return Vec::new() };
+        let stood = run.state.clone();
         let effects = run.on(&loaded.runbook, event);
+        let moved = run.state != stood;
         let mut effects = self.granted(effects, true);
         effects.extend(self.look());
         self.advise();
+        if moved {
+            // What was selected belongs to the state that was left.
+            self.cursors[View::Runbook as usize] = super::Cursor::default();
+        }
+        self.settle_cursor();
         effects
     }
 

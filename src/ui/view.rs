@@ -1,13 +1,14 @@
 //! What is on the screen: a pure picture of the state.
 //!
 //! ```text
-//!  header    which workload of which cluster, read-only, the oldest data, the time
+//!  header    which workload of which cluster, who decides and what is recorded, the oldest data, the time
 //!  body      the main screen (`main`), or one of the views below it
 //!  notice    what whoever sits there is to know, or what is being typed
 //!  keys      what works now, from the keymap
 //! ```
 //! A part of the screen is a function from the state and a width to lines; `main` and `list` put them in their places.
 
+mod acting;
 mod card;
 mod changes;
 mod chart;

@@ -5,13 +5,15 @@ use std::sync::Arc;
 use ratatui::Terminal;
 use ratatui::backend::TestBackend;
 use ratatui::buffer::Buffer;
+use warroom::action::guard;
 use warroom::app::{App, Event, Settings};
 use warroom::diagnosis::{Diagnosis, Policy, WindowBurn, diagnose};
 use warroom::dialect::Catalogue;
 use warroom::domain::{
     At, Autoscaler, ClusterEvent, ClusterFacts, Container, Endpoint, GpuId, GpuReading, GpuSample, GpuTrack, Node,
-    Placement, Pod, Revision, Snapshot, SourceState, Strategy, Template, Watch, Workload, WorkloadKind, WorkloadRef,
+    Placement, Pod, RawTemplate, Revision, Snapshot, SourceState, Strategy, Template, Watch, Workload, WorkloadKind, WorkloadRef,
 };
+use warroom::runbook::Who;
 use warroom::source::engine::Decoder;
 use warroom::source::pages::Recording;
 use warroom::ui::theme::Theme;
@@ -68,6 +70,24 @@ fn template(max_num_seqs: &str, image: &str) -> Template {
     Template { containers: vec![engine], ..Template::default() }
 }
 
+/// The same as the API server would send it, with what a client of today does not know.
+fn raw(template: &Template) -> RawTemplate {
+    let engine = &template.containers[0];
+    serde_json::json!({
+        "metadata": {"labels": {"app": "vllm"}, "annotations": {"prometheus.io/port": "8000"}},
+        "spec": {
+            "containers": [{
+                "name": engine.name, "image": engine.image, "args": engine.args,
+                "env": [{"name": "HF_TOKEN", "value": "hf_s3cret"}],
+                "ports": [{"name": "http", "containerPort": 8000}],
+                "resources": {"limits": {"nvidia.com/gpu": "1"}, "requests": {"nvidia.com/gpu": "1"}}
+            }],
+            "nodeSelector": {"pool": "h100"}, "restartPolicy": "Always", "terminationGracePeriodSeconds": 120
+        }
+    })
+    .into()
+}
+
 fn pod(name: &str, node: &str, revision: u64, created: At, load_s: f64) -> Pod {
     Pod {
         name: name.to_owned(),
@@ -98,6 +118,7 @@ fn cluster(now: At, loading: bool) -> ClusterFacts {
         created: Some(created),
         desired,
         ready,
+        raw_template: raw(&template),
         template,
         change_cause: (number == 42).then(|| "raise batch for throughput (#1182)".to_owned()),
         ..Revision::default()
@@ -125,6 +146,7 @@ fn cluster(now: At, loading: bool) -> ClusterFacts {
             ready: 2,
             available: 2,
             revision: Some(42),
+            raw_template: raw(&new),
             template: new.clone(),
             strategy: Strategy::Rolling { max_surge: "1".to_owned(), max_unavailable: "0".to_owned() },
             progress_deadline_s: Some(600),
@@ -156,6 +178,8 @@ fn cluster(now: At, loading: bool) -> ClusterFacts {
             max: 6,
             current: 2,
             desired: wanted,
+            uid: "uid-hpa".to_owned(),
+            declared_min: Some(2),
             metrics: vec!["cpu 80%".to_owned()],
             last_scaled: loading.then(|| now.plus(-280.0)),
             ..Autoscaler::default()
@@ -326,9 +350,17 @@ pub(crate) fn judged(story: &Story) -> Diagnosis {
     d
 }
 
-/// A war room that has judged a story, a second ago.
+/// A war room that has judged a story, a second ago, and only reads.
 pub(crate) fn room(story: &Story) -> App {
+    room_of(story, guard::Policy::default(), false)
+}
+
+/// The same with what may be changed, and whether it looks for earlier records first.
+pub(crate) fn room_of(story: &Story, guard: guard::Policy, awaits_records: bool) -> App {
     let mut settings = Settings::new(story.snapshot.clone(), story.policy.clone());
+    settings.guard = guard;
+    settings.awaits_records = awaits_records;
+    settings.who = Who { user: "alice".to_owned(), host: "bastion".to_owned() };
     settings.contacting = vec!["kubernetes prod-use1 (https://10.0.0.1:6443)".to_owned()];
     let mut app = App::new(settings);
     let now = story.snapshot.now;

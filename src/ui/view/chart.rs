@@ -99,12 +99,19 @@ pub(super) fn spark(ctx: Ctx<'_>, d: &Diagnosis, what: What, width: usize, targe
     let Some((from, to)) = stretch(d) else { return pen.line(Slot::TextMuted, "") };
     let values = columns(d, what, from, to, width);
     let most = values.iter().flatten().copied().fold(0.0, f64::max).max(target);
-    let marks = marks(d, from, to, width);
+    let marks = marks(ctx, d, from, to, width);
     let mut line = Line::default();
     for (column, value) in values.iter().enumerate() {
-        if let Some(Mark { kind: ChangeKind::Onset, .. }) = marks[column] {
-            line = line.put(pen, Slot::MarkOnset, pen.either("┃", "|"));
-            continue;
+        match marks[column] {
+            Some(Mark::Change(ChangeKind::Onset)) => {
+                line = line.put(pen, Slot::MarkOnset, pen.either("┃", "|"));
+                continue;
+            }
+            Some(Mark::Own) => {
+                line = line.put(pen, Slot::Mark, own(ctx));
+                continue;
+            }
+            Some(Mark::Change(_)) | None => {}
         }
         line = match value {
             None => line.put(pen, Slot::Rule, pen.either("·", ".")),
@@ -127,24 +134,34 @@ fn eighths(value: f64, most: f64, rows: usize) -> Vec<usize> {
 
 /// What stands at a column of the time axis.
 #[derive(Debug, Clone, Copy)]
-struct Mark {
-    kind: ChangeKind,
+enum Mark {
+    Change(ChangeKind),
+    /// A change that was made from a war room.
+    Own,
 }
 
-/// The mark of each column; the onset before everything else, then what people did.
-fn marks(d: &Diagnosis, from: At, to: At, width: usize) -> Vec<Option<Mark>> {
+/// The mark of what was done from a war room.
+pub(super) fn own(ctx: Ctx<'_>) -> &'static str {
+    ctx.pen.either("◆", "*")
+}
+
+/// The mark of each column; the onset before everything else, then what was done from here, then what people did.
+fn marks(ctx: Ctx<'_>, d: &Diagnosis, from: At, to: At, width: usize) -> Vec<Option<Mark>> {
     let mut marks: Vec<Option<Mark>> = vec![None; width];
-    let weight = |kind: ChangeKind| match kind {
-        ChangeKind::Onset => 3,
-        ChangeKind::Rollout => 2,
-        ChangeKind::Scale | ChangeKind::Autoscaler => 1,
-        _ => 0,
+    let weight = |mark: Mark| match mark {
+        Mark::Change(ChangeKind::Onset) => 4,
+        Mark::Own => 3,
+        Mark::Change(ChangeKind::Rollout) => 2,
+        Mark::Change(ChangeKind::Scale | ChangeKind::Autoscaler) => 1,
+        Mark::Change(_) => 0,
     };
-    let onset = d.since.map(|at| Change { at, kind: ChangeKind::Onset, summary: String::new() });
-    for change in d.changes.iter().chain(&onset) {
-        let Some(column) = column_of(change.at, from, to, width) else { continue };
-        if marks[column].is_none_or(|m| weight(m.kind) < weight(change.kind)) {
-            marks[column] = Some(Mark { kind: change.kind });
+    let onset = d.since.map(|at| (at, Mark::Change(ChangeKind::Onset)));
+    let done = ctx.app.run().into_iter().flat_map(|run| &run.acts).filter(|act| act.accepted != Some(false));
+    let changes = d.changes.iter().map(|c: &Change| (c.at, Mark::Change(c.kind)));
+    for (at, mark) in changes.chain(onset).chain(done.map(|act| (act.at, Mark::Own))) {
+        let Some(column) = column_of(at, from, to, width) else { continue };
+        if marks[column].is_none_or(|m| weight(m) < weight(mark)) {
+            marks[column] = Some(mark);
         }
     }
     marks
@@ -204,7 +221,7 @@ pub(super) fn chart(
     // Far below its target a line would be flat: then the target is only named.
     let drawn = target.filter(|t| most > t / 3.0);
     let most = if what == What::Kv { 1.0 } else { most.max(drawn.unwrap_or(0.0)).max(1e-9) };
-    let marks = marks(d, from, to, wide);
+    let marks = marks(ctx, d, from, to, wide);
     // What was read last is not what is so now, where the end is a gap.
     let last = match (values.last().copied().flatten(), values.iter().rev().flatten().next()) {
         (Some(now), _) => what.show(now),
@@ -229,8 +246,9 @@ pub(super) fn chart(
             let fill = levels[column].as_ref().map_or(0, |l| l[row]);
             let late = target.zip(values[column]).is_some_and(|(t, v)| v > t);
             line = match (fill, marks[column]) {
-                (0, Some(Mark { kind: ChangeKind::Onset })) => line.put(pen, Slot::MarkOnset, pen.either("┃", "|")),
-                (0, Some(Mark { kind: ChangeKind::Rollout })) => line.put(pen, Slot::Mark, pen.either("┊", ":")),
+                (0, Some(Mark::Change(ChangeKind::Onset))) => line.put(pen, Slot::MarkOnset, pen.either("┃", "|")),
+                (0, Some(Mark::Own)) => line.put(pen, Slot::Mark, pen.either("╏", "*")),
+                (0, Some(Mark::Change(ChangeKind::Rollout))) => line.put(pen, Slot::Mark, pen.either("┊", ":")),
                 (0, _) if target_row == Some(row) => line.put(pen, Slot::Target, pen.either("┄", "-")),
                 (0, _) if row == 0 && levels[column].is_none() => line.put(pen, Slot::Rule, pen.either("·", ".")),
                 (0, _) => line.put(pen, Slot::Text, " "),
@@ -255,8 +273,9 @@ fn axis(ctx: Ctx<'_>, marks: &[Option<Mark>], from: At, to: At, wide: usize) -> 
     let upto = if free { wide.saturating_sub(end.len()) } else { wide };
     for mark in &marks[..upto] {
         line = match mark {
-            Some(Mark { kind: ChangeKind::Onset }) => line.put(pen, Slot::MarkOnset, letter(ChangeKind::Onset)),
-            Some(Mark { kind }) => line.put(pen, Slot::Mark, letter(*kind)),
+            Some(Mark::Change(ChangeKind::Onset)) => line.put(pen, Slot::MarkOnset, letter(ChangeKind::Onset)),
+            Some(Mark::Change(kind)) => line.put(pen, Slot::Mark, letter(*kind)),
+            Some(Mark::Own) => line.put(pen, Slot::Mark, own(ctx)),
             None => line.put(pen, Slot::Rule, pen.either("─", "-")),
         };
     }

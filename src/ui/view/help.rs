@@ -23,13 +23,11 @@ pub(super) fn view(ctx: Ctx<'_>, width: usize, height: usize) -> Vec<Line> {
         items.push(lines);
     }
     let first = ctx.app.items().first().and_then(|i| all.get(i.index)).map_or("", |c| c.group().title());
+    let own = super::chart::own(ctx);
     let head = vec![
-        pen.line(Slot::TextMuted, " Capital letters are for what changes something. This version changes nothing."),
-        pen.line(
-            Slot::TextMuted,
-            " Marks: ! onset R rollout S scale A autoscaler g GPU n node t traffic x restart p pod",
-        ),
-        pen.line(Slot::TextMuted, " ? not known, ~ seen for a part of the window only, n events that were counted"),
+        pen.line(Slot::TextMuted, " What changes the cluster opens a card first; only the card's own key does it."),
+        pen.line(Slot::TextMuted, " Marks: ! onset R rollout S scale A autoscaler g GPU n node t traffic x restart"),
+        pen.line(Slot::TextMuted, &format!("  p pod {own} done from here > runbook; ? not known, ~ part of the window seen")),
         ctx.rule(first, width),
     ];
     list::page(ctx, head, items, Vec::new(), width, height)

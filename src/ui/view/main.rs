@@ -15,7 +15,7 @@ use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 
 use super::words::source_state;
-use super::{Ctx, Slot, changes, chart, evidence, frame, phases, replicas, runbook, slo, verdict};
+use super::{Ctx, Slot, acting, changes, chart, evidence, frame, phases, replicas, runbook, slo, verdict};
 use crate::diagnosis::{Diagnosis, Metric};
 use crate::ui::pen::Line;
 
@@ -79,7 +79,9 @@ fn connecting(ctx: Ctx<'_>, width: usize) -> Vec<Line> {
     lines.push(
         pen.line(Slot::TextMuted, &format!("   will be judged by: TTFT {}, TPOT {}", to(policy.ttft), to(policy.tpot))),
     );
-    lines.push(pen.line(Slot::TextMuted, "   it only reads: nothing in the cluster is changed"));
+    let how = if app.guard().read_only { "read-only: nothing in the cluster can be changed from here" } else { "nothing in the cluster is changed before a card is confirmed" };
+    lines.push(pen.line(Slot::TextMuted, &format!("   {how}")));
+    lines.extend(acting::banner(ctx, width));
     lines
 }
 
@@ -87,11 +89,24 @@ fn connecting(ctx: Ctx<'_>, width: usize) -> Vec<Line> {
 fn narrow(ctx: Ctx<'_>, d: &Diagnosis, width: usize, height: usize) -> Vec<Line> {
     let (slo, phases) = (slo::lines(ctx, d, width), phases::lines(ctx, d, width));
     let mut runbook = runbook::panel(ctx, width);
+    // What was done and is not over keeps its lines, whatever else gives way.
+    let mut banner = acting::banner(ctx, width);
+    let mut done = acting::lines(ctx, width);
+    if acting::idle(ctx) {
+        done.splice(0..0, acting::helps(ctx, width));
+    }
     let mut large = large(ctx, d, width, height);
+    let kept = banner.len() + done.len();
+    let height = height.saturating_sub(kept);
     let fixed = slo.len() + phases.len() + runbook.len() + large.len();
     let section = height >= fixed + 16;
+    if section {
+        let wanted = runbook::checked(ctx, width);
+        runbook.extend(wanted);
+    }
+    let fixed = slo.len() + phases.len() + runbook.len() + large.len();
     // Sentences in full, then shorter, then one line each; named changes two, one, none.
-    let told = |most, named| verdict::lines(ctx, d, width, most, if section { 0 } else { named });
+    let told = |most, named| verdict::lines(ctx, d, width, (most, if section { 0 } else { named }, false));
     let mut verdict = told(1, 0);
     for (most, named) in [(3, 3), (2, 3), (2, 2), (1, 2), (1, 1)] {
         let longer = told(most, named);
@@ -106,7 +121,8 @@ fn narrow(ctx: Ctx<'_>, d: &Diagnosis, width: usize, height: usize) -> Vec<Line>
     // What gives way where even that is too much: the runbook, and titles before rows.
     if total(&[&large, &verdict, &rows[0], &rows[1], &changes, &runbook]) > height {
         large.clear();
-        runbook.truncate(1);
+        // The way that is recommended says more than the name of its state.
+        runbook.drain(..runbook.len().saturating_sub(1));
     }
     for part in [0, 1] {
         if total(&[&verdict, &rows[0], &rows[1], &runbook]) > height {
@@ -127,7 +143,10 @@ fn narrow(ctx: Ctx<'_>, d: &Diagnosis, width: usize, height: usize) -> Vec<Line>
     for part in [&mut verdict, &mut slo, &mut phases, &mut charts, &mut changes, &mut rest, &mut runbook] {
         lines.append(part);
     }
-    lines
+    lines.truncate(height);
+    banner.append(&mut lines);
+    banner.append(&mut done);
+    banner
 }
 
 /// In two columns.
@@ -135,7 +154,10 @@ fn wide(ctx: Ctx<'_>, d: &Diagnosis, buffer: &mut Buffer, area: Rect) {
     let pen = ctx.pen;
     let whole = usize::from(area.width);
     let mut top = large(ctx, d, whole, usize::from(area.height));
-    top.extend(verdict::lines(ctx, d, whole, 2, 0));
+    top.extend(acting::banner(ctx, whole));
+    top.extend(verdict::lines(ctx, d, whole, (2, 0, true)));
+    top.extend(runbook::next(ctx, whole));
+    top.extend(acting::lines(ctx, whole));
     top.push(Line::default());
     super::paint(pen, buffer, area, &top);
     let used = u16::try_from(top.len()).unwrap_or(u16::MAX).min(area.height);

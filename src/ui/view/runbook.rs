@@ -1,10 +1,19 @@
-//! The runbook: where it stands, what its checks say, which way it recommends and why. It is only read here.
+//! The runbook: where it stands and how it came there, what its checks say, which ways hold, which one it recommends and
+//! why. What is decided here, the operator decides: the keys take a way, and nothing moves by itself.
+
+mod walk;
 
 use super::words::code;
-use super::{Ctx, Slot, list};
+use super::{Ctx, Slot, frame};
+use crate::app::{Command, Mode};
 use crate::domain::RowStatus;
-use crate::runbook::{Advice, Edge, Outcome, Runbook};
+use crate::runbook::{Advice, Edge, Meaning, Outcome, Run, Runbook};
 use crate::ui::pen::{Line, Pen};
+
+pub(super) use walk::view;
+
+/// Columns of the labels.
+const LABEL: usize = 9;
 
 /// The shape, style and word of what a check says.
 fn outcome(pen: Pen<'_>, outcome: Outcome) -> (&'static str, Slot, &'static str) {
@@ -15,25 +24,70 @@ fn outcome(pen: Pen<'_>, outcome: Outcome) -> (&'static str, Slot, &'static str)
     }
 }
 
-/// The panel of the main screen: the recommended way in its rule, the checks in one line.
-pub(super) fn panel(ctx: Ctx<'_>, width: usize) -> Vec<Line> {
-    let Some(advice) = ctx.app.advice() else { return Vec::new() };
-    let next = match &advice.recommended {
-        Some(to) => format!("next {}, because {}", code(to), advice.because.join("; ")),
-        None => "no way is recommended".to_owned(),
-    };
-    vec![ctx.rule(&format!("{} {}: {next}", advice.id, advice.state), width), checks(ctx, advice, width)]
+/// A way as it is called: a state, or another runbook.
+fn name(edge: &str) -> String {
+    edge.split_once(':').map_or_else(|| code(edge), |(to, book)| format!("{} to {book}", code(to)))
 }
 
-fn next(ctx: Ctx<'_>, advice: &Advice, width: usize) -> Line {
-    let pen = ctx.pen;
-    let line = pen.line(Slot::Text, " ").put(pen, Slot::Heading, "NEXT").put(pen, Slot::Text, "   ");
-    let Some(to) = &advice.recommended else {
-        return line.put(pen, Slot::Text, "no way is recommended: none of its conditions is known to hold");
+/// The panel of the main screen: the state with the count of its checks, and the way that is recommended.
+pub(super) fn panel(ctx: Ctx<'_>, width: usize) -> Vec<Line> {
+    let Some(advice) = ctx.app.advice() else { return Vec::new() };
+    let mut title = format!("{}: {}", advice.id, code(&advice.state));
+    for (wanted, word) in [(Outcome::Pass, "pass"), (Outcome::Fail, "fail"), (Outcome::CannotTell, "cannot be told")] {
+        let count = advice.checks.iter().filter(|(_, o)| *o == wanted).count();
+        if count > 0 {
+            title.push_str(&format!(", {count} {word}"));
+        }
+    }
+    let mut lines = vec![ctx.rule(&title, width)];
+    lines.extend(next(ctx, width));
+    lines
+}
+
+/// The checks in one line, by name.
+pub(super) fn checked(ctx: Ctx<'_>, width: usize) -> Option<Line> {
+    ctx.app.advice().filter(|a| !a.checks.is_empty()).map(|advice| checks(ctx, advice, width))
+}
+
+/// The way that is recommended, with its key, and why; what can be done where the run is over or broke again.
+pub(super) fn next(ctx: Ctx<'_>, width: usize) -> Option<Line> {
+    let (app, pen) = (ctx.app, ctx.pen);
+    let advice = app.advice()?;
+    let key = |command| frame::key(ctx, Mode::Main, command);
+    let label = |word: &str| pen.line(Slot::Text, " ").put(pen, Slot::Heading, word).to(pen, LABEL);
+    let decides = app.works(Command::Go).is_ok();
+    if let Some(run) = app.run().filter(|run| run.ended) {
+        let text = match divert(run) {
+            Some(book) => format!("diverted to {book}: {} shows its first steps and the ways back", key(Command::Runbook)),
+            None => format!("{}; {} begins a new run", code(&run.state), key(Command::Again)),
+        };
+        return Some(label("OVER").put(pen, Slot::TextStrong, &text).cut(pen, width));
+    }
+    let other = match advice.recommended {
+        Some(_) => format!("{}: other ways ", key(Command::Ways)),
+        None => format!("{}: all ways ", key(Command::Ways)),
     };
-    line.put(pen, Slot::TextStrong, &code(to))
-        .put(pen, Slot::Text, &format!(", because {}", advice.because.join("; ")))
-        .cut(pen, width)
+    let other = pen.line(Slot::TextMuted, if decides { &other } else { "" });
+    let mut line = label("NEXT");
+    if app.run().is_some_and(|run| run.again_offered) {
+        line = line.put(pen, Slot::Notice, &format!("it broke again: {} goes back to the start; ", key(Command::Again)));
+    }
+    let Some(to) = &advice.recommended else {
+        let text = "no way is recommended: none of the conditions is known to hold";
+        return Some(line.put(pen, Slot::Text, text).beside(pen, other, width));
+    };
+    if decides {
+        line = line.put(pen, Slot::Key, &key(Command::Go)).put(pen, Slot::Text, " = ");
+    }
+    let because = format!(", because {}", advice.because.join("; "));
+    let line = line.put(pen, Slot::TextStrong, &code(to)).put(pen, Slot::Text, &because);
+    Some(line.beside(pen, other, width))
+}
+
+/// The runbook to which a run that is over was diverted.
+fn divert(run: &Run) -> Option<&str> {
+    let last = run.moves.last().filter(|m| run.ended && m.means == Some(Meaning::Diverted))?;
+    last.divert.as_deref()
 }
 
 /// The checks in one line: those that fail by name, those that cannot be told, and how many pass.
@@ -64,11 +118,11 @@ pub(super) fn map(ctx: Ctx<'_>, width: usize) -> Vec<Line> {
     let mut lines = vec![ctx.rule(&format!("{} map", advice.id), width)];
     let here = format!(" {} {} ", pen.either("●", "*"), code(&advice.state));
     lines.push(pen.line(Slot::Text, " ").put(pen, Slot::Selection, &here).put(pen, Slot::TextMuted, "  you are here"));
-    let edges = ways(ctx, runbook, advice);
-    for (i, edge) in edges.iter().enumerate() {
-        let last = i + 1 == edges.len();
+    let ways = one_each(ways(ctx, runbook, advice));
+    for (i, way) in ways.iter().enumerate() {
+        let last = i + 1 == ways.len();
         let branch = if last { pen.either("  └─", "  `-") } else { pen.either("  ├─", "  |-") };
-        lines.push(way(ctx, branch, edge, advice, width).cut(pen, width));
+        lines.push(line(ctx, branch, way, width).cut(pen, width));
     }
     for rank in later(runbook, &advice.state) {
         let names: Vec<String> = rank.iter().map(|name| code(name)).collect();
@@ -79,43 +133,78 @@ pub(super) fn map(ctx: Ctx<'_>, width: usize) -> Vec<Line> {
     lines
 }
 
-/// The ways out in order, one to each state: the one that holds, else the first.
-fn ways<'a>(ctx: Ctx<'_>, runbook: &'a Runbook, advice: &'a Advice) -> Vec<&'a Edge> {
-    let holds = |edge: &Edge| edge.guard.zip(ctx.d()).is_some_and(|(guard, d)| guard.holds(d));
-    let mut ways: Vec<&Edge> = Vec::new();
-    for edge in runbook.edges_from(&advice.state) {
-        match ways.iter_mut().find(|known| known.to == edge.to) {
-            Some(known) if holds(edge) && !holds(known) => *known = edge,
+/// A way out, with what was seen of it last.
+struct Way<'a> {
+    edge: &'a Edge,
+    /// `None`: it has no conditions, and is the operator's.
+    holds: Option<bool>,
+    why: String,
+    recommended: bool,
+}
+
+/// Every way out of the state, in the runbook's order.
+fn ways<'a>(ctx: Ctx<'_>, runbook: &'a Runbook, advice: &Advice) -> Vec<Way<'a>> {
+    let seen = ctx.app.run().and_then(|run| run.seen.as_ref()).filter(|seen| seen.state == advice.state);
+    let from = runbook.edges.iter().filter(|e| e.from == advice.state);
+    from.map(|edge| match seen {
+        Some(seen) => {
+            let way = seen.ways.iter().find(|w| w.edge == edge.id());
+            Way {
+                edge,
+                holds: way.and_then(|w| w.holds),
+                why: way.map_or_else(String::new, |w| w.why.clone()),
+                recommended: seen.advised.as_ref().is_some_and(|a| a.edge == edge.id()),
+            }
+        }
+        None => Way {
+            edge,
+            holds: edge.guard.zip(ctx.d()).map(|(guard, d)| guard.holds(d)),
+            why: String::new(),
+            recommended: advice.recommended.as_deref() == Some(edge.to.as_str()),
+        },
+    })
+    .collect()
+}
+
+/// One to each state: the one that is recommended, else the one that holds, else the first.
+fn one_each(ways: Vec<Way<'_>>) -> Vec<Way<'_>> {
+    let rank = |way: &Way<'_>| (way.recommended, way.holds == Some(true));
+    let mut kept: Vec<Way<'_>> = Vec::new();
+    for way in ways {
+        match kept.iter_mut().find(|known| known.edge.to == way.edge.to) {
+            Some(known) if rank(&way) > rank(known) => *known = way,
             Some(_) => {}
-            None => ways.push(edge),
+            None => kept.push(way),
         }
     }
-    ways
+    kept
 }
 
 /// One way out, with its condition; where room is short, only of the ways that are open.
-fn way(ctx: Ctx<'_>, branch: &str, edge: &Edge, advice: &Advice, width: usize) -> Line {
+fn line(ctx: Ctx<'_>, branch: &str, way: &Way<'_>, width: usize) -> Line {
     let pen = ctx.pen;
-    let recommended = advice.recommended.as_deref() == Some(edge.to.as_str());
-    let holds = edge.guard.zip(ctx.d()).map(|(g, d)| g.holds(d));
-    let (arrow, slot) = match (recommended, holds) {
+    let (arrow, slot) = match (way.recommended, way.holds) {
         (true, _) => (pen.either("▶ ", "> "), Slot::LeverYes),
         (_, Some(false)) => (" ", Slot::TextMuted),
         _ => (" ", Slot::Text),
     };
-    let line = pen.line(Slot::Rule, branch).put(pen, slot, &format!("{arrow}{}", code(&edge.to))).to(pen, 18);
-    let state = match holds {
+    let line = pen.line(Slot::Rule, branch).put(pen, slot, &format!("{arrow}{}", name(&way.edge.id())));
+    let line = line.to(pen, if width < 60 { 18 } else { 27 });
+    let (state, slot) = match way.holds {
         Some(true) => ("holds", Slot::VerdictHealthy),
-        Some(false) => ("not seen", Slot::TextMuted),
+        Some(false) => ("not so", Slot::TextMuted),
         None => ("yours", Slot::TextMuted),
     };
-    if width < 60 && holds == Some(true) {
-        return line.put(pen, Slot::Text, &edge.when);
+    if width < 60 && way.holds == Some(true) {
+        return line.put(pen, Slot::Text, &way.edge.when);
     }
     if width < 60 {
-        return line.put(pen, state.1, state.0);
+        return line.put(pen, slot, state);
     }
-    line.cell(pen, state.1, state.0, 9).put(pen, Slot::TextMuted, &edge.when)
+    let ours = if way.edge.ours { "(ours) " } else { "" };
+    let line = line.cell(pen, slot, state, 9).put(pen, Slot::TextMuted, ours);
+    let says = if way.why.is_empty() { &way.edge.when } else { &way.why };
+    line.put(pen, if way.holds == Some(false) { Slot::TextMuted } else { Slot::Text }, says)
 }
 
 /// The states that lie behind, step by step, each once.
@@ -138,61 +227,4 @@ fn later<'a>(runbook: &'a Runbook, from: &'a str) -> Vec<Vec<&'a str>> {
     }
     // The first step is drawn as ways out.
     ranks.into_iter().skip(1).filter(|rank| !rank.is_empty()).collect()
-}
-
-/// The whole view.
-pub(super) fn view(ctx: Ctx<'_>, width: usize, height: usize) -> Vec<Line> {
-    let pen = ctx.pen;
-    let (Some(runbook), Some(advice)) = (ctx.app.runbook(), ctx.app.advice()) else {
-        let why = match ctx.d() {
-            Some(_) => {
-                "Nothing is the matter that an incident's runbook is for. It begins with a breach, a warning or a stall."
-            }
-            None => "Nothing was judged yet.",
-        };
-        return list::empty(
-            ctx,
-            &format!(
-                "{} {}",
-                ctx.app.runbook().map_or("RB-6", |r| r.id.as_str()),
-                ctx.app.runbook().map_or("", |r| r.title.as_str())
-            ),
-            why,
-            width,
-        );
-    };
-    let mut head = vec![ctx.rule(&format!("{}: {}", runbook.id, runbook.title), width)];
-    head.extend(
-        pen.fold(&runbook.trigger, width.saturating_sub(3), 2)
-            .iter()
-            .map(|l| pen.line(Slot::TextMuted, &format!("   {l}"))),
-    );
-    let decides = runbook.state(&advice.state).map_or("", |s| s.decides.as_str());
-    head.push(
-        pen.line(Slot::Text, " ")
-            .put(pen, Slot::Heading, "STATE")
-            .to(pen, 8)
-            .put(pen, Slot::TextStrong, &code(&advice.state))
-            .put(pen, Slot::Text, &format!(": {decides}")),
-    );
-    head.push(next(ctx, advice, width));
-    head.push(pen.line(Slot::TextMuted, "   Checks, then the ways out. It is shown and not walked: read-only."));
-    let mut items = Vec::new();
-    for (check, result) in &advice.checks {
-        let (shape, slot, word) = outcome(pen, *result);
-        items.push(vec![pen.line(Slot::Text, "   ").cell(pen, slot, &format!("{shape} {word}"), 14).put(
-            pen,
-            Slot::Text,
-            &code(check.code()),
-        )]);
-    }
-    for edge in runbook.edges_from(&advice.state) {
-        items.push(vec![way(ctx, pen.either("  →", "  >"), edge, advice, width)]);
-    }
-    let mut foot = Vec::new();
-    for rank in later(runbook, &advice.state) {
-        let names: Vec<String> = rank.iter().map(|name| code(name)).collect();
-        foot.push(pen.line(Slot::TextMuted, &format!("   then {}", names.join(", "))));
-    }
-    list::page(ctx, head, items, foot, width, height)
 }

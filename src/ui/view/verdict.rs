@@ -5,7 +5,7 @@ use ratatui::style::{Modifier, Style};
 use super::words::{self, baseline_words, bound, bucket, clock, length, percent, signed};
 use super::{Ctx, Slot};
 use crate::diagnosis::{Diagnosis, Finding, Metric, SloRow, number, seconds};
-use crate::domain::{BaselineKind, Cause, Code, Helps, RowStatus, SourceState, Verdict};
+use crate::domain::{BaselineKind, Cause, Code, RowStatus, SourceState, Verdict};
 use crate::ui::pen::{Line, Pen};
 
 /// Columns of the words WHERE, WHY, CHANGED and HELPS.
@@ -45,8 +45,13 @@ pub(super) fn badge(pen: Pen<'_>, verdict: Verdict) -> Style {
 }
 
 /// The verdict: its word, since when, how many serve; then in sentences, each folded into at most `most` lines. Also how
-/// many changes are named, for where they have no section of their own.
-pub(super) fn lines(ctx: Ctx<'_>, d: &Diagnosis, width: usize, most: usize, changes: usize) -> Vec<Line> {
+/// many changes are named, for where they have no section of their own, and whether it says what helps.
+pub(super) fn lines(
+    ctx: Ctx<'_>,
+    d: &Diagnosis,
+    width: usize,
+    (most, changes, helps): (usize, usize, bool),
+) -> Vec<Line> {
     let pen = ctx.pen;
     let mut lines = vec![first(ctx, d, width)];
     for text in pen.fold(&judged(d), width.saturating_sub(2), most) {
@@ -66,7 +71,9 @@ pub(super) fn lines(ctx: Ctx<'_>, d: &Diagnosis, width: usize, most: usize, chan
             width.saturating_sub(LABEL + 1),
         )));
     }
-    lines.extend(helps(ctx, d, width));
+    if helps {
+        lines.extend(super::acting::helps(ctx, width));
+    }
     lines.extend(unread(d).map(|text| labelled(pen, "UNREAD", &text, width, 1)).into_iter().flatten());
     lines
 }
@@ -178,33 +185,6 @@ pub(super) fn why(d: &Diagnosis) -> Option<String> {
             Some(format!("{}, {sure} confidence{said}", words::cause(cause)))
         }
     }
-}
-
-/// What helps and what does not, in one line.
-fn helps(ctx: Ctx<'_>, d: &Diagnosis, width: usize) -> Option<Line> {
-    if d.levers.is_empty() {
-        return None;
-    }
-    let pen = ctx.pen;
-    let mut line = pen.line(Slot::Text, " ").put(pen, Slot::Heading, "HELPS").to(pen, LABEL + 1);
-    let mut first = true;
-    for lever in d.levers.iter().filter(|l| l.helps == Helps::Yes) {
-        line = line.put(pen, Slot::Text, if first { "" } else { ", " });
-        line = line.put(pen, Slot::LeverYes, &words::code(lever.action.code()));
-        first = false;
-    }
-    if first {
-        line = line.put(pen, Slot::TextMuted, "nothing that is known");
-    }
-    for (helps, label) in [(Helps::No, "not"), (Helps::Unknown, "unsure")] {
-        let names: Vec<String> =
-            d.levers.iter().filter(|l| l.helps == helps).map(|l| words::code(l.action.code())).collect();
-        if !names.is_empty() {
-            line = line.put(pen, Slot::TextMuted, &format!("; {label}: "));
-            line = line.put(pen, Slot::LeverNo, &names.join(", "));
-        }
-    }
-    Some(line.cut(pen, width))
 }
 
 /// What was not read and should have been; a replica that starts has nothing to say yet, and where nothing can be told
