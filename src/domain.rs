@@ -13,6 +13,7 @@ mod snapshot;
 mod track;
 mod vocabulary;
 mod workload;
+mod written;
 
 pub use at::At;
 pub use failure::Failure;

@@ -12,6 +12,7 @@
 
 mod file;
 mod following;
+pub mod readings;
 mod watching;
 mod who;
 mod writer;

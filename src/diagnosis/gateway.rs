@@ -10,6 +10,8 @@ use crate::domain::{At, Dist, Gauge, Role, Snapshot, Total};
 const NOTICEABLE: f64 = 0.25;
 /// Steps of time in which it is judged: a single page may hold a single request (s).
 const STEP_S: f64 = 15.0;
+/// Steps that a history is looked at in, at most.
+const MOST_STEPS: f64 = 720.0;
 /// A trouble that ended longer ago is over (s).
 const OVER_S: f64 = 60.0;
 /// Requests that a comparison needs.
@@ -73,15 +75,17 @@ pub(super) fn errors(span: &Span) -> Option<(f64, f64)> {
 /// The stretch in which it took long or answered with errors: the one that is on, else the last.
 fn trouble(tracks: &[Replica<'_>], first: At, now: At, targets: Targets) -> Option<(At, At, bool)> {
     let mut stretches: Vec<(At, At)> = Vec::new();
+    // A war room that is open for days looks less closely, and not longer and longer.
+    let step = STEP_S.max(now.since(first) / MOST_STEPS);
     let mut start = first;
     while start < now {
-        let end = start.plus(STEP_S).min(now);
+        let end = start.plus(step).min(now);
         let span = Span::between(tracks, start, end);
         let slow = |s: &Span| overhead(s).is_some_and(|o| o > NOTICEABLE * targets.ttft.seconds);
         let failing = |s: &Span| errors(s).is_some_and(|(all, bad)| over_budget(bad, all, targets.ttft.budget()));
         if span.is_some_and(|s| slow(&s) || failing(&s)) {
             match stretches.last_mut() {
-                Some((_, last)) if start.since(*last) < MERGE_S.max(2.0 * STEP_S) => *last = end,
+                Some((_, last)) if start.since(*last) < MERGE_S.max(2.0 * step) => *last = end,
                 _ => stretches.push((start, end)),
             }
         }

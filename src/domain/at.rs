@@ -5,7 +5,18 @@
 /// Written as that number.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default, serde::Serialize, serde::Deserialize)]
 #[serde(transparent)]
-pub struct At(pub i64);
+pub struct At(#[serde(deserialize_with = "within_reason")] pub i64);
+
+/// No moment is farther from the epoch (ms): the end of the year 9999. Differences of what is read stay far from overflow.
+const FARTHEST_MS: u64 = 253_402_300_799_999;
+
+fn within_reason<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<i64, D::Error> {
+    let ms = <i64 as serde::Deserialize>::deserialize(deserializer)?;
+    if ms.unsigned_abs() > FARTHEST_MS {
+        return Err(serde::de::Error::custom("it is no moment of the first ten thousand years"));
+    }
+    Ok(ms)
+}
 
 impl At {
     /// Seconds from `earlier` to this moment; negative where `earlier` is later.

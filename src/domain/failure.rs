@@ -6,7 +6,8 @@ use std::fmt;
 ///
 /// The distinction matters to the verdict: a refusal is a process that loads or has crashed, an answer that never
 /// comes after the connection stood is a process that hangs, and everything else says nothing about the engine.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Failure {
     /// Nobody listens: the process is starting, loading its model, or gone. HTTP alone cannot tell which.
     Refused,

@@ -4,13 +4,14 @@
 use std::collections::VecDeque;
 use std::sync::Arc;
 
-use super::At;
+use super::{At, written};
 
 /// Readings kept per GPU: an hour at the default interval.
 const CAPACITY: usize = 720;
 
 /// Which GPU.
-#[derive(Debug, Clone, PartialEq, Eq, Hash, Default)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Default, serde::Serialize, serde::Deserialize)]
+#[serde(default)]
 pub struct GpuId {
     /// The node, where the exporter says it or Kubernetes does.
     pub node: Option<String>,
@@ -21,35 +22,54 @@ pub struct GpuId {
 }
 
 /// One reading of one GPU, in base units.
-#[derive(Debug, Clone, PartialEq, Default)]
+#[derive(Debug, Clone, PartialEq, Default, serde::Serialize, serde::Deserialize)]
+#[serde(default)]
 #[expect(missing_docs, reason = "each field is its name and its unit")]
 pub struct GpuSample {
+    #[serde(with = "written::maybe", skip_serializing_if = "Option::is_none")]
     pub sm_clock_hz: Option<f64>,
+    #[serde(with = "written::maybe", skip_serializing_if = "Option::is_none")]
     pub sm_clock_max_hz: Option<f64>,
+    #[serde(with = "written::maybe", skip_serializing_if = "Option::is_none")]
     pub memory_clock_hz: Option<f64>,
+    #[serde(with = "written::maybe", skip_serializing_if = "Option::is_none")]
     pub temperature_c: Option<f64>,
+    #[serde(with = "written::maybe", skip_serializing_if = "Option::is_none")]
     pub memory_temperature_c: Option<f64>,
+    #[serde(with = "written::maybe", skip_serializing_if = "Option::is_none")]
     pub power_w: Option<f64>,
+    #[serde(with = "written::maybe", skip_serializing_if = "Option::is_none")]
     pub power_limit_w: Option<f64>,
     /// The share of time in which any kernel ran (0–1): says little about how busy it was.
+    #[serde(with = "written::maybe", skip_serializing_if = "Option::is_none")]
     pub utilisation: Option<f64>,
+    #[serde(with = "written::maybe", skip_serializing_if = "Option::is_none")]
     pub memory_used_bytes: Option<f64>,
+    #[serde(with = "written::maybe", skip_serializing_if = "Option::is_none")]
     pub memory_total_bytes: Option<f64>,
     /// The clock's event reasons as a bit mask (NVML's bits).
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub event_reasons: Option<u64>,
     /// Seconds of throttling since the driver started, by thermal and by power reasons.
+    #[serde(with = "written::maybe", skip_serializing_if = "Option::is_none")]
     pub thermal_throttle_s: Option<f64>,
+    #[serde(with = "written::maybe", skip_serializing_if = "Option::is_none")]
     pub power_throttle_s: Option<f64>,
     /// ECC errors since the driver was loaded.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub ecc_uncorrected_volatile: Option<u64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub ecc_corrected_volatile: Option<u64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub row_remap_failed: Option<bool>,
     /// The last XID: sticky, so that only a change of it is news.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub xid: Option<u32>,
 }
 
 /// One GPU on a page.
-#[derive(Debug, Clone, PartialEq, Default)]
+#[derive(Debug, Clone, PartialEq, Default, serde::Serialize, serde::Deserialize)]
+#[serde(default)]
 pub struct GpuReading {
     /// Which.
     pub id: GpuId,
@@ -62,7 +82,8 @@ pub struct GpuReading {
 }
 
 /// A complete page of an exporter of GPUs.
-#[derive(Debug, Clone, PartialEq, Default)]
+#[derive(Debug, Clone, PartialEq, Default, serde::Serialize, serde::Deserialize)]
+#[serde(default)]
 pub struct GpuPage {
     /// The exporter's dialect: `dcgm`, `nvidia_gpu_exporter`.
     pub exporter: String,

@@ -2,19 +2,26 @@
 
 use std::sync::Arc;
 
+use super::written;
+
 /// Observations of one quantity: sum, count and cumulative buckets.
 ///
 /// `bounds` are ascending upper bounds in the quantity's unit, the last one `+Inf` where buckets are known at all;
 /// `counts[i]` is the number of observations `<= bounds[i]`. Both are empty where only sum and count are known.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, serde::Serialize, serde::Deserialize)]
+#[serde(try_from = "written::Buckets")]
 pub struct Histogram {
     /// Upper bounds, shared between the points of one process.
+    #[serde(serialize_with = "written::numbers", skip_serializing_if = "<[f64]>::is_empty")]
     pub bounds: Arc<[f64]>,
     /// Cumulative counts, one per bound.
+    #[serde(serialize_with = "written::numbers", skip_serializing_if = "<[f64]>::is_empty")]
     pub counts: Box<[f64]>,
     /// Sum of all observations.
+    #[serde(serialize_with = "written::number")]
     pub sum: f64,
     /// Number of all observations.
+    #[serde(serialize_with = "written::number")]
     pub count: f64,
 }
 

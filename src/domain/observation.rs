@@ -2,10 +2,10 @@
 
 use std::sync::Arc;
 
-use super::{At, ClusterFacts, Endpoint, EnginePage, Failure, GpuPage, Placement, SourceState};
+use super::{At, ClusterFacts, Endpoint, EnginePage, Failure, GpuPage, Placement, SourceState, written};
 
 /// What one source delivered.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, serde::Serialize, serde::Deserialize)]
 pub struct Observation {
     /// When it was so: when a page was asked for, when a watch spoke.
     pub at: At,
@@ -14,11 +14,13 @@ pub struct Observation {
 }
 
 /// What can be delivered.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, serde::Serialize, serde::Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Body {
     /// There is an endpoint to read, or more is known of it: it may have no page yet.
     Endpoint {
         /// Its name, which is its identity.
+        #[serde(with = "written::shared")]
         name: Arc<str>,
         /// What its pages are expected to be.
         role: Role,
@@ -30,11 +32,13 @@ pub enum Body {
     /// An endpoint will not be read any more: its pod is gone. Its row and its counts stay.
     EndpointGone {
         /// Its name.
+        #[serde(with = "written::shared")]
         name: Arc<str>,
     },
     /// An attempt to read an endpoint.
     Page {
         /// Its name.
+        #[serde(with = "written::shared")]
         endpoint: Arc<str>,
         /// What came of it.
         page: Result<Page, Failure>,
@@ -42,13 +46,14 @@ pub enum Body {
     /// An endpoint with its past, as a recording has it.
     Recorded(Box<Endpoint>),
     /// What Kubernetes says, whole.
-    Cluster(Arc<ClusterFacts>),
+    Cluster(#[serde(with = "written::shared")] Arc<ClusterFacts>),
     /// How a part of Kubernetes is being watched.
     Watch(Watch),
 }
 
 /// What an endpoint's pages are.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, serde::Serialize, serde::Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Role {
     /// An inference engine.
     #[default]
@@ -60,7 +65,8 @@ pub enum Role {
 }
 
 /// A complete page.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, serde::Serialize, serde::Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Page {
     /// Of an engine.
     Engine(EnginePage),
@@ -81,15 +87,34 @@ impl Page {
     }
 }
 
+/// A name that the program holds for ever. By another name, because serde would borrow a reference from what it reads.
+type Known = &'static str;
+
 /// How one kind of object is being watched.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub struct Watch {
     /// The resource, in the plural: `pods`, `replicasets`, `nodes`.
-    pub resource: &'static str,
+    #[serde(deserialize_with = "written::resource")]
+    pub resource: Known,
     /// How it goes.
     pub state: SourceState,
     /// When it was last known to be up to date.
     pub heard: Option<At>,
     /// What is wrong, and what to do about it.
     pub error: Option<String>,
+}
+
+impl Watch {
+    /// Everything that is watched, as [`Self::resource`] names it.
+    pub const RESOURCES: &'static [&'static str] = &[
+        "deployments",
+        "statefulsets",
+        "replicasets",
+        "controllerrevisions",
+        "pods",
+        "horizontalpodautoscalers",
+        "events",
+        "nodes",
+        "pods of all namespaces",
+    ];
 }

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::{Dist, Gauge, Histogram, Total};
+use super::{Dist, Gauge, Histogram, Total, written};
 
 /// Values of the canonical quantities. Absent is not zero: an absent gauge or total is `None`.
 #[derive(Debug, Clone, PartialEq)]
@@ -71,7 +71,8 @@ impl Values {
 }
 
 /// When an engine writes its phase histograms; decides whether they and TTFT can describe different requests.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, serde::Serialize, serde::Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Finish {
     /// Queue, prefill and decode are written when the request finishes, TTFT at the first token (vLLM).
     #[default]
@@ -81,7 +82,8 @@ pub enum Finish {
 }
 
 /// What is known of the system that wrote a page, from its dialect.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, PartialEq, Eq, Default, serde::Serialize, serde::Deserialize)]
+#[serde(default)]
 pub struct System {
     /// The dialect's name: `vllm`, `sglang`, `llamacpp`, `adapter`.
     pub engine: String,
@@ -98,7 +100,8 @@ pub struct System {
 }
 
 /// One engine of a page: most pages have one, a data-parallel page has several.
-#[derive(Debug, Clone, PartialEq, Default)]
+#[derive(Debug, Clone, PartialEq, Default, serde::Serialize, serde::Deserialize)]
+#[serde(default)]
 pub struct ReplicaPage {
     /// The engine's label on the page, empty where there is one engine or none is named.
     pub engine: String,
@@ -109,13 +112,16 @@ pub struct ReplicaPage {
 }
 
 /// One complete page.
-#[derive(Debug, Clone, PartialEq, Default)]
+#[derive(Debug, Clone, PartialEq, Default, serde::Serialize, serde::Deserialize)]
+#[serde(default)]
 pub struct EnginePage {
     /// Who wrote it.
+    #[serde(with = "written::shared")]
     pub system: Arc<System>,
     /// Its engines. Values that belong to the process as a whole stand with the engine without a name.
     pub replicas: Vec<ReplicaPage>,
     /// Which family was used for which quantity: (quantity, family).
+    #[serde(with = "written::families")]
     pub families: Vec<(&'static str, Arc<str>)>,
     /// Samples on the page.
     pub series: usize,

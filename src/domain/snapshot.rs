@@ -5,11 +5,11 @@ use std::sync::Arc;
 
 use super::{
     At, Body, ClusterFacts, EnginePage, Failure, GpuPage, GpuTrack, Observation, Page, Pushed, Role, System, Track,
-    Watch, WorkloadRef,
+    Watch, WorkloadRef, written,
 };
 
 /// Attempts kept per endpoint: as many as readings, and the failed ones between them.
-const ATTEMPTS: usize = 2048;
+pub(super) const ATTEMPTS: usize = 2048;
 
 /// What is kept of pods that come and go and of exporters that name ever other GPUs: a war room may stay open for days, and
 /// a page may lie.
@@ -18,7 +18,7 @@ const GONE: usize = 64;
 const GPUS: usize = 4096;
 
 /// One attempt to read an endpoint.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, serde::Serialize, serde::Deserialize)]
 pub struct Attempt {
     /// When it was sent.
     pub at: At,
@@ -27,7 +27,8 @@ pub struct Attempt {
 }
 
 /// What came of an attempt.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, serde::Serialize, serde::Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Outcome {
     /// A complete page was read.
     Page,
@@ -47,7 +48,8 @@ impl Outcome {
 }
 
 /// Which pod an endpoint was, and when: from `target.json` beside a recording, or from Kubernetes.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, PartialEq, Eq, Default, serde::Serialize, serde::Deserialize)]
+#[serde(default)]
 pub struct Placement {
     /// From this moment.
     pub from: Option<At>,
@@ -64,7 +66,8 @@ pub struct Placement {
 }
 
 /// One `/metrics` page of one process, over time.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone, Default, serde::Serialize, serde::Deserialize)]
+#[serde(default)]
 pub struct Endpoint {
     /// What the operator called it: a URL or a directory; or the pod.
     pub name: String,
@@ -75,8 +78,10 @@ pub struct Endpoint {
     /// How the same numbers can be read by hand.
     pub reproduce: String,
     /// Who wrote its pages, once one was read.
+    #[serde(with = "written::maybe_shared")]
     pub system: Option<Arc<System>>,
     /// Which family was used for which quantity on the last page.
+    #[serde(with = "written::families")]
     pub families: Vec<(&'static str, Arc<str>)>,
     /// Its engines.
     pub tracks: Vec<Track>,

@@ -2,7 +2,7 @@
 
 use std::collections::VecDeque;
 
-use super::{At, Dist, Gauge, Histogram, HistogramRef, Reading, ReplicaPage, Total, Values};
+use super::{At, Dist, Gauge, Histogram, HistogramRef, Reading, ReplicaPage, Total, Values, written};
 
 /// One kept reading. Totals and distributions are chained: they go on counting where a restarted process began again.
 #[derive(Debug, Clone)]
@@ -30,7 +30,8 @@ pub enum Pushed {
 }
 
 /// The readings of one engine.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone, Default, serde::Serialize, serde::Deserialize)]
+#[serde(into = "written::Chain", try_from = "written::Chain")]
 pub struct Track {
     /// The engine's label on its page, empty where there is only one.
     pub engine: String,
@@ -108,6 +109,50 @@ impl Track {
             self.thin();
         }
         if restarted { Pushed::Restarted } else { Pushed::Kept }
+    }
+
+    /// The last page as it was, not chained.
+    pub(super) const fn raw(&self) -> Option<&Reading> {
+        self.raw.as_ref()
+    }
+
+    /// What was written down of a track.
+    pub(super) fn restored(
+        engine: String,
+        written: impl Iterator<Item = (At, u32, Values)>,
+        raw: Option<&Values>,
+        restarts: Vec<At>,
+        torn: u32,
+    ) -> Self {
+        let mut points: VecDeque<Point> = VecDeque::new();
+        for (at, epoch, values) in written.take(CAPACITY) {
+            let values = Reading::of(&values, points.back().map(|p| &p.values));
+            points.push_back(Point { at, values, epoch });
+        }
+        let raw = raw.map(|values| Reading::of(values, points.back().map(|p| &p.values)));
+        Self { points, raw, restarts, torn, ..Self::new(engine) }
+    }
+
+    /// So many readings from the one with this number on. What is said of all of them is said with the last.
+    pub(super) fn piece(&self, first: usize, most: usize, last: bool) -> Self {
+        let points: VecDeque<Point> = self.points.iter().skip(first).take(most).cloned().collect();
+        let mut piece = Self { points, ..Self::new(self.engine.clone()) };
+        piece.raw = piece.points.back().map(|p| p.values.clone());
+        if last {
+            let (model, raw, restarts) = (self.model.clone(), self.raw.clone(), self.restarts.clone());
+            piece = Self { model, raw, restarts, torn: self.torn, ..piece };
+        }
+        piece
+    }
+
+    /// Takes in the piece that follows.
+    pub(super) fn join(&mut self, next: Self) {
+        let room = CAPACITY.saturating_sub(self.points.len());
+        let last = self.points.back().map(|p| (p.at, p.epoch));
+        let follows = |p: &Point| last.is_none_or(|(at, epoch)| p.at > at && p.epoch >= epoch);
+        self.points.extend(next.points.into_iter().filter(follows).take(room));
+        self.raw = next.raw.or_else(|| self.raw.take());
+        (self.model, self.restarts, self.torn) = (next.model, next.restarts, next.torn);
     }
 
     /// Drops every second reading of the older half, never the first.

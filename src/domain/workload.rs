@@ -7,6 +7,7 @@ use serde_json::Value;
 
 use super::At;
 use super::codes;
+use super::written;
 
 codes! {
     /// What is scaled and rolled back, by its kind in Kubernetes.
@@ -42,7 +43,8 @@ pub struct WorkloadRef {
 }
 
 /// Everything that Kubernetes says of one workload. A whole replacement: each delivery stands for itself.
-#[derive(Debug, Clone, PartialEq, Default)]
+#[derive(Debug, Clone, PartialEq, Default, serde::Serialize, serde::Deserialize)]
+#[serde(default)]
 pub struct ClusterFacts {
     /// The workload; `None` where it does not exist (any more).
     pub workload: Option<Workload>,
@@ -59,7 +61,8 @@ pub struct ClusterFacts {
 }
 
 /// The declaration and the status of a workload.
-#[derive(Debug, Clone, PartialEq, Default)]
+#[derive(Debug, Clone, PartialEq, Default, serde::Serialize, serde::Deserialize)]
+#[serde(default)]
 pub struct Workload {
     /// Its identity: a workload of the same name that was created anew has another one.
     pub uid: String,
@@ -94,9 +97,11 @@ pub struct Workload {
     /// The object that controls it, as `Kind/name`.
     pub owner: Option<String>,
     /// Who else writes to it, by label and annotation: `Helm`, `Argo CD`, `Flux`.
+    #[serde(deserialize_with = "written::managers")]
     pub managers: Vec<&'static str>,
     /// The template as the API server sent it, for what must not lose a field; null where it was not kept. It may hold
-    /// secrets: it is sent back, and never shown as it is.
+    /// secrets: it is sent back, and neither shown as it is nor written down with what was observed.
+    #[serde(skip)]
     pub raw_template: RawTemplate,
     /// Whether it has any annotations: without them none can be added by path.
     pub annotated: bool,
@@ -134,7 +139,8 @@ impl std::fmt::Debug for RawTemplate {
 }
 
 /// How pods are replaced. Numbers are as declared: `25%` or `1`.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, PartialEq, Eq, Default, serde::Serialize, serde::Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Strategy {
     /// New ones come up while old ones serve.
     Rolling {
@@ -153,7 +159,7 @@ pub enum Strategy {
 }
 
 /// A condition of an object.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub struct Condition {
     /// Its type, such as `Progressing`.
     pub kind: String,
@@ -168,7 +174,8 @@ pub struct Condition {
 }
 
 /// One revision: a ReplicaSet of a Deployment, or a ControllerRevision of a StatefulSet.
-#[derive(Debug, Clone, PartialEq, Default)]
+#[derive(Debug, Clone, PartialEq, Default, serde::Serialize, serde::Deserialize)]
+#[serde(default)]
 pub struct Revision {
     /// Its number, which grows: an old revision that is rolled out again gets a new one.
     pub number: u64,
@@ -191,11 +198,13 @@ pub struct Revision {
     /// `kubernetes.io/change-cause`.
     pub change_cause: Option<String>,
     /// The template as the API server sent it; see [`Workload::raw_template`].
+    #[serde(skip)]
     pub raw_template: RawTemplate,
 }
 
 /// What a pod is made from, as far as it matters to latency.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, PartialEq, Eq, Default, serde::Serialize, serde::Deserialize)]
+#[serde(default)]
 pub struct Template {
     /// Containers, the engine's first where it is known by its image, its GPUs or its arguments.
     pub containers: Vec<Container>,
@@ -206,7 +215,8 @@ pub struct Template {
 }
 
 /// A container of a template.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, PartialEq, Eq, Default, serde::Serialize, serde::Deserialize)]
+#[serde(default)]
 pub struct Container {
     /// Its name.
     pub name: String,
@@ -248,7 +258,8 @@ codes! {
 }
 
 /// One pod.
-#[derive(Debug, Clone, PartialEq, Default)]
+#[derive(Debug, Clone, PartialEq, Default, serde::Serialize, serde::Deserialize)]
+#[serde(default)]
 pub struct Pod {
     /// Its name.
     pub name: String,
@@ -316,7 +327,8 @@ impl Pod {
 }
 
 /// One node.
-#[derive(Debug, Clone, PartialEq, Default)]
+#[derive(Debug, Clone, PartialEq, Default, serde::Serialize, serde::Deserialize)]
+#[serde(default)]
 pub struct Node {
     /// Its name.
     pub name: String,
@@ -341,7 +353,8 @@ pub struct Node {
 }
 
 /// What keeps pods away that do not tolerate it.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, PartialEq, Eq, Default, serde::Serialize, serde::Deserialize)]
+#[serde(default)]
 pub struct Taint {
     /// The key.
     pub key: String,
@@ -352,7 +365,8 @@ pub struct Taint {
 }
 
 /// What scales a workload.
-#[derive(Debug, Clone, PartialEq, Default)]
+#[derive(Debug, Clone, PartialEq, Default, serde::Serialize, serde::Deserialize)]
+#[serde(default)]
 pub struct Autoscaler {
     /// Its kind: `HorizontalPodAutoscaler`, `ScaledObject`.
     pub kind: String,
@@ -381,7 +395,7 @@ pub struct Autoscaler {
 }
 
 /// An event, as Kubernetes tells it.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub struct ClusterEvent {
     /// When it last happened.
     pub at: At,

@@ -29,7 +29,7 @@ pub(super) fn why(error: &io::Error) -> String {
 }
 
 /// Options of a file that its owner alone may read.
-fn private() -> OpenOptions {
+pub(super) fn private() -> OpenOptions {
     let mut options = OpenOptions::new();
     #[cfg(unix)]
     std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
@@ -37,11 +37,16 @@ fn private() -> OpenOptions {
 }
 
 pub(super) fn make_folder(folder: &Path) -> Result<(), JournalError> {
+    make(folder).map_err(|e| io_error(folder, "made", &e))
+}
+
+/// A folder that its owner alone may enter, with those above it.
+pub(super) fn make(folder: &Path) -> io::Result<()> {
     let mut builder = fs::DirBuilder::new();
     builder.recursive(true);
     #[cfg(unix)]
     std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
-    builder.create(folder).map_err(|e| io_error(folder, "made", &e))
+    builder.create(folder)
 }
 
 /// Makes sure that a new name is on disk as well. A file system that cannot say so is no reason to stop.

@@ -29,6 +29,8 @@ pub(crate) struct Lab {
     decoder: Decoder,
     memories: BTreeMap<String, Memory>,
     scenario: Scenario,
+    /// What was observed, for whoever asked for it.
+    stream: Option<Vec<Observation>>,
 }
 
 impl Lab {
@@ -55,7 +57,21 @@ impl Lab {
             decoder: Decoder::new(Arc::new(Catalogue::embedded(&[]).expect("the embedded dialects"))),
             memories: BTreeMap::new(),
             scenario: scenario.clone(),
+            stream: None,
         }
+    }
+
+    /// Everything that is observed until so many seconds after the screen opens, and what it is judged by.
+    pub(crate) fn stream(mut self, after_s: f64) -> (Vec<Observation>, Snapshot, Policy) {
+        self.stream = Some(Vec::new());
+        self.judge(after_s);
+        (self.stream.unwrap_or_default(), self.snapshot, self.policy)
+    }
+
+    fn observe(&mut self, at: At, body: Body) {
+        let observation = Observation { at, body };
+        self.stream.iter_mut().for_each(|stream| stream.push(observation.clone()));
+        self.snapshot.observe(observation);
     }
 
     /// Reads on until so many seconds after the screen opens, and diagnoses.
@@ -94,13 +110,13 @@ impl Lab {
             };
             let body =
                 Body::Endpoint { name: Arc::clone(&name), role, reproduce: String::new(), placement: Some(placement) };
-            self.snapshot.observe(Observation { at, body });
-            self.snapshot.observe(Observation { at, body: Body::Page { endpoint: name, page } });
+            self.observe(at, body);
+            self.observe(at, Body::Page { endpoint: name, page });
         }
         let gone = self.snapshot.endpoints.iter().filter(|e| !e.gone && !there.contains(&e.name));
         let gone: Vec<Arc<str>> = gone.map(|e| e.name.as_str().into()).collect();
         for name in gone {
-            self.snapshot.observe(Observation { at, body: Body::EndpointGone { name } });
+            self.observe(at, Body::EndpointGone { name });
         }
         self.watch(at);
     }
@@ -126,10 +142,10 @@ impl Lab {
             autoscalers: scalers.iter().collect(),
             events: events.iter().collect(),
         });
-        self.snapshot.observe(Observation { at, body: Body::Cluster(Arc::new(facts)) });
+        self.observe(at, Body::Cluster(Arc::new(facts)));
         for resource in ["pods", "nodes"] {
             let watch = Watch { resource, state: SourceState::Live, heard: Some(at), error: None };
-            self.snapshot.observe(Observation { at, body: Body::Watch(watch) });
+            self.observe(at, Body::Watch(watch));
         }
     }
 }
