@@ -402,7 +402,7 @@ pub struct CheckArgs {
     #[arg(long, value_name = "URL", conflicts_with = "pages")]
     pub engine: Vec<String>,
 
-    /// A directory of recorded pages named by their unix milliseconds, as in 1795341361983.prom or .prom.gz; repeatable, one per replica
+    /// A directory of recorded pages named by their unix milliseconds, as in 1795341361983.prom or .prom.gz, or with all of them in a pages.jsonl.gz; repeatable, one per replica
     #[arg(long, value_name = "DIR")]
     pub pages: Vec<PathBuf>,
 

@@ -3,9 +3,16 @@
 #[path = "support/incident.rs"]
 mod incident;
 
+use std::fs;
+use std::io::{Read as _, Write as _};
+use std::path::Path;
 use std::sync::Arc;
 
+use flate2::Compression;
+use flate2::read::MultiGzDecoder;
+use flate2::write::GzEncoder;
 use incident::{capture, codes, policy, suspect};
+use serde_json::json;
 use warroom::diagnosis::{Diagnosis, Metric, Policy, diagnose};
 use warroom::dialect::Catalogue;
 use warroom::domain::{Action, At, Mechanism, Phase, RowStatus, Snapshot, Trend, Verdict};
@@ -27,8 +34,12 @@ impl Judge {
 
     /// By other targets.
     fn with(name: &str, ttft_s: f64, tpot_s: f64) -> Self {
+        Self::lying_in(&capture(name), ttft_s, tpot_s)
+    }
+
+    fn lying_in(directory: &Path, ttft_s: f64, tpot_s: f64) -> Self {
         let decoder = Decoder::new(Arc::new(Catalogue::embedded(&[]).expect("the dialects load")));
-        let recording = Recording::open(&capture(name)).expect("the capture is there");
+        let recording = Recording::open(directory).expect("the capture is there");
         Self { recording, decoder, policy: policy(ttft_s, tpot_s) }
     }
 
@@ -54,6 +65,37 @@ impl Judge {
         let endpoints = vec![self.recording.read(now, &self.decoder)];
         diagnose(&Snapshot { now, interval_s, endpoints, ..Snapshot::default() }, &self.policy)
     }
+}
+
+/// A capture's pages in one file, with what lies beside them. `split` gzip members are what a recorder that appends leaves;
+/// none is no compression.
+fn in_one_file(name: &str, split: usize) -> tempfile::TempDir {
+    let directory = tempfile::tempdir().expect("a directory");
+    let mut pages = Vec::new();
+    for entry in fs::read_dir(capture(name)).expect("the capture is there") {
+        let path = entry.expect("an entry").path();
+        let file = path.file_name().expect("a name").to_string_lossy().into_owned();
+        if let Some(ms) = file.strip_suffix(".prom.gz") {
+            let mut page = String::new();
+            MultiGzDecoder::new(fs::File::open(&path).expect("a page")).read_to_string(&mut page).expect("text");
+            pages.push((ms.parse::<i64>().expect("a moment"), page));
+        } else {
+            fs::copy(&path, directory.path().join(file)).expect("a copy");
+        }
+    }
+    pages.sort();
+    let lines: Vec<String> =
+        pages.iter().map(|(at_ms, page)| format!("{}\n", json!({"at_ms": at_ms, "page": page}))).collect();
+    if split == 0 {
+        fs::write(directory.path().join("pages.jsonl"), lines.concat()).expect("written");
+        return directory;
+    }
+    let mut file = fs::File::create(directory.path().join("pages.jsonl.gz")).expect("a file");
+    for part in lines.chunks(lines.len().div_ceil(split)) {
+        let mut member = GzEncoder::new(&mut file, Compression::fast());
+        member.write_all(part.concat().as_bytes()).and_then(|()| member.try_finish()).expect("written");
+    }
+    directory
 }
 
 fn healthy(name: &str) {
@@ -332,4 +374,51 @@ fn a_front_end_without_cpu_is_named_where_the_engine_shows_no_queue() {
     let d = Judge::with("m_frontend_heavy", 0.25, 0.1).end();
     assert_eq!(d.verdict, Verdict::Breach, "{}", d.sentence);
     assert!(suspect(&d).starts_with("rest/frontend_starved/"), "{} {}", suspect(&d), d.sentence);
+}
+
+#[test]
+fn pages_in_one_file_are_the_same_recording_as_pages_in_files_of_their_own() {
+    for (name, split) in [("f_kv_preempt", 1), ("c_queue_saturation", 3), ("g_restart", 0), ("h_stall_engine_only", 7)]
+    {
+        let directory = in_one_file(name, split);
+        let (files, one) = (Judge::of(name), Judge::lying_in(directory.path(), 1.0, 0.1));
+        let moments = |j: &Judge| {
+            let r = &j.recording;
+            (r.first(), r.earliest(), r.last(), r.last_page(), r.interval_s(At(i64::MAX)))
+        };
+        assert_eq!(moments(&files), moments(&one), "{name}");
+        // Where the pages lie differs, and so do the lines that show them.
+        let told = |j: &Judge, after: f64, pages: &str| {
+            format!("{:#?}", j.at(after)).replace(pages, "pages").replace(j.recording.name(), "here")
+        };
+        let (in_files, in_one) = (
+            format!("zcat -f {}/*.prom*", capture(name).display()),
+            format!("zcat -f {}/pages.jsonl* | jq -r .page", directory.path().display()),
+        );
+        for after in [0.0, 21.0, 45.0, files.length()] {
+            assert_eq!(told(&files, after, &in_files), told(&one, after, &in_one), "{name} after {after} s");
+        }
+    }
+}
+
+#[test]
+fn a_recording_may_go_on_in_the_other_form_and_a_file_of_its_own_speaks_for_its_moment() {
+    let directory = in_one_file("f_kv_preempt", 1);
+    let whole = Judge::of("f_kv_preempt");
+    let mut moved = 0;
+    for entry in fs::read_dir(capture("f_kv_preempt")).expect("the capture is there") {
+        let path = entry.expect("an entry").path();
+        if path.extension().is_some_and(|e| e == "gz") && moved < 5 {
+            fs::copy(&path, directory.path().join(path.file_name().expect("a name"))).expect("a copy");
+            moved += 1;
+        }
+    }
+    let both = Judge::lying_in(directory.path(), 1.0, 0.1);
+    assert_eq!(moved, 5);
+    assert_eq!(both.recording.interval_s(At(i64::MAX)), whole.recording.interval_s(At(i64::MAX)));
+    let pages = |j: &Judge| {
+        let until = j.recording.last().expect("a page");
+        format!("{:?}", j.recording.read(until, &j.decoder).tracks)
+    };
+    assert_eq!(pages(&both), pages(&whole));
 }

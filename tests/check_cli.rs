@@ -10,7 +10,7 @@ mod recorded;
 mod served;
 
 use std::fs;
-use std::io::Write as _;
+use std::io::{Read as _, Write as _};
 use std::path::{Path, PathBuf};
 use std::sync::Mutex;
 use std::thread;
@@ -201,18 +201,12 @@ fn pages_that_are_none_are_a_failed_source_that_says_why() {
     }
 }
 
-#[test]
-fn a_page_that_inflates_to_a_gigabyte_costs_little_time_and_memory() {
-    const MOST_RESIDENT: usize = 200 << 20;
-    let (dir, path) = recording(|p| fs::create_dir_all(p).unwrap());
-    // Members that follow each other inflate to one page; each of these is 16 MB of zeros.
-    let mut encoder = GzEncoder::new(Vec::new(), Compression::fast());
-    encoder.write_all(&vec![0; 16 << 20]).unwrap();
-    let bomb = encoder.finish().unwrap().repeat(64);
-    for i in 0..5 {
-        fs::write(path.join(format!("{}.prom.gz", FIRST_MS + i * 5000)), &bomb).unwrap();
-    }
-    let mut child = warroom(["check", "--pages", arg(&path)]).spawn().unwrap();
+/// The most memory that reading a recording may take, in bytes.
+const MOST_RESIDENT: usize = 200 << 20;
+
+/// Runs a check of a recording and looks at its memory meanwhile: its exit code, standard error and most resident bytes.
+fn watched(path: &Path) -> (Option<i32>, String, usize) {
+    let mut child = warroom(["check", "--pages", arg(path)]).spawn().unwrap();
     let mut resident = 0;
     let mut ticks = 0;
     while child.try_wait().unwrap().is_none() {
@@ -223,7 +217,24 @@ fn a_page_that_inflates_to_a_gigabyte_costs_little_time_and_memory() {
         ticks += 1;
         assert!(ticks < 4000, "it does not end");
     }
-    assert_eq!(wait(&mut child), Some(5));
+    let code = wait(&mut child);
+    let mut stderr = String::new();
+    child.stderr.take().unwrap().read_to_string(&mut stderr).unwrap();
+    (code, stderr, resident)
+}
+
+#[test]
+fn a_page_that_inflates_to_a_gigabyte_costs_little_time_and_memory() {
+    let (dir, path) = recording(|p| fs::create_dir_all(p).unwrap());
+    // Members that follow each other inflate to one page; each of these is 16 MB of zeros.
+    let mut encoder = GzEncoder::new(Vec::new(), Compression::fast());
+    encoder.write_all(&vec![0; 16 << 20]).unwrap();
+    let bomb = encoder.finish().unwrap().repeat(64);
+    for i in 0..5 {
+        fs::write(path.join(format!("{}.prom.gz", FIRST_MS + i * 5000)), &bomb).unwrap();
+    }
+    let (code, _, resident) = watched(&path);
+    assert_eq!(code, Some(5));
     assert!(resident < MOST_RESIDENT, "{resident} bytes");
     drop(dir);
 }
@@ -245,6 +256,133 @@ fn files_beside_the_pages_are_refused_with_their_name_and_what_they_hold() {
         let (_dir, path) = recording(recorded::idle);
         fs::write(path.join(file), text).unwrap();
         refused(&check(["--pages", arg(&path)]), 2, words);
+    }
+}
+
+/// Two minutes of a healthy engine in one file.
+fn in_one_file() -> Vec<String> {
+    let (_dir, path) = recording(|p| recorded::healthy(p, "lab-model"));
+    let mut files: Vec<PathBuf> = fs::read_dir(&path).unwrap().map(|entry| entry.unwrap().path()).collect();
+    files.sort();
+    let line = |file: &PathBuf| {
+        let at_ms: i64 = file.file_stem().unwrap().to_str().unwrap().parse().unwrap();
+        serde_json::json!({"at_ms": at_ms, "page": fs::read_to_string(file).unwrap()}).to_string()
+    };
+    files.iter().map(line).collect()
+}
+
+fn judged_in_one_file(text: &[u8]) -> Run {
+    pages(
+        |path| {
+            fs::create_dir_all(path).unwrap();
+            fs::write(path.join("pages.jsonl"), text).unwrap();
+        },
+        &["-o", "json"],
+    )
+}
+
+#[test]
+fn a_line_that_cannot_be_placed_in_time_is_refused_with_its_number() {
+    let lines = in_one_file();
+    assert_eq!(judged_in_one_file(lines.join("\n").as_bytes()).code, Some(0), "as it is");
+    let with = |number: usize, line: &str| {
+        let mut lines = lines.clone();
+        lines[number - 1] = line.to_owned();
+        lines.join("\n")
+    };
+    for (text, words) in [
+        (with(3, "not json"), &["pages.jsonl", "line 3 is no {at_ms, page}", "remove the line"][..]),
+        (with(2, "{\"t_ms\": 1, \"page\": \"x 1\\n\"}"), &["line 2", "at_ms"]),
+        (with(2, "{\"at_ms\": -1, \"page\": \"x 1\\n\"}"), &["line 2 does not say when it was"]),
+        (with(2, "{\"at_ms\": 253402300800000, \"page\": \"\"}"), &["line 2 does not say when it was"]),
+        (with(2, "{\"at_ms\": 1e300, \"page\": \"\"}"), &["line 2 is no"]),
+        (with(2, "{\"\u{1b}[31m\": \u{1b}[31m}"), &["line 2 is no"]),
+        (with(2, &"[".repeat(100_000)), &["line 2 is no"]),
+        (with(4, &lines[1]), &["line 4 is not later than the one before it", "sort the lines"]),
+        (String::new(), &["holds no pages", "pages.jsonl.gz"]),
+        ("\n \n\n".to_owned(), &["holds no pages"]),
+    ] {
+        refused(&judged_in_one_file(text.as_bytes()), 2, words);
+    }
+    let (_dir, path) = recording(|path| {
+        fs::create_dir_all(path).unwrap();
+        fs::write(path.join("pages.jsonl.gz"), lines.join("\n")).unwrap();
+    });
+    refused(&check(["--pages", arg(&path)]), 2, &["pages.jsonl.gz", "line 1 cannot be read", "gzip"]);
+    fs::write(path.join("pages.jsonl"), lines.join("\n")).unwrap();
+    refused(&check(["--pages", arg(&path)]), 2, &["pages.jsonl.gz", "beside a pages.jsonl", "keep one"]);
+}
+
+#[test]
+fn a_line_whose_page_is_none_is_a_reading_that_failed_at_its_moment() {
+    let mut lines = in_one_file();
+    let last = lines.len() - 1;
+    let at_ms = serde_json::from_str::<Value>(&lines[last]).unwrap()["at_ms"].clone();
+    for page in ["[1, 2]", "null", "\"\\ud800\"", "\"<html>sign in</html>\"", "\"\""] {
+        lines[last] = format!("{{\"at_ms\": {at_ms}, \"page\": {page}}}");
+        let run = judged_in_one_file(lines.join("\n").as_bytes());
+        let output: Value = serde_json::from_str(&run.stdout).unwrap();
+        assert!(output["sources"][0]["error"].is_string(), "{page}: {}", output["sources"]);
+        assert_eq!(output["sources"][0]["age_s"], f64::from(EVERY_S), "{page}: the good one before it is older");
+        harmless(&run);
+    }
+}
+
+#[test]
+fn a_recording_that_was_cut_off_is_good_up_to_there() {
+    let lines = in_one_file();
+    let text = lines.join("\n") + "\n";
+    let whole = judged_in_one_file(text.as_bytes());
+    assert_eq!(whole.code, Some(0), "{}", whole.stderr);
+    let last = text.len() - lines.last().unwrap().len() - 1;
+    // In the middle of a page, and then where even its moment is not known.
+    for (cut, failed) in [(last + 100, true), (last + 5, false)] {
+        let run = judged_in_one_file(&text.as_bytes()[..cut]);
+        let output: Value = serde_json::from_str(&run.stdout).unwrap();
+        assert_eq!(output["sources"][0]["error"].is_string(), failed, "{}", output["sources"]);
+        assert_eq!(output["verdict"], "healthy", "{}", output["sentence"]);
+    }
+    let mut encoder = GzEncoder::new(Vec::new(), Compression::fast());
+    encoder.write_all(text.as_bytes()).unwrap();
+    let zipped = encoder.finish().unwrap();
+    for kept in [zipped.len() - 4, zipped.len() / 2] {
+        let run = pages(
+            |path| {
+                fs::create_dir_all(path).unwrap();
+                fs::write(path.join("pages.jsonl.gz"), &zipped[..kept]).unwrap();
+            },
+            &["-o", "json"],
+        );
+        assert_eq!(run.code, Some(0), "{}", run.stderr);
+        let output: Value = serde_json::from_str(&run.stdout).unwrap();
+        assert_eq!(output["verdict"], "healthy", "{kept} of {}: {}", zipped.len(), output["sentence"]);
+    }
+}
+
+#[test]
+fn a_file_of_pages_that_inflates_to_gigabytes_costs_little_time_and_memory() {
+    let member = |text: &str| {
+        let mut encoder = GzEncoder::new(Vec::new(), Compression::fast());
+        encoder.write_all(text.as_bytes()).unwrap();
+        encoder.finish().unwrap()
+    };
+    let bomb = member(&"x".repeat(16 << 20));
+    let blank = member(&(" ".repeat(16 << 20) + "\n"));
+    let begins = member(&format!("{}\n{{\"at_ms\": {}, \"page\": \"", in_one_file()[0], FIRST_MS + 5000));
+    // A page without end, and as much as a file may hold of nothing.
+    for (parts, words) in [
+        ([begins, bomb.repeat(4), member("\"}\n")].concat(), None),
+        ([bomb.repeat(4), member("\n")].concat(), Some("line 1 does not say when it was")),
+        (blank.repeat(80), Some("it holds more than 1024 MB")),
+    ] {
+        let (_dir, path) = recording(|path| {
+            fs::create_dir_all(path).unwrap();
+            fs::write(path.join("pages.jsonl.gz"), parts).unwrap();
+        });
+        let (code, stderr, resident) = watched(&path);
+        assert!(resident < MOST_RESIDENT, "{resident} bytes");
+        assert_eq!(code, Some(if words.is_none() { 5 } else { 2 }), "{stderr}");
+        assert!(stderr.contains(words.unwrap_or_default()), "{stderr}");
     }
 }
 

@@ -111,6 +111,41 @@ fn the_founding_incident_is_the_same_in_whatever_steps_time_passes() {
 }
 
 #[test]
+fn when_the_demo_opens_the_extra_replica_still_loads_because_it_came_late_and_loading_takes_long() {
+    let scenario = Scenario::named("bad-rollout").expect("a scenario");
+    let loads_s = scenario.model.weights_gb / scenario.workload.load_gb_per_s + scenario.workload.warm_up.0;
+    for seed in [1, 2, 3] {
+        let begins = At(OPENS).plus(-scenario.opens_s());
+        let mut world =
+            World::new(&Setup::from(&scenario), Box::new(Model::new(&scenario, seed, begins)), begins, seed);
+        let new = |world: &World| -> Vec<Value> {
+            let mut pods = world.objects(Kind::Pod);
+            pods.retain(|p| text(p, "/metadata/name").starts_with("vllm-runtime-"));
+            pods
+        };
+        let ready = |pod: &Value| condition(pod, "Ready").0 == "True";
+        world.advance(At(OPENS));
+        let pods = new(&world);
+        let loading: Vec<&Value> = pods.iter().filter(|p| !ready(p)).collect();
+        assert_eq!((pods.len(), loading.len()), (3, 1), "seed {seed}");
+        // The autoscaler asked for it because of the incident, and not long enough ago.
+        assert!(said(&world, "SuccessfulRescale").last().is_some_and(|m| m.starts_with("New size: 3")), "seed {seed}");
+        let name = text(loading[0], "/metadata/name").to_owned();
+        let started = text(loading[0], "/status/containerStatuses/0/state/running/startedAt");
+        let started: jiff::Timestamp = started.parse().expect("it runs");
+        let age = At(OPENS).since(At(started.as_millisecond()));
+        assert!((60.0..loads_s).contains(&age), "seed {seed}: {age} s of {loads_s} s");
+        // Nothing else holds it back: as soon as it has loaded it is Ready, as the others were.
+        let at = (OPENS..OPENS + 600_000).step_by(5000).map(At).find(|at| {
+            world.advance(*at);
+            new(&world).iter().any(|p| text(p, "/metadata/name") == name && ready(p))
+        });
+        let took = at.expect("it becomes Ready").since(At(started.as_millisecond()));
+        assert!((loads_s..loads_s + 60.0).contains(&took), "seed {seed}: Ready after {took} s of {loads_s} s");
+    }
+}
+
+#[test]
 fn pods_load_become_ready_and_are_routed_to() {
     let mut world = world(&setup(), 0.0);
     world.advance(BEGINS.plus(30.0));

@@ -1,6 +1,6 @@
 //! Since when, until when, and which way it goes: read off the slices.
 
-use super::slices::Slice;
+use super::slices::{Events, Slice};
 use super::span::median;
 use crate::domain::{At, Trend};
 
@@ -81,6 +81,35 @@ pub(super) fn stretches(slices: &[Slice], late: impl Fn(&Slice) -> f64) -> Vec<(
     episodes
 }
 
+/// When an episode broke the objective for the last time: where a stray late event or two were followed by enough good
+/// ones, the break came later. Page's cumulative sum over the slices (E. S. Page, 1954) of how much likelier their events
+/// are at a share of late ones well beyond the budget than at the budget: it falls with good events, to nothing at least;
+/// it rises with late ones, to twice the alarm at most, so that an end can be seen after however long a breach. An
+/// onset is where it left nothing before its alarm. What comes later does not move that: only about a hundred good
+/// events in a row and another alarm make it another onset.
+pub(super) fn broke(slices: &[Slice], episode: Episode, budget: f64, events: impl Fn(&Slice) -> Events) -> At {
+    /// Likelier by so much that chance brings it about once in a hundred times.
+    const ALARM: f64 = 4.605;
+    let expected = budget.clamp(1e-6, 0.98);
+    let broken = if expected < 0.05 { (10.0 * expected).max(0.1) } else { f64::midpoint(1.0, expected) };
+    let (of_late, of_good) = ((broken / expected).ln(), ((1.0 - broken) / (1.0 - expected)).ln());
+    let (mut sum, mut left, mut onset) = (0.0_f64, None, None);
+    let end = episode.until.unwrap_or(At(i64::MAX));
+    for slice in slices.iter().filter(|s| s.from >= episode.since && s.to <= end) {
+        let Events { count, bad, .. } = events(slice);
+        sum = (sum + bad * of_late + (count - bad).max(0.0) * of_good).clamp(0.0, 2.0 * ALARM);
+        if sum <= 0.0 {
+            left = None;
+            continue;
+        }
+        let start = *left.get_or_insert(slice.from);
+        if sum >= ALARM {
+            onset = Some(start);
+        }
+    }
+    onset.unwrap_or(episode.since)
+}
+
 /// Which way the level goes over the last [`TREND_S`] of the episode: the waiting requests where they are known and there
 /// are any, else the mean time to first token.
 fn direction(slices: &[Slice], since: At, now: At) -> Trend {
@@ -120,7 +149,6 @@ fn theil_sen(points: &[(f64, f64)]) -> Option<f64> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::diagnosis::slices::Events;
 
     fn slice(i: i64, bad: f64, count: f64, waiting: f64) -> Slice {
         Slice {
@@ -153,5 +181,36 @@ mod tests {
         let shrink: Vec<Slice> =
             (0..6).map(|i| slice(i, 3.0, 5.0, 30.0 - f64::from(i32::try_from(i).unwrap()) * 5.0)).collect();
         assert_eq!(find(&shrink, (At(0), At(30_000)), |s| s.ttft.bad, 0.0).unwrap().trend, Trend::Recovering);
+    }
+
+    #[test]
+    fn stray_late_events_before_a_breach_are_no_part_of_it_and_later_evidence_does_not_move_its_onset() {
+        let mut slices: Vec<Slice> = Vec::new();
+        // One late request in a while, each within the merging distance of the next, then the break.
+        for i in 0..20 {
+            slices.push(slice(i, if i % 5 == 0 { 1.0 } else { 0.0 }, 10.0, 0.0));
+        }
+        slices.extend((20..100).map(|i| slice(i, if i % 3 == 0 { 0.0 } else { 4.0 }, 10.0, 0.0)));
+        for known in 23..=100 {
+            let known = &slices[..known];
+            let now = known.last().unwrap().to;
+            let episode = find(known, (At(0), now), |s| s.ttft.bad, 0.0).unwrap();
+            assert_eq!(episode.since, At(0), "the stretch begins with the first of them");
+            assert_eq!(broke(known, episode, 0.01, |s| s.ttft), At(100_000), "as of {now:?}");
+        }
+    }
+
+    #[test]
+    fn a_breach_that_heals_and_breaks_again_begins_anew_and_single_late_events_prove_none() {
+        let bad = |i: i64| if (2..6).contains(&i) || (30..40).contains(&i) { 5.0 } else { 0.0 };
+        // Good moments long enough in events, and too short in time to be an end by themselves.
+        let slices: Vec<Slice> =
+            (0..40).map(|i| slice(i, bad(i), if (6..30).contains(&i) { 50.0 } else { 10.0 }, 0.0)).collect();
+        let whole = Episode { since: At(10_000), until: None, bad: 70.0, trend: Trend::Steady };
+        assert_eq!(broke(&slices, whole, 0.01, |s| s.ttft), At(150_000));
+        assert_eq!(broke(&slices[..20], whole, 0.01, |s| s.ttft), At(10_000), "a good moment is no new onset");
+        let strays: Vec<Slice> = (0..20).map(|i| slice(i, if i % 4 == 0 { 1.0 } else { 0.0 }, 20.0, 0.0)).collect();
+        let episode = Episode { since: At(0), ..whole };
+        assert_eq!(broke(&strays, episode, 0.01, |s| s.ttft), At(0), "without an alarm it is the first of them");
     }
 }

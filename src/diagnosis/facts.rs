@@ -332,7 +332,7 @@ fn watched(endpoint: &Endpoint, tracks: &[Replica<'_>], (from, to): (At, At)) ->
 
 /// The part of an incident that tells who serves in it: of one that is on, its last minute. Its onset reaches back to the
 /// first that waited, which may be before anybody was lost.
-fn recent((from, to): (At, At), now: At) -> (At, At) {
+pub(super) fn recent((from, to): (At, At), now: At) -> (At, At) {
     const RECENT_S: f64 = 60.0;
     if to < now { (from, to) } else { (from.max(to.plus(-RECENT_S)), to) }
 }
@@ -398,9 +398,12 @@ fn find_episode(
     }
     // Requests and tokens are not added: the requests' episode speaks, unless it is over and the tokens' is not.
     let requests = |s: &Slice| if ttft { beyond(s.ttft, targets.ttft.budget()) } else { 0.0 };
-    let of_requests = episode::find(slices, window, requests, waiting_late);
+    let of_requests = episode::find(slices, window, requests, waiting_late)
+        .map(|e| Episode { since: episode::broke(slices, e, targets.ttft.budget(), |s| s.ttft), ..e });
     let of_tokens =
         tpot.then(|| episode::find(slices, window, |s| beyond(s.itl, targets.tpot.budget()), 0.0)).flatten();
+    let of_tokens =
+        of_tokens.map(|e| Episode { since: episode::broke(slices, e, targets.tpot.budget(), |s| s.itl), ..e });
     match (of_requests, of_tokens) {
         (Some(Episode { since, until: Some(end), .. }), Some(tokens)) if tokens.until.is_none() => {
             let one = tokens.since.since(end) < episode::MERGE_S;
@@ -416,12 +419,15 @@ fn beyond(events: slices::Events, budget: f64) -> f64 {
 }
 
 /// When it began. A request that comes late has waited before, and a histogram sees it only then: the queue or the stall
-/// that led up to the first late event belongs to the episode.
+/// that led up to the first late event belongs to the episode. The queue no longer than the first late ones have waited,
+/// on average at most: at a high load somebody nearly always waits a little, and that is no beginning.
 fn onset(first_late: At, slices: &[Slice], spells: &[Spell<'_>]) -> At {
     const APART_S: f64 = 15.0;
     let mut since = first_late;
+    let first = slices.iter().find(|s| s.from >= first_late && s.ttft.bad >= 1.0);
+    let waited = first.map_or(f64::INFINITY, |s| s.ttft.sum / s.ttft.bad);
     for slice in slices.iter().rev().skip_while(|s| s.to > first_late) {
-        if slice.waiting.is_none_or(|w| w < 1.0) {
+        if slice.waiting.is_none_or(|w| w < 1.0) || first_late.since(slice.to) >= waited {
             break;
         }
         since = slice.from;

@@ -1,10 +1,11 @@
 //! Which levers help against which mechanism, which will not, and why (runbook RB-6, "Levers by state").
 
-use super::facts::Facts;
+use super::facts::{Facts, recent};
 use super::format::length;
 use super::rules::acquitted;
+use super::span::Level;
 use super::{Finding, LeverAdvice};
-use crate::domain::{Action, Cause, Code, Confidence, Helps, Mechanism, Total};
+use crate::domain::{Action, Cause, Code, Confidence, Gauge, Helps, Mechanism, Total};
 
 use Action::{
     CordonNode, DeletePod, PauseAutoscaler, RolloutPause, RolloutRestart, RolloutUndo, Scale, SetAutoscalerBounds,
@@ -275,9 +276,7 @@ pub(super) fn overrule(findings: &mut [Finding], facts: &Facts<'_>) {
                     }
                 }
                 (Scale, Some((number, _))) if mechanism == Some(Mechanism::KvCachePressure) => {
-                    let revision = number.map_or("the same revision".to_owned(), |r| format!("rev {r}"));
-                    row.helps = No;
-                    row.why = format!("a further replica runs {revision} with the same flags{loads}");
+                    (row.helps, row.why) = one_more(number, facts, &loads);
                 }
                 (Scale, _) if row.helps == Yes => {
                     if let Some(load) = &load {
@@ -289,4 +288,21 @@ pub(super) fn overrule(findings: &mut [Finding], facts: &Facts<'_>) {
         }
         finding.levers.sort_by_key(|a| a.helps);
     }
+}
+
+/// Whether a further replica of a revision whose cache is too small would do: it brings as little cache as the others have,
+/// and takes its share. By what they hold lately: with a full cache as many requests run as fit, and the others wait.
+fn one_more(number: Option<u64>, facts: &Facts<'_>, loads: &str) -> (Helps, String) {
+    let revision = number.map_or("this revision".to_owned(), |r| format!("rev {r}"));
+    let of: Vec<_> = facts.engines().filter(|r| !r.endpoint.gone && facts.revision(r) == number).collect();
+    let serving = of.len() as f64;
+    let (from, to) = recent(facts.incident, facts.now);
+    let mean = |gauge| Level::of(&of, gauge, from, to, facts.max_gap_s).map(|level| level.mean);
+    let held = mean(Gauge::Running).zip(mean(Gauge::Waiting)).map(|(running, waiting)| (running, running + waiting));
+    let Some((fit, asked)) = held.filter(|(fit, _)| *fit >= 1.0) else {
+        return (No, format!("not enough by itself: a further replica runs {revision} with the same flags{loads}"));
+    };
+    let (more, would) = (serving + 1.0, fit / serving * (serving + 1.0));
+    let words = format!("{more} of {revision} would hold about {would:.0} of {asked:.0} requests at once{loads}");
+    if would < asked { (No, format!("not enough: {words}")) } else { (Unknown, format!("perhaps enough: {words}")) }
 }

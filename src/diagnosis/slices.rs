@@ -36,19 +36,23 @@ impl Events {
     }
 }
 
-/// Slices are not longer than this many per history, so that a long history stays cheap.
-const MOST: f64 = 240.0;
+/// The most slices of one history, so that a long one stays cheap: more than it holds readings.
+const MOST: f64 = 1000.0;
 /// A slice holds at least this much time: at one scrape a second, single requests would make every other slice empty.
 const SHORTEST_S: f64 = 5.0;
 
 /// Cuts `from..=to` at round moments, so that an onset does not wander with the moment at which it is judged; the first
-/// and the last slice may be shorter.
+/// and the last slice may be shorter. A history that grows too long is cut twice as coarsely, at every second of the same
+/// moments: a length that grew with it would move every cut at every sweep.
 pub(super) fn cut(replicas: &[Replica<'_>], from: At, to: At, interval_s: f64, targets: Targets) -> Vec<Slice> {
     let whole = to.since(from);
     if whole <= 0.0 {
         return Vec::new();
     }
-    let length = SHORTEST_S.max(interval_s).max(whole / MOST);
+    let mut length = SHORTEST_S.max(interval_s);
+    while whole / length > MOST {
+        length *= 2.0;
+    }
     #[expect(clippy::cast_possible_truncation, reason = "seconds of a slice, in milliseconds")]
     let step = (length * 1000.0).ceil() as i64;
     let mut slices = Vec::new();

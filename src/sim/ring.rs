@@ -1,5 +1,5 @@
 //! The history before the screen opens, as the recordings that a running war room would have left: one directory per
-//! endpoint, named after its pod, with its pages, its failed scrapes, and what it was when.
+//! endpoint, named after its pod, with its pages in one file, its failed scrapes, and what it was when.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs::{self, File};
@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 
 use flate2::Compression;
 use flate2::write::GzEncoder;
+use serde::Serialize;
 use serde_json::{Value, json};
 
 use super::world::{Endpoint, World};
@@ -21,6 +22,13 @@ const FAR_EVERY_S: i64 = 30;
 /// Pod names are names in Kubernetes: a directory cannot be named otherwise.
 const LONGEST_NAME: usize = 253;
 
+/// A line of the file of pages.
+#[derive(Serialize)]
+struct Line<'a> {
+    at_ms: i64,
+    page: &'a str,
+}
+
 /// Records what a world's endpoints say while it advances.
 #[derive(Debug)]
 pub(crate) struct Ring {
@@ -28,10 +36,11 @@ pub(crate) struct Ring {
     known: BTreeMap<String, Known>,
 }
 
-/// An endpoint's placements and failures.
+/// An endpoint's placements, pages and failures.
 #[derive(Debug)]
 struct Known {
     placements: Vec<Placement>,
+    pages: Option<GzEncoder<BufWriter<File>>>,
     failures: Option<BufWriter<File>>,
     seen: bool,
 }
@@ -51,7 +60,7 @@ impl Ring {
     }
 
     /// Advances a world to `until` and records what would have been scraped on the way.
-    pub(crate) fn record(&mut self, world: &mut World, until: At) -> io::Result<()> {
+    pub(crate) fn record(mut self, world: &mut World, until: At) -> io::Result<()> {
         loop {
             let now = world.now();
             let every = if until.since(now) <= CLOSE_S { CLOSE_EVERY_S } else { FAR_EVERY_S };
@@ -82,13 +91,23 @@ impl Ring {
                 std::collections::btree_map::Entry::Occupied(known) => known.into_mut(),
                 std::collections::btree_map::Entry::Vacant(new) => {
                     fs::create_dir_all(&directory)?;
-                    new.insert(Known { placements: Vec::new(), failures: None, seen: true })
+                    new.insert(Known { placements: Vec::new(), pages: None, failures: None, seen: true })
                 }
             };
             known.seen = true;
             known.place(now, endpoint);
             if let Some(page) = page {
-                write_page(&directory.join(format!("{}.prom.gz", now.0)), &page)?;
+                let pages = match &mut known.pages {
+                    Some(pages) => pages,
+                    none => {
+                        let file = BufWriter::new(File::create(directory.join("pages.jsonl.gz"))?);
+                        none.insert(GzEncoder::new(file, Compression::fast()))
+                    }
+                };
+                // As one piece: the encoder works on what each call gives it.
+                let mut line = serde_json::to_vec(&Line { at_ms: now.0, page: &page })?;
+                line.push(b'\n');
+                pages.write_all(&line)?;
                 continue;
             }
             let failures = match &mut known.failures {
@@ -110,6 +129,9 @@ impl Ring {
 
     fn close(&mut self) -> io::Result<()> {
         for (pod, known) in &mut self.known {
+            if let Some(pages) = known.pages.take() {
+                pages.finish()?.flush()?;
+            }
             if let Some(failures) = &mut known.failures {
                 failures.flush()?;
             }
@@ -143,11 +165,4 @@ impl Placement {
         }
         entry
     }
-}
-
-fn write_page(path: &Path, page: &str) -> io::Result<()> {
-    let mut encoder = GzEncoder::new(File::create(path)?, Compression::fast());
-    encoder.write_all(page.as_bytes())?;
-    encoder.finish()?;
-    Ok(())
 }

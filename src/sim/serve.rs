@@ -146,7 +146,7 @@ fn past(
     if let Some(directory) = recordings {
         let failed =
             |source| SimError::Recordings { path: crate::text::clean(&directory.display().to_string(), 200), source };
-        Ring::new(directory).and_then(|mut ring| ring.record(&mut world, opens)).map_err(failed)?;
+        Ring::new(directory).and_then(|ring| ring.record(&mut world, opens)).map_err(failed)?;
     } else {
         world.advance(opens);
     }

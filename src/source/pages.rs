@@ -1,7 +1,14 @@
 //! Recorded pages as a source: one directory is one endpoint, its files are `<unix_ms>.prom` or `.prom.gz`.
 //!
+//! Instead of a file per page, or beside such files, one file may hold many: `pages.jsonl.gz` or `pages.jsonl`, with a
+//! line `{"at_ms": …, "page": "…"}` for each page, oldest first. Of two pages of one moment the one with a file of its own
+//! is read. A recorder may append, compressed as one gzip member after the other; a last line that was cut is a reading
+//! that failed.
+//!
 //! Beside them may lie `probes.jsonl` (health probes and failed scrapes), `scrapes.jsonl` (every scrape) and
 //! `target.json` (which pod the endpoint was, and when). Nothing later than the judged moment is read.
+
+mod bundle;
 
 use std::fs::{self, File};
 use std::io::{self, BufRead, BufReader, Read};
@@ -12,6 +19,7 @@ use flate2::read::MultiGzDecoder;
 use serde::Deserialize;
 use serde_json::Value;
 
+use self::bundle::Bundle;
 use super::engine::Decoder;
 use crate::decode::exposition::MAX_PAGE;
 use crate::dialect::Memory;
@@ -35,7 +43,7 @@ const LATEST_MS: i64 = 253_402_300_799_999;
 pub enum PagesError {
     /// It is not there, or may not be read.
     #[error(
-        "'{path}' cannot be read: {source}; --pages takes a directory with files named <unix_ms>.prom or <unix_ms>.prom.gz"
+        "'{path}' cannot be read: {source}; --pages takes a directory with files named <unix_ms>.prom or <unix_ms>.prom.gz, or with a pages.jsonl.gz"
     )]
     Unreadable {
         /// Which.
@@ -50,7 +58,7 @@ pub enum PagesError {
         path: String,
     },
     /// There is nothing in it to read.
-    #[error("'{path}' holds no pages: expected files named <unix_ms>.prom or <unix_ms>.prom.gz")]
+    #[error("'{path}' holds no pages: expected files named <unix_ms>.prom or <unix_ms>.prom.gz, or a pages.jsonl.gz")]
     Empty {
         /// Which.
         path: String,
@@ -70,7 +78,10 @@ pub enum PagesError {
 pub struct Recording {
     directory: PathBuf,
     name: String,
-    pages: Vec<(At, PathBuf)>,
+    files: Vec<(At, PathBuf)>,
+    bundle: Option<Bundle>,
+    /// The moments of all pages, oldest first.
+    moments: Vec<At>,
     failures: Vec<(At, Failure, Kind)>,
     placements: Vec<Placement>,
 }
@@ -119,49 +130,54 @@ impl Recording {
             return Err(PagesError::NotADirectory { path });
         }
         let unreadable = |source| PagesError::Unreadable { path: path.clone(), source };
-        let mut pages = Vec::new();
+        let mut files = Vec::new();
         for entry in fs::read_dir(directory).map_err(unreadable)? {
             let entry = entry.map_err(|source| PagesError::Unreadable { path: path.clone(), source })?;
             let file = entry.file_name();
             if let Some(at) = file.to_str().and_then(moment) {
-                pages.push((at, entry.path()));
+                files.push((at, entry.path()));
             }
         }
-        pages.sort();
+        files.sort();
+        let bundle = Bundle::find(directory)?;
+        let mut moments = bundle.as_ref().map_or(Ok(Vec::new()), Bundle::moments)?;
+        moments.extend(files.iter().map(|f| f.0));
+        moments.sort_unstable();
+        moments.dedup();
         let mut failures = probes(&directory.join("probes.jsonl"))?;
         failures.extend(scrapes(&directory.join("scrapes.jsonl"))?);
         failures.sort_by_key(|f| f.0);
-        if pages.is_empty() && failures.is_empty() {
+        if moments.is_empty() && failures.is_empty() {
             return Err(PagesError::Empty { path });
         }
         let placements = placements(&directory.join("target.json"))?;
-        Ok(Self { directory: directory.to_owned(), name: path, pages, failures, placements })
+        Ok(Self { directory: directory.to_owned(), name: path, files, bundle, moments, failures, placements })
     }
 
     /// The time of the first page, or of the first failure where there is no page.
     pub fn first(&self) -> Option<At> {
-        self.pages.first().map(|p| p.0).or_else(|| self.failures.first().map(|f| f.0))
+        self.moments.first().copied().or_else(|| self.failures.first().map(|f| f.0))
     }
 
     /// The earliest thing that is known: a page or a failure.
     pub fn earliest(&self) -> Option<At> {
-        [self.pages.first().map(|p| p.0), self.failures.first().map(|f| f.0)].into_iter().flatten().min()
+        [self.moments.first().copied(), self.failures.first().map(|f| f.0)].into_iter().flatten().min()
     }
 
     /// The time of the last page or failure.
     pub fn last(&self) -> Option<At> {
-        self.pages.last().map(|p| p.0).max(self.failures.last().map(|f| f.0))
+        self.moments.last().copied().max(self.failures.last().map(|f| f.0))
     }
 
     /// The time of the last page.
     pub fn last_page(&self) -> Option<At> {
-        self.pages.last().map(|p| p.0)
+        self.moments.last().copied()
     }
 
     /// The middle gap between pages up to `until`, in seconds.
     pub fn interval_s(&self, until: At) -> Option<f64> {
-        let known = self.pages.partition_point(|p| p.0 <= until);
-        let mut gaps: Vec<f64> = self.pages[..known].windows(2).map(|w| w[1].0.since(w[0].0)).collect();
+        let known = self.moments.partition_point(|at| *at <= until);
+        let mut gaps: Vec<f64> = self.moments[..known].windows(2).map(|w| w[1].since(w[0])).collect();
         gaps.sort_by(f64::total_cmp);
         gaps.get(gaps.len() / 2).copied()
     }
@@ -199,29 +215,47 @@ impl Recording {
     }
 
     fn load(&self, until: At, decoder: &Decoder) -> (Endpoint, Vec<(At, GpuPage)>) {
-        let reproduce = format!("zcat -f {}/*.prom*", quoted(&self.directory));
+        let reproduce = match (&self.bundle, self.files.is_empty()) {
+            (Some(_), true) => format!("zcat -f {}/pages.jsonl* | jq -r .page", quoted(&self.directory)),
+            _ => format!("zcat -f {}/*.prom*", quoted(&self.directory)),
+        };
         let mut endpoint = Endpoint::new(self.name.clone(), reproduce);
         endpoint.placements = self.placements.iter().filter(|p| p.from.is_none_or(|f| f <= until)).cloned().collect();
         let (mut memory, mut gpus) = (Memory::default(), Vec::new());
         let mut failures = self.failures.iter().filter(|f| f.0 <= until).peekable();
-        for (at, path) in self.pages.iter().filter(|p| p.0 <= until) {
-            while let Some((when, failure, kind)) = failures.next_if(|f| f.0 < *at) {
+        for (at, bytes) in self.pages().take_while(|p| p.0 <= until) {
+            while let Some((when, failure, kind)) = failures.next_if(|f| f.0 < at) {
                 note(&mut endpoint, *when, failure, *kind);
             }
-            let page = body(path).and_then(|page| decoder.decode(&page, &mut memory));
+            let page = bytes.and_then(|page| decoder.decode(&page, &mut memory));
             if let Ok(page) = &page {
                 endpoint.role = page.role();
             }
             match page {
-                Ok(Page::Engine(page) | Page::Gateway(page)) => endpoint.page(*at, page),
-                Ok(Page::Gpus(page)) => gpus.push((*at, page)),
-                Err(failure) => endpoint.failed(*at, failure),
+                Ok(Page::Engine(page) | Page::Gateway(page)) => endpoint.page(at, page),
+                Ok(Page::Gpus(page)) => gpus.push((at, page)),
+                Err(failure) => endpoint.failed(at, failure),
             }
         }
         for (when, failure, kind) in failures {
             note(&mut endpoint, *when, failure, *kind);
         }
         (endpoint, gpus)
+    }
+
+    /// The pages of both forms, oldest first, one at a time.
+    fn pages(&self) -> impl Iterator<Item = (At, Result<Vec<u8>, Failure>)> {
+        let mut files = self.files.iter().peekable();
+        let mut bundled = self.bundle.iter().flat_map(Bundle::pages).peekable();
+        std::iter::from_fn(move || {
+            let file = files.peek().map(|f| f.0);
+            if let Some(page) = bundled.next_if(|b| file.is_none_or(|at| b.0 < at)) {
+                return Some(page);
+            }
+            let (at, path) = files.next()?;
+            let _same = bundled.next_if(|b| b.0 == *at);
+            Some((*at, body(path)))
+        })
     }
 }
 

@@ -17,7 +17,7 @@ use warroom::sim::world::{Setup, World};
 use warroom::source::engine::Decoder;
 
 /// 2026-11-24T03:00:00Z, when the screen opens.
-const OPENS: At = At(1_795_489_200_000);
+pub(crate) const OPENS: At = At(1_795_489_200_000);
 /// Seconds between two sweeps, and how long before the first judged moment reading begins.
 const SWEEP_S: f64 = 5.0;
 const READ_BEFORE_S: f64 = 2400.0;
