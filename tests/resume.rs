@@ -73,7 +73,9 @@ impl Incident {
 
     fn get(&self, path: &str) -> Value {
         let until = || deadline(Duration::from_secs(10));
-        self.runtime.block_on(async { apiserver::whole(&self.client, path, 8 << 20, until()).await }).expect("an answer")
+        self.runtime
+            .block_on(async { apiserver::whole(&self.client, path, 8 << 20, until()).await })
+            .expect("an answer")
     }
 
     /// The revision that the workload has now.
@@ -149,9 +151,7 @@ fn kill_9_at_any_step_of_an_action_loses_nothing_and_the_next_start_tells_the_tr
                     }
                     program.until_text(says);
                 }
-                program.until("the answer on record", |_| {
-                    of_levers(&incident.records()[0].1) == in_the_end
-                });
+                program.until("the answer on record", |_| of_levers(&incident.records()[0].1) == in_the_end);
                 program.key("q");
                 program.ended().in_order(0);
                 assert_eq!(incident.records().len(), 1, "{step}: it went on with the same record");

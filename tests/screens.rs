@@ -1,10 +1,10 @@
 //! Every view as a picture of characters: live, healthy, stale, denied, before anything has answered; narrow and wide.
 
+#[path = "screens/changes.rs"]
+mod changes;
 #[path = "support/incident.rs"]
 #[expect(dead_code, reason = "screens ask for no suspect by itself")]
 mod incident;
-#[path = "screens/changes.rs"]
-mod changes;
 #[path = "support/screen.rs"]
 mod screen;
 

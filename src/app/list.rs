@@ -161,9 +161,8 @@ impl App {
             2 * parts.iter().flat_map(|p| &p.lines).map(|l| folded(l)).sum::<usize>()
         });
         // Of the template stand those lines that differ, each with a neighbour on both sides at most.
-        let differ = |plan: &crate::action::Plan| {
-            4 * plan.lines.iter().filter(|l| l.sign != crate::action::Sign::Same).count()
-        };
+        let differ =
+            |plan: &crate::action::Plan| 4 * plan.lines.iter().filter(|l| l.sign != crate::action::Sign::Same).count();
         let lines = card.plan().map_or(0, |plan| differ(plan).min(plan.lines.len() + 1));
         let all = words + lines + card.alternatives().len();
         let below = all.saturating_sub(rows.saturating_sub(12)) + 1;

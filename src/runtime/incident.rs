@@ -1,7 +1,8 @@
 //! The incident's dealings with the world: its record is kept, what is proposed is tried, what was approved is sent once,
 //! and everything comes back as events. Decides nothing.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 
@@ -13,8 +14,9 @@ use crate::app::{Beginning, Effect, Event, Recording, Sending, Tried};
 use crate::cluster::Performer;
 use crate::contract::record::{Entry, Target};
 use crate::diagnosis::Diagnosis;
-use crate::domain::{At, WorkloadRef};
+use crate::domain::{At, Body, Observation, Snapshot, WorkloadRef};
 use crate::journal::Watching;
+use crate::journal::readings::{MOST_BYTES, Readings};
 
 /// The disk hangs, or the thread that writes is gone.
 const STUCK: &str = "the record cannot be written (the disk does not answer): levers stay off until it can";
@@ -39,6 +41,8 @@ pub(super) struct Incident {
     judged: Option<At>,
     /// The record's file.
     path: Option<PathBuf>,
+    /// What was observed, beside the record.
+    readings: Option<Readings>,
 }
 
 impl Incident {
@@ -59,6 +63,7 @@ impl Incident {
             writes: false,
             judged: None,
             path: None,
+            readings: None,
         };
         (incident, trouble)
     }
@@ -82,7 +87,7 @@ impl Incident {
     }
 
     /// What came back, as events.
-    pub(super) fn take(&mut self, happened: Happened, now: At) -> Vec<Event> {
+    pub(super) fn take(&mut self, happened: Happened, now: At, snapshot: &Snapshot) -> Vec<Event> {
         match happened.0 {
             Came::Done(Done::Tried(tried)) => vec![Event::Tried(tried)],
             Came::Done(Done::Performed { id, outcome }) => {
@@ -102,6 +107,7 @@ impl Incident {
                 if !contents.lines.is_empty() {
                     (self.watching, self.judged, self.writes) = (Watching::after(&contents), None, true);
                 }
+                self.read_along(&path, snapshot);
                 self.path = Some(path);
                 Vec::new()
             }
@@ -168,6 +174,29 @@ impl Incident {
             let outcome = Box::new(fate(performer.settled(&plan, sent).await));
             let _ = tell.send(Done::Performed { id, outcome });
         });
+    }
+
+    /// Begins to write what is observed beside the record, with what is known already.
+    fn read_along(&mut self, record: &Path, snapshot: &Snapshot) {
+        let mut readings = Readings::open(record, MOST_BYTES);
+        let at = snapshot.now;
+        for endpoint in &snapshot.endpoints {
+            readings.note(&Observation { at, body: Body::Recorded(Box::new(endpoint.clone())) });
+        }
+        for watch in &snapshot.watches {
+            readings.note(&Observation { at, body: Body::Watch(watch.clone()) });
+        }
+        if let Some((_, facts)) = &snapshot.cluster {
+            readings.note(&Observation { at, body: Body::Cluster(Arc::clone(facts)) });
+        }
+        self.readings = Some(readings);
+    }
+
+    /// Something was observed.
+    pub(super) fn observed(&mut self, observation: &Observation) {
+        if let Some(readings) = &mut self.readings {
+            readings.note(observation);
+        }
     }
 
     /// What of a new diagnosis is worth a line.

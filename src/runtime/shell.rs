@@ -221,7 +221,7 @@ impl Shell {
                 }
                 happened = self.incident.next() => {
                     let now = At(self.clock.unix_ms());
-                    for event in self.incident.take(happened, now) {
+                    for event in self.incident.take(happened, now, self.app.snapshot()) {
                         self.urgent = true;
                         if let Some(ended) = self.perform(event)? {
                             return Ok(ended);
@@ -238,6 +238,7 @@ impl Shell {
                         observations = None;
                     }
                     for observation in batch.drain(..) {
+                        self.incident.observed(&observation);
                         if let Some(ended) = self.perform(Event::Observed(Box::new(observation)))? {
                             return Ok(ended);
                         }

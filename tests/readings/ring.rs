@@ -226,7 +226,9 @@ fn what_a_ring_costs() {
     let mut placed = BTreeMap::new();
     // A session says where an endpoint is when that changes, and not with every page.
     let news = |o: &&Observation| match &o.body {
-        Body::Endpoint { name, placement, .. } => placed.insert(name.clone(), placement.clone()) != Some(placement.clone()),
+        Body::Endpoint { name, placement, .. } => {
+            placed.insert(name.clone(), placement.clone()) != Some(placement.clone())
+        }
         _ => true,
     };
     let observations: Vec<Observation> = observations.iter().filter(news).cloned().collect();
@@ -244,5 +246,9 @@ fn what_a_ring_costs() {
     println!("{} observations, {pages} pages, {minutes:.1} minutes", observations.len());
     println!("{:.0} bytes each as JSON, {:.0} on disk", lines as f64 / n, bytes as f64 / n);
     println!("{:.1} KB per minute", bytes as f64 / minutes / 1e3);
-    println!("{:.0} us to write one, {:.0} us to read one", written.as_secs_f64() * 1e6 / n, back.as_secs_f64() * 1e6 / n);
+    println!(
+        "{:.0} us to write one, {:.0} us to read one",
+        written.as_secs_f64() * 1e6 / n,
+        back.as_secs_f64() * 1e6 / n
+    );
 }

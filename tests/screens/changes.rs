@@ -6,7 +6,7 @@ use std::sync::Arc;
 use proptest::prelude::*;
 use warroom::action::guard::Policy;
 use warroom::action::{Answer, Line, Outcome, Permission, Seen, Sign, Trial};
-use warroom::app::{App, Command, Earlier, Effect, Event, Owed, Recording, Tried, Unanswered, View};
+use warroom::app::{App, Command, Earlier, Effect, Event, Owed, Recording, Tried, View};
 use warroom::domain::{At, Body, ClusterFacts, Observation, Verdict};
 use warroom::runbook::{Run, Who};
 
@@ -96,7 +96,17 @@ fn what_has_to_be_known_before_confirming_is_seen_without_scrolling() {
         for (columns, rows) in [(80, 24), (120, 36)] {
             let card = text(&mut app, &look(), &[], columns, rows);
             for must in [
-                "HELPS", "WHERE", "DOES", "DIFF", "DRYRUN", "ALLOWED", "OWNER", "FITS", "TAKES", "BACK", "--max-num-seqs 512",
+                "HELPS",
+                "WHERE",
+                "DOES",
+                "DIFF",
+                "DRYRUN",
+                "ALLOWED",
+                "OWNER",
+                "FITS",
+                "TAKES",
+                "BACK",
+                "--max-num-seqs 512",
                 "Y: do it, on record first",
             ] {
                 assert!(card.contains(must), "{columns}x{rows} has no '{must}':\n{card}");
@@ -161,7 +171,10 @@ fn a_webhook_that_changes_it_is_told_on_the_card() {
     let effects = press(&mut app, &[Command::Undo]);
     let answer = Answer {
         warnings: vec!["spec.template.spec.containers[0].env: duplicate name HF_TOKEN".to_owned()],
-        unexpected: vec![Line { sign: Sign::Added, text: "spec.template.spec.containers[1].name: istio-proxy".to_owned() }],
+        unexpected: vec![Line {
+            sign: Sign::Added,
+            text: "spec.template.spec.containers[1].name: istio-proxy".to_owned(),
+        }],
         ..Answer::default()
     };
     answered(&mut app, effects, Permission::Unknown("self review is not allowed".to_owned()), Ok(answer));
@@ -302,7 +315,7 @@ pub(crate) fn earlier(app: &App, held_by: Option<Who>) -> Earlier {
         last: app.now().plus(-720.0),
         by: alice,
         held_by,
-        unanswered: vec![Unanswered { id: 7, title: "Undo revision 42 -> 41".to_owned(), at, seen: None }],
+        change: None,
         owed: vec![Owed { what: "set the autoscaler's bounds to 4-6".to_owned(), at, inverse }],
     }
 }
@@ -509,8 +522,6 @@ proptest! {
             }
             4 => {
                 let mut found = earlier(&app, Some(Who { user: name.clone(), host: name.clone() }));
-                found.unanswered[0].title.clone_from(&name);
-                found.unanswered[0].seen = Some(name.clone());
                 found.owed[0].what.clone_from(&name);
                 app.update(Event::Earlier(Some(Box::new(found))));
                 if columns % 2 == 0 {

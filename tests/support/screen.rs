@@ -11,7 +11,8 @@ use warroom::diagnosis::{Diagnosis, Policy, WindowBurn, diagnose};
 use warroom::dialect::Catalogue;
 use warroom::domain::{
     At, Autoscaler, ClusterEvent, ClusterFacts, Container, Endpoint, GpuId, GpuReading, GpuSample, GpuTrack, Node,
-    Placement, Pod, RawTemplate, Revision, Snapshot, SourceState, Strategy, Template, Watch, Workload, WorkloadKind, WorkloadRef,
+    Placement, Pod, RawTemplate, Revision, Snapshot, SourceState, Strategy, Template, Watch, Workload, WorkloadKind,
+    WorkloadRef,
 };
 use warroom::runbook::Who;
 use warroom::source::engine::Decoder;

@@ -176,7 +176,8 @@ impl Past {
             }
         };
         let marks = memmem::find_iter(&self.bytes, MARK);
-        let starts = marks.filter_map(|at| at.checked_sub(HEADER)).filter(|at| self.bytes[*at..].starts_with(&[0x1f, 0x8b]));
+        let starts =
+            marks.filter_map(|at| at.checked_sub(HEADER)).filter(|at| self.bytes[*at..].starts_with(&[0x1f, 0x8b]));
         self.members = starts.collect();
         if self.members.front() != Some(&0) {
             self.bad_at("it does not begin like one");
@@ -197,7 +198,8 @@ impl Past {
                 self.bad_at("it was written by a newer warroom: read it with that one");
             }
             Entry::Begins { segment, follows, .. } => {
-                self.unbroken = follows && self.whole.is_some_and(|whole| whole + 1 == segment) && segment == self.segment;
+                self.unbroken =
+                    follows && self.whole.is_some_and(|whole| whole + 1 == segment) && segment == self.segment;
                 if !self.unbroken {
                     self.facts = None;
                 }

@@ -1,5 +1,5 @@
-//! What was done and is not over: the line of the action until its verdict, changes whose answer got lost, what is to be
-//! taken back, and an incident that is on record. These lines come before the trend and the list of changes.
+//! What was done and is not over: the line of the action until its verdict, what is to be taken back,
+//! and an incident that is on record. These lines come before the trend and the list of changes.
 
 use super::words::{age, clock};
 use super::{Ctx, Slot, frame, levers};
@@ -58,12 +58,6 @@ pub(super) fn lines(ctx: Ctx<'_>, width: usize) -> Vec<Line> {
     let mut lines = Vec::new();
     if let Some(acting) = app.acting() {
         lines.extend(action(ctx, acting, width));
-    }
-    for lost in app.unanswered() {
-        let seen = lost.seen.as_deref().map_or("not read again yet", |seen| seen);
-        let ago = age(app.now().since(lost.at));
-        let text = format!("{}, sent {ago} ago: whether it was done is not known; {seen}", lost.title);
-        lines.extend(labelled(ctx, "UNKNOWN", Slot::VerdictUnknown, &text, width, 2));
     }
     match app.owed() {
         [] => {}

@@ -141,7 +141,10 @@ fn parts(ctx: Ctx<'_>, card: &Card, plan: &Plan) -> Vec<Part> {
             words::put(&mut parts, words::allowed(&Permission::Denied(what.clone()), &plan.access));
         }
         Stage::Denied(_, Denial::Expired { .. } | Denial::Moved | Denial::OtherBytes) => {
-            words::put(&mut parts, unknown("DRYRUN", "It was tried, and that answer does not hold any more.".to_owned()));
+            words::put(
+                &mut parts,
+                unknown("DRYRUN", "It was tried, and that answer does not hold any more.".to_owned()),
+            );
         }
         Stage::Refused(_) | Stage::Denied(..) | Stage::Ready(_) => {}
     }

@@ -27,7 +27,10 @@ pub(super) fn view(ctx: Ctx<'_>, width: usize, height: usize) -> Vec<Line> {
     let head = vec![
         pen.line(Slot::TextMuted, " What changes the cluster opens a card first; only the card's own key does it."),
         pen.line(Slot::TextMuted, " Marks: ! onset R rollout S scale A autoscaler g GPU n node t traffic x restart"),
-        pen.line(Slot::TextMuted, &format!("  p pod {own} done from here > runbook; ? not known, ~ part of the window seen")),
+        pen.line(
+            Slot::TextMuted,
+            &format!("  p pod {own} done from here > runbook; ? not known, ~ part of the window seen"),
+        ),
         ctx.rule(first, width),
     ];
     list::page(ctx, head, items, Vec::new(), width, height)

@@ -59,7 +59,10 @@ pub(super) fn view(ctx: Ctx<'_>, width: usize, height: usize) -> Vec<Line> {
     }
     let foot = vec![pen.line(
         Slot::TextMuted,
-        &format!("   {} opens a card; nothing is done before it is confirmed there.", frame::key(ctx, Mode::List, Command::Open)),
+        &format!(
+            "   {} opens a card; nothing is done before it is confirmed there.",
+            frame::key(ctx, Mode::List, Command::Open)
+        ),
     )];
     list::page(ctx, head, items, foot, width, height)
 }
@@ -68,7 +71,8 @@ pub(super) fn view(ctx: Ctx<'_>, width: usize, height: usize) -> Vec<Line> {
 fn reminder(ctx: Ctx<'_>, owed: &Owed, width: usize) -> Vec<Line> {
     let pen = ctx.pen;
     let ago = age(ctx.app.now().since(owed.at));
-    let line = pen.line(Slot::Text, " ").put(pen, Slot::Notice, &format!("{} take back", pen.shape(RowStatus::Warning)));
+    let line =
+        pen.line(Slot::Text, " ").put(pen, Slot::Notice, &format!("{} take back", pen.shape(RowStatus::Warning)));
     let line = line.to(pen, TEXT).put(pen, Slot::TextStrong, &owed.what).put(pen, Slot::Text, &format!(", {ago} ago"));
     let key = frame::key(ctx, Mode::List, Command::Open);
     let how = format!("stays until somebody takes it back; {key}: {}", owed.inverse);

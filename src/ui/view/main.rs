@@ -79,7 +79,11 @@ fn connecting(ctx: Ctx<'_>, width: usize) -> Vec<Line> {
     lines.push(
         pen.line(Slot::TextMuted, &format!("   will be judged by: TTFT {}, TPOT {}", to(policy.ttft), to(policy.tpot))),
     );
-    let how = if app.guard().read_only { "read-only: nothing in the cluster can be changed from here" } else { "nothing in the cluster is changed before a card is confirmed" };
+    let how = if app.guard().read_only {
+        "read-only: nothing in the cluster can be changed from here"
+    } else {
+        "nothing in the cluster is changed before a card is confirmed"
+    };
     lines.push(pen.line(Slot::TextMuted, &format!("   {how}")));
     lines.extend(acting::banner(ctx, width));
     lines

@@ -58,7 +58,9 @@ pub(super) fn next(ctx: Ctx<'_>, width: usize) -> Option<Line> {
     let decides = app.works(Command::Go).is_ok();
     if let Some(run) = app.run().filter(|run| run.ended) {
         let text = match divert(run) {
-            Some(book) => format!("diverted to {book}: {} shows its first steps and the ways back", key(Command::Runbook)),
+            Some(book) => {
+                format!("diverted to {book}: {} shows its first steps and the ways back", key(Command::Runbook))
+            }
             None => format!("{}; {} begins a new run", code(&run.state), key(Command::Again)),
         };
         return Some(label("OVER").put(pen, Slot::TextStrong, &text).cut(pen, width));
@@ -70,7 +72,8 @@ pub(super) fn next(ctx: Ctx<'_>, width: usize) -> Option<Line> {
     let other = pen.line(Slot::TextMuted, if decides { &other } else { "" });
     let mut line = label("NEXT");
     if app.run().is_some_and(|run| run.again_offered) {
-        line = line.put(pen, Slot::Notice, &format!("it broke again: {} goes back to the start; ", key(Command::Again)));
+        line =
+            line.put(pen, Slot::Notice, &format!("it broke again: {} goes back to the start; ", key(Command::Again)));
     }
     let Some(to) = &advice.recommended else {
         let text = "no way is recommended: none of the conditions is known to hold";

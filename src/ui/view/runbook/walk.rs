@@ -114,10 +114,8 @@ fn walked(ctx: Ctx<'_>, run: &Run, width: usize) -> Vec<Line> {
         ("recovered", t.recovered),
         ("verified", t.verified),
     ];
-    let reached: Vec<String> = steps
-        .iter()
-        .filter_map(|(word, at)| Some(format!("{word} {}", age(run.after_onset(*at)?))))
-        .collect();
+    let reached: Vec<String> =
+        steps.iter().filter_map(|(word, at)| Some(format!("{word} {}", age(run.after_onset(*at)?)))).collect();
     if !reached.is_empty() {
         let from = if run.memory.onset.is_some() { "after the onset" } else { "after it was opened" };
         let text = format!("{} {from}", reached.join(", "));
@@ -134,10 +132,12 @@ fn walked(ctx: Ctx<'_>, run: &Run, width: usize) -> Vec<Line> {
 fn recap(ctx: Ctx<'_>, run: &Run, width: usize, room: usize) -> Vec<Line> {
     let pen = ctx.pen;
     let arrow = pen.either("→", "->");
-    let moves = run.moves.iter().map(|m| {
-        (m.at, format!("{} {arrow} {}, by {}: {}", code(&m.from), code(&m.to), m.by, m.reason))
-    });
-    let acts = run.acts.iter().map(|act| (act.at, format!("{} {}, by {}", super::super::chart::own(ctx), act.what, act.by)));
+    let moves = run
+        .moves
+        .iter()
+        .map(|m| (m.at, format!("{} {arrow} {}, by {}: {}", code(&m.from), code(&m.to), m.by, m.reason)));
+    let acts =
+        run.acts.iter().map(|act| (act.at, format!("{} {}, by {}", super::super::chart::own(ctx), act.what, act.by)));
     let mut all: Vec<_> = moves.chain(acts).collect();
     all.sort_by_key(|(at, _)| *at);
     if room < 3 || all.is_empty() {
@@ -159,7 +159,14 @@ fn diverted(ctx: Ctx<'_>, id: &str, width: usize) -> Vec<Line> {
     };
     let mut lines = vec![ctx.rule(&format!("{}: {}", book.id, book.title), width)];
     if let Some(first) = book.state(&book.start) {
-        lines.extend(said(ctx, "FIRST", Slot::TextStrong, &format!("{}: {}", code(&first.name), first.decides), width, 2));
+        lines.extend(said(
+            ctx,
+            "FIRST",
+            Slot::TextStrong,
+            &format!("{}: {}", code(&first.name), first.decides),
+            width,
+            2,
+        ));
         lines.extend(steps(ctx, first, width));
         if !first.checks.is_empty() {
             let names: Vec<String> = first.checks.iter().map(|c| code(c.code())).collect();
@@ -181,13 +188,7 @@ fn steps(ctx: Ctx<'_>, state: &State, width: usize) -> Vec<Line> {
 }
 
 /// The checks, the ways out and the ways back, in the order of the items.
-fn items(
-    ctx: Ctx<'_>,
-    runbook: &Runbook,
-    advice: &Advice,
-    state: Option<&State>,
-    width: usize,
-) -> Vec<Vec<Line>> {
+fn items(ctx: Ctx<'_>, runbook: &Runbook, advice: &Advice, state: Option<&State>, width: usize) -> Vec<Vec<Line>> {
     let pen = ctx.pen;
     let seen = ctx.app.run().and_then(|run| run.seen.as_ref()).filter(|seen| seen.state == advice.state);
     let selected = ctx.app.cursor().index;
@@ -205,7 +206,8 @@ fn items(
         items.push(way_rows(ctx, &way, here, width));
     }
     for to in state.map_or(&[][..], |s| &s.returns) {
-        let line = pen.line(Slot::Rule, pen.either("  ←", "  <")).put(pen, Slot::Text, &format!(" back to {}", code(to)));
+        let line =
+            pen.line(Slot::Rule, pen.either("  ←", "  <")).put(pen, Slot::Text, &format!(" back to {}", code(to)));
         items.push(vec![line]);
     }
     if let Some(state) = state.filter(|s| !s.steps.is_empty()) {
