@@ -103,12 +103,39 @@ pub enum Command {
     Runbook(RunbookCommand),
     /// An incident's record as a post-mortem: what was seen, decided and done, by whom, and how long it took
     Report(ReportArgs),
+    /// An incident again, on the same screens, from its record and the readings beside it
+    Replay(Box<ReplayArgs>),
     /// Serve a simulated cluster: Kubernetes API, engines, gateway, GPUs
     #[cfg(feature = "sim")]
     Sim(SimArgs),
     /// The war room on a simulated incident: no cluster, no kubeconfig
     #[cfg(feature = "sim")]
     Demo(Box<DemoArgs>),
+}
+
+/// `warroom replay FILE`
+#[derive(Debug, Clone, Args)]
+pub struct ReplayArgs {
+    /// The record: a file of $XDG_STATE_HOME/warroom/incidents
+    #[arg(value_name = "FILE")]
+    pub file: PathBuf,
+
+    /// Seconds of the incident per second, 0.1 to 1000
+    #[arg(long, value_name = "FACTOR", default_value_t = 10.0, value_parser = replay_speed)]
+    pub speed: f64,
+
+    /// Where it begins: a time like 2026-06-08T03:14:07Z, or +5m after the beginning
+    #[arg(long, value_name = "WHEN")]
+    pub from: Option<String>,
+
+    /// Objectives, where they are not to be those of the record, and looks
+    #[command(flatten)]
+    pub look: LookArgs,
+}
+
+fn replay_speed(text: &str) -> Result<f64, String> {
+    let speed = text.parse().ok().filter(|speed| (0.1..=1000.0).contains(speed));
+    speed.ok_or_else(|| "give a number from 0.1 to 1000".to_owned())
 }
 
 /// `warroom runbook …`

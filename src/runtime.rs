@@ -15,6 +15,7 @@ mod looks;
 mod panics;
 mod papers;
 mod remembered;
+mod replay;
 mod saved;
 pub mod session;
 mod shell;
@@ -62,6 +63,7 @@ pub fn run(cli: &Cli) -> Result<u8> {
         Some(Command::Config(command)) => run_config(cli, *command),
         Some(Command::Runbook(command)) => papers::run_runbook(command),
         Some(Command::Report(args)) => papers::run_report(args),
+        Some(Command::Replay(args)) => replay::run(cli, args),
         #[cfg(feature = "sim")]
         Some(Command::Sim(args)) => run_sim(args),
         #[cfg(feature = "sim")]

@@ -204,3 +204,33 @@ fn where_nothing_can_be_recorded_nothing_can_be_changed_and_it_says_why() {
     program.ended().in_order(0);
     assert_eq!(incident.revision(), before);
 }
+
+#[test]
+fn a_record_is_played_again_on_the_same_screens_and_changes_nothing() {
+    let incident = Incident::open();
+    let program = incident.war_room(&[]);
+    program.key("\r");
+    program.until_text("deploy");
+    undo(&program);
+    program.until_text("accepted");
+    // Until the readings of this are on disk.
+    std::thread::sleep(Duration::from_secs(3));
+    program.key("q");
+    let left = program.ended().in_order(0);
+    let (path, contents) = incident.records().pop().expect("a record");
+    assert!(left.contains("warroom report"), "{left}");
+    assert_eq!(of_levers(&contents), ["planned", "done"]);
+    let (before, revision) = (std::fs::read(&path).expect("its bytes"), incident.revision());
+
+    let path = path.display().to_string();
+    let again = Start::warroom(["replay", &path, "--speed", "2"]).size(120, 36).start();
+    again.until_text("REPLAY");
+    again.until_text("BREACH");
+    again.until_text("undo to revision 41");
+    again.key("U");
+    again.until_text("in the past");
+    again.until_text("the record ends here");
+    again.key("q");
+    again.ended().in_order(0);
+    assert_eq!((std::fs::read(&path).expect("its bytes"), incident.revision()), (before, revision));
+}

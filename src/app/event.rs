@@ -76,13 +76,15 @@ pub enum Heard {
         at: At,
         /// In one line.
         title: String,
+        /// What was planned, as far as the record remembers it.
+        plan: Option<Box<Plan>>,
     },
     /// What came of it.
     Answered {
         /// Of which.
         id: u64,
-        /// In words.
-        says: String,
+        /// The answer, as far as the record remembers it.
+        outcome: Box<Outcome>,
     },
 }
 

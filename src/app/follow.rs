@@ -21,12 +21,13 @@ impl App {
 
     /// The change that was sent: how far it is, and whether it helped.
     fn follow_the_change(&mut self) -> Vec<Effect> {
-        let condition = self.condition();
+        let (condition, decides) = (self.condition(), self.desk.decides());
         let Some(acting) = &mut self.desk.acting else { return Vec::new() };
         if !acting.look(&self.snapshot, condition) {
             return Vec::new();
         }
-        let Some((at, worked)) = acting.worked else { return Vec::new() };
+        // Whoever only looks on writes nothing of it.
+        let Some((at, worked)) = acting.worked.filter(|_| decides) else { return Vec::new() };
         let sentence = self.diagnosis.as_ref().map_or("", |d| d.sentence.as_str());
         let text = verdict(&acting.plan, worked, sentence);
         self.notice(&text);

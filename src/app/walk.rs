@@ -223,8 +223,16 @@ impl App {
                 self.look();
                 self.advise();
             }
-            Heard::Sent { by, title, .. } => self.notice(&format!("{by}: {title}")),
-            Heard::Answered { says, .. } => self.notice(&says),
+            Heard::Sent { id, by, at, title, plan } => {
+                self.notice(&format!("{by}: {title}"));
+                self.desk.acting = plan.map(|plan| Acting::new(id, *plan, at));
+            }
+            Heard::Answered { id, outcome } => {
+                self.notice(&outcome.to_string());
+                if let Some(acting) = self.desk.acting.as_mut().filter(|a| a.id == id) {
+                    acting.outcome = Some(*outcome);
+                }
+            }
         }
     }
 

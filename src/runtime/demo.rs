@@ -72,7 +72,7 @@ pub(super) fn run(cli: &Cli, args: &DemoArgs) -> Result<u8> {
         tokio::spawn(async move {
             let (opened, observations) = open(&scenario, seed, speed, &config).await.map_err(Nothing::failed)?;
             let (clock, client) = (opened.handle.clock, Some(opened.client.clone()));
-            Ok(Watched { clock, target: None, observations, client, kept: Box::new(opened) })
+            Ok(Watched { clock, target: None, observations, client, kept: Box::new(opened), again: None, notice: None })
         })
     })
 }

@@ -12,7 +12,7 @@ use std::time::Duration;
 
 use tokio::sync::mpsc;
 
-use super::remembered::{earlier, heard};
+use super::remembered::{earlier, heard, workload};
 use super::steps::{self, Step};
 use crate::app::{Beginning, Earlier, Heard, Recording, Sending};
 use crate::contract::record::{self, Answered, Contents, Entry, Planned, Target};
@@ -273,14 +273,14 @@ impl Desk {
             }
             Open::Along { following, by, first } => {
                 let more = following.more();
-                let begins = std::mem::take(first);
+                let (begins, target) = (std::mem::take(first), self.target.as_ref().and_then(workload));
                 let last = more.owner().map(|(_, line)| line.by.clone());
                 if let Some(last) = last {
                     *by = last;
                 }
                 for line in more.lines {
                     // What was sent before one looked on is history, and not news.
-                    if let Some(heard) = heard(line).filter(|h| !begins || matches!(h, Heard::Run(_))) {
+                    if let Some(heard) = heard(line, target.as_ref()).filter(|h| !begins || matches!(h, Heard::Run(_))) {
                         let _ = self.say.send(Report::Heard(Box::new(heard)));
                     }
                 }

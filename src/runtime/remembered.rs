@@ -2,7 +2,7 @@
 
 use crate::action::{Answer, Outcome, Plan, Seen};
 use crate::app::{Earlier, EarlierChange, Heard, Owed};
-use crate::contract::record::{Answered, Contents, Entry, Line, Planned};
+use crate::contract::record::{Answered, Contents, Entry, Line, Planned, Target};
 use crate::domain::{At, WorkloadKind, WorkloadRef};
 use crate::journal::Unfinished;
 use crate::runbook::Record;
@@ -21,15 +21,30 @@ pub(super) fn earlier(found: &Unfinished) -> Earlier {
     }
 }
 
-/// A line that somebody else wrote, where it is news for the state.
-pub(super) fn heard(line: Line) -> Option<Heard> {
+/// A line that somebody else wrote about this workload, where it is news for the state.
+pub(super) fn heard(line: Line, target: Option<&WorkloadRef>) -> Option<Heard> {
     match line.entry {
         Entry::Run { run } => Some(Heard::Run(run)),
         Entry::Planned(planned) if !planned.dry_run => {
-            Some(Heard::Sent { id: planned.id, by: line.by, at: line.at, title: planned.title })
+            let plan = target.and_then(|target| Plan::recalled(&planned.plan, &planned.bytes, target.clone()));
+            let (id, title) = (planned.id, planned.title);
+            Some(Heard::Sent { id, by: line.by, at: line.at, title, plan: plan.map(Box::new) })
         }
-        Entry::Answered(answered) => Some(Heard::Answered { id: answered.id, says: answered.says }),
+        Entry::Answered(answered) => {
+            let outcome = Box::new(outcome(&answered));
+            Some(Heard::Answered { id: answered.id, outcome })
+        }
         _ => None,
+    }
+}
+
+/// An answer as far as a record remembers it.
+fn outcome(answered: &Answered) -> Outcome {
+    let says = answered.says.strip_prefix("not done: ").unwrap_or(&answered.says).to_owned();
+    match answered.accepted {
+        Some(true) => Outcome::Applied(Answer::default()),
+        Some(false) => Outcome::NotSent(says),
+        None => Outcome::Unknown { why: says, seen: Seen::NotRead("it was not read again".to_owned()) },
     }
 }
 
@@ -84,7 +99,11 @@ fn owed(contents: &Contents) -> Vec<Owed> {
 }
 
 fn target(contents: &Contents) -> Option<WorkloadRef> {
-    let target = contents.target()?;
+    workload(contents.target()?)
+}
+
+/// The workload that a record is about.
+pub(super) fn workload(target: &Target) -> Option<WorkloadRef> {
     let kind = *WorkloadKind::ALL.iter().find(|kind| kind.code() == target.workload)?;
     let (context, namespace, name) = (target.context.clone(), target.namespace.clone(), target.name.clone());
     Some(WorkloadRef { context, namespace, kind, name })

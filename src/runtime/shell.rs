@@ -20,9 +20,10 @@ use tokio::time::{Instant, MissedTickBehavior, interval, sleep_until};
 use super::incident::Incident;
 use super::input::Input;
 use super::logs::{self, Log};
+use super::replay::Again;
 use super::terminal::Screen;
 use super::{keys, saved};
-use crate::app::{App, Card, Effect, Event, LogBatch, Mode, View};
+use crate::app::{App, Card, Effect, Event, LogBatch, Mode, Recording, View};
 use crate::clock::{self, Clock};
 use crate::cluster::Performer;
 use crate::domain::{At, Observation, WorkloadRef};
@@ -53,6 +54,10 @@ pub(super) struct Watched {
     pub(super) client: Option<kube::Client>,
     /// What has to stay for as long as it is watched.
     pub(super) kept: Box<dyn Any + Send>,
+    /// The record that is played again, where it is one.
+    pub(super) again: Option<Again>,
+    /// What is to be known about it.
+    pub(super) notice: Option<String>,
 }
 
 /// Why there is nothing to watch.
@@ -110,6 +115,8 @@ pub(super) struct Shell {
     /// The record, and what is sent.
     incident: Incident,
     card: CardShown,
+    /// The record that is played again.
+    again: Option<Again>,
 }
 
 /// Whether the card that waits to be confirmed is on the screen.
@@ -142,6 +149,7 @@ impl Shell {
             log: None,
             incident,
             card: CardShown::No,
+            again: None,
         }
     }
 
@@ -195,14 +203,24 @@ impl Shell {
                     let found = found.unwrap_or_else(|error| Err(Nothing::failed(error.to_string())));
                     match found {
                         Ok(found) => {
-                            (self.clock, self.client) = (found.clock, found.client);
+                            (self.clock, self.client, self.again) = (found.clock, found.client, found.again);
+                            if self.again.is_some() {
+                                ticks = interval(FRAME);
+                                self.perform(Event::Recording(Recording::Replay))?;
+                                self.perform(Event::Earlier(None))?;
+                            }
+                            if let Some(notice) = found.notice {
+                                self.perform(Event::Notice(notice))?;
+                            }
                             observations = Some(found.observations);
                             kept = Some(found.kept);
                             if let Some(target) = found.target {
                                 self.perform(Event::Found(Box::new(target)))?;
                             }
                             let performer = self.client.clone().map(|client| Performer::new(client, self.clock));
-                            if let Some(event) = self.incident.found(self.app.target(), performer) {
+                            if self.again.is_none()
+                                && let Some(event) = self.incident.found(self.app.target(), performer)
+                            {
                                 self.perform(event)?;
                             }
                             self.tick()?;
@@ -258,6 +276,11 @@ impl Shell {
     }
 
     fn tick(&mut self) -> io::Result<Option<Ended>> {
+        if let Some(again) = &mut self.again {
+            for event in again.step(&mut self.clock, self.app.held().is_some()) {
+                self.perform(event)?;
+            }
+        }
         let ended = self.perform(Event::Tick(At(self.clock.unix_ms())))?;
         let trouble = self.app.diagnosis().and_then(|d| self.incident.judged(d));
         match trouble {

@@ -75,7 +75,7 @@ pub(super) fn run(cli: &Cli, args: &ScreenArgs) -> Result<u8> {
             let places = usize::from(config.scrape.concurrency);
             let (polling, observations) = check::poll(&pages, interval, timeout, places, decoder).map_err(failed)?;
             tokio::spawn(polling);
-            Ok(Watched { clock: Clock::Wall, target: None, observations, client: None, kept: Box::new(()) })
+            Ok(Watched { clock: Clock::Wall, target: None, observations, client: None, kept: Box::new(()), again: None, notice: None })
         })
     })
 }
@@ -135,7 +135,7 @@ async fn cluster(asked: Asked, config: &Config, notices: Sender<String>) -> Resu
         None,
     );
     let (target, client) = (Some(target), Some(client));
-    Ok(Watched { clock: Clock::Wall, target, observations, client, kept: Box::new(session) })
+    Ok(Watched { clock: Clock::Wall, target, observations, client, kept: Box::new(session), again: None, notice: None })
 }
 
 /// Whether what is missing is a cluster.
@@ -167,6 +167,8 @@ pub(super) enum Records {
     Incidents,
     /// Of simulations: in a folder of their own, and none is gone on with, for its cluster is gone.
     Simulations,
+    /// None: a record is played again, and nothing of that is an incident.
+    None,
 }
 
 impl Records {
@@ -175,6 +177,7 @@ impl Records {
         let (folder, simulated) = match self {
             Self::Incidents => (state.map(|folder| folder.join("incidents")), false),
             Self::Simulations => (state.map(|folder| folder.join("simulations")), true),
+            Self::None => (None, true),
         };
         Place { folder, who: journal::who(), read_only, simulated }
     }
