@@ -203,12 +203,7 @@ impl TryFrom<Buckets> for Histogram {
             return Err("the bounds of a distribution rise");
         }
         let plain = |all: Vec<Number>| all.into_iter().map(|n| n.0).collect::<Vec<f64>>();
-        Ok(Self {
-            bounds: plain(it.bounds).into(),
-            counts: plain(it.counts).into(),
-            sum: it.sum.0,
-            count: it.count.0,
-        })
+        Ok(Self { bounds: plain(it.bounds).into(), counts: plain(it.counts).into(), sum: it.sum.0, count: it.count.0 })
     }
 }
 

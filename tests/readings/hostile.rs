@@ -123,7 +123,10 @@ fn ever_other_endpoints_fill_no_memory() {
     use std::fmt::Write as _;
     let mut lines = String::new();
     for i in 0..6_000 {
-        let _ = writeln!(lines, r#"{{"observed":{{"at":{i},"body":{{"page":{{"endpoint":"e{i}","page":{{"Err":"cut"}}}}}}}}}}"#);
+        let _ = writeln!(
+            lines,
+            r#"{{"observed":{{"at":{i},"body":{{"page":{{"endpoint":"e{i}","page":{{"Err":"cut"}}}}}}}}}}"#
+        );
     }
     let home = tempfile::tempdir().expect("a folder");
     let mut past = read(&ring(home.path(), lines.as_bytes()));

@@ -46,7 +46,9 @@ impl Latest {
             self.endpoints.push(new);
             return;
         };
-        if let (Body::Endpoint { placement: before, .. }, Body::Endpoint { placement, .. }) = (&known.body, &mut new.body) {
+        if let (Body::Endpoint { placement: before, .. }, Body::Endpoint { placement, .. }) =
+            (&known.body, &mut new.body)
+        {
             // An endpoint is where it was last placed, since then, however often that is said.
             if placement.is_none() || placement == before {
                 placement.clone_from(before);
