@@ -13,6 +13,7 @@
 mod file;
 mod following;
 pub mod readings;
+pub mod replay;
 mod watching;
 mod who;
 mod writer;

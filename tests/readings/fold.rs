@@ -1,11 +1,15 @@
 //! What is seen again is what was seen.
 
 use proptest::prelude::*;
+use warroom::contract::record::{Entry, Target};
 use warroom::diagnosis::diagnose;
 use warroom::domain::{
     At, Body, Dist, EnginePage, Gauge, Histogram, Observation, Page, ReplicaPage, Snapshot, Total, Values,
 };
 use warroom::journal::readings::{MOST_BYTES, keep, read};
+use warroom::journal::replay::{Item, Replay};
+use warroom::journal::{Journal, Opening};
+use warroom::runbook::Who;
 
 use crate::incident::{capture, policy};
 use crate::told::{everything, incident, json, record, recorded};
@@ -64,6 +68,38 @@ fn an_incident_that_is_seen_again_is_diagnosed_the_same_at_every_moment() {
 }
 
 #[test]
+fn a_record_and_its_readings_are_replayed_together_to_the_same_end() {
+    let (observations, live, policy) = incident();
+    let home = tempfile::tempdir().expect("a folder");
+    let opens = observations[0].at.plus(60.0);
+    let who = Who { user: "ada".to_owned(), host: "bastion".to_owned() };
+    let target = Target::from(live.target.as_ref().expect("a target"));
+    let opening = Opening { target, read_only: false, simulated: true };
+    let mut journal = Journal::create(home.path(), &opening, opens, &who).expect("a record");
+    let changed = Entry::Changed { when: opens, change: "pod".to_owned(), summary: "x".to_owned() };
+    journal.append(opens.plus(600.0), changed).expect("it is written");
+    keep(journal.path(), MOST_BYTES, observations.iter().cloned()).expect("it is written");
+
+    let contents = warroom::journal::read(journal.path()).expect("a record");
+    let mut replay = Replay::new(contents, read(journal.path()), None);
+    assert_eq!(replay.begins(), opens);
+    let mut again = Snapshot { interval_s: live.interval_s, target: live.target.clone(), ..Snapshot::default() };
+    let mut lines = Vec::new();
+    while !replay.is_over() {
+        while let Some((at, item)) = replay.due() {
+            match item {
+                Item::Observation(observation) => again.observe(*observation),
+                Item::Line(_) => lines.push(at),
+            }
+        }
+        assert_eq!(replay.advance(7.0), None, "nobody was silent");
+    }
+    assert_eq!(lines, [opens, opens.plus(600.0)]);
+    again.now = live.now;
+    assert_eq!(format!("{:?}", diagnose(&again, policy)), format!("{:?}", diagnose(live, policy)));
+}
+
+#[test]
 fn a_recording_that_is_seen_again_is_diagnosed_the_same() {
     let observations = recorded("c_queue_saturation");
     let home = tempfile::tempdir().expect("a folder");
@@ -71,7 +107,9 @@ fn a_recording_that_is_seen_again_is_diagnosed_the_same() {
     keep(&record, MOST_BYTES, observations.iter().cloned()).expect("it is written");
     let judged = |all: Vec<Observation>| {
         let mut snapshot = Snapshot { interval_s: 5.0, ..Snapshot::default() };
-        all.into_iter().for_each(|o| snapshot.observe(o));
+        for observation in all {
+            snapshot.observe(observation);
+        }
         snapshot.now = snapshot.endpoints[0].last_page().expect("a page");
         format!("{:?}", diagnose(&snapshot, &policy(0.5, 0.1)))
     };
@@ -96,7 +134,7 @@ proptest! {
         let mut values = Values::default();
         Gauge::ALL.iter().zip(gauges).for_each(|(q, n)| values.set_gauge(*q, n));
         Total::ALL.iter().zip(totals).for_each(|(q, n)| values.set_total(*q, n));
-        let bounds: Vec<f64> = (0..counts.len() as u32).map(|i| f64::from(i) / 7.0).collect();
+        let bounds: Vec<f64> = (0_u32..).take(counts.len()).map(|i| f64::from(i) / 7.0).collect();
         let dist = Histogram { bounds: bounds.into(), counts: counts.into(), sum: sums[0], count: sums[1] };
         values.set_dist(Dist::Itl, Some(dist));
         let replica = ReplicaPage { values, ..ReplicaPage::default() };

@@ -5,7 +5,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use warroom::domain::{Body, Observation, Snapshot};
-use warroom::journal::readings::{MOST_BYTES, Readings, folder, keep, read};
+use warroom::journal::readings::{MOST_BYTES, Readings, folder, interval_s, keep, read};
 
 use crate::told::{everything, incident, json, record};
 
@@ -19,6 +19,12 @@ fn segments(record: &Path) -> Vec<PathBuf> {
 
 fn size(record: &Path) -> u64 {
     segments(record).iter().map(|s| fs::metadata(s).expect("it is there").len()).sum()
+}
+
+fn note(readings: &mut Readings, observations: &[Observation]) {
+    for observation in observations {
+        readings.note(observation);
+    }
 }
 
 #[cfg(unix)]
@@ -58,7 +64,9 @@ fn a_ring_stays_below_its_bound_and_still_makes_sense_when_its_beginning_is_gone
         let mut snapshot = Snapshot::default();
         let kept: Vec<Observation> = past.by_ref().collect();
         assert_eq!(past.problems().len(), 1, "{:?}", past.problems());
-        kept.into_iter().for_each(|o| snapshot.observe(o));
+        for observation in kept {
+            snapshot.observe(observation);
+        }
         assert_eq!(snapshot.cluster.as_ref().map(json_of), live.cluster.as_ref().map(json_of));
         assert_eq!(snapshot.watches, live.watches);
         let places = |s: &Snapshot| -> BTreeMap<String, String> {
@@ -148,7 +156,7 @@ fn a_ring_that_is_gone_on_with_keeps_what_was_there() {
     let all = everything();
     for _ in 0..3 {
         let mut readings = Readings::open(&record, MOST_BYTES);
-        all.iter().for_each(|o| readings.note(o));
+        note(&mut readings, &all);
         assert_eq!((readings.dropped(), readings.trouble()), (0, None));
     }
     assert_eq!(segments(&record).len(), 3);
@@ -164,7 +172,7 @@ fn what_is_gathered_is_on_disk_before_the_war_room_ends() {
     let record = record(home.path());
     let mut readings = Readings::open(&record, MOST_BYTES);
     let few = &observations[..400];
-    few.iter().for_each(|o| readings.note(o));
+    note(&mut readings, few);
     // Nobody closes it, as after a kill: at most the last ten seconds of it are missing.
     let due = few.iter().filter(|o| few[few.len() - 1].at.since(o.at) > 10.0).count();
     assert!(due > 100);
@@ -185,14 +193,14 @@ fn a_disk_that_cannot_be_written_stops_nothing_and_the_gap_is_told() {
     assert!(told.starts_with("readings cannot be written ("), "{told}");
     assert!(read(&record).next().is_none());
     let mut readings = Readings::open(&record, MOST_BYTES);
-    all.iter().for_each(|o| readings.note(o));
+    note(&mut readings, &all);
     while readings.trouble().is_none() {
         std::thread::yield_now();
     }
     fs::remove_file(folder(&record)).expect("it goes");
     let later: Vec<Observation> =
         all.iter().map(|o| Observation { at: o.at.plus(60.0), body: o.body.clone() }).collect();
-    later.iter().for_each(|o| readings.note(o));
+    note(&mut readings, &later);
     drop(readings);
     let mut past = read(&record);
     let back: Vec<Observation> = past.by_ref().collect();
@@ -210,19 +218,27 @@ fn a_ring_that_is_too_small_for_anything_says_so() {
 }
 
 #[test]
+fn how_far_apart_readings_were_is_known_from_them() {
+    let (observations, ..) = incident();
+    let home = tempfile::tempdir().expect("a folder");
+    let record = record(home.path());
+    assert_eq!(interval_s(&record), None);
+    keep(&record, MOST_BYTES, observations.iter().take(900).cloned()).expect("it is written");
+    assert_eq!(interval_s(&record), Some(5.0));
+}
+
+#[test]
 fn a_record_without_readings_has_an_empty_past() {
     let home = tempfile::tempdir().expect("a folder");
     let mut past = read(&record(home.path()));
     assert!(past.next().is_none() && !past.is_there() && past.problems().is_empty());
 }
 
-/// What the ring costs: `cargo test --release --test readings -- --ignored --nocapture what_a_ring_costs`.
+/// What the ring costs: `cargo test --test readings -- --ignored --nocapture what_a_ring_costs`.
 #[test]
 #[ignore = "it measures, and judges nothing"]
-#[expect(clippy::disallowed_methods, reason = "a measurement reads the clock")]
 fn what_a_ring_costs() {
     let (observations, ..) = incident();
-    let (first, last) = (observations[0].at, observations[observations.len() - 1].at);
     let mut placed = BTreeMap::new();
     // A session says where an endpoint is when that changes, and not with every page.
     let news = |o: &&Observation| match &o.body {
@@ -231,8 +247,15 @@ fn what_a_ring_costs() {
         }
         _ => true,
     };
-    let observations: Vec<Observation> = observations.iter().filter(news).cloned().collect();
-    let pages = observations.iter().filter(|o| matches!(o.body, Body::Page { .. })).count();
+    let all: Vec<Observation> = observations.iter().filter(news).cloned().collect();
+    cost("everything", &all);
+    let of_an_engine =
+        |o: &&Observation| matches!(&o.body, Body::Page { endpoint, .. } if endpoint.starts_with("vllm-runtime"));
+    cost("pages of three replicas", &all.iter().filter(of_an_engine).cloned().collect::<Vec<_>>());
+}
+
+#[expect(clippy::disallowed_methods, clippy::print_stdout, reason = "a measurement reads the clock and prints")]
+fn cost(what: &str, observations: &[Observation]) {
     let home = tempfile::tempdir().expect("a folder");
     let record = record(home.path());
     let lines: usize = observations.iter().map(|o| json(o).len()).sum();
@@ -242,12 +265,12 @@ fn what_a_ring_costs() {
     let begun = std::time::Instant::now();
     assert_eq!(read(&record).count(), observations.len());
     let back = begun.elapsed();
-    let (bytes, minutes, n) = (size(&record), last.since(first) / 60.0, observations.len() as f64);
-    println!("{} observations, {pages} pages, {minutes:.1} minutes", observations.len());
-    println!("{:.0} bytes each as JSON, {:.0} on disk", lines as f64 / n, bytes as f64 / n);
-    println!("{:.1} KB per minute", bytes as f64 / minutes / 1e3);
+    let minutes = observations[observations.len() - 1].at.since(observations[0].at) / 60.0;
+    let (bytes, n) = (size(&record) as f64, observations.len() as f64);
+    println!("{what}: {n} observations in {minutes:.1} minutes, {:.1} KB per minute", bytes / minutes / 1e3);
+    println!("  {:.0} bytes each as JSON, {:.0} on disk", lines as f64 / n, bytes / n);
     println!(
-        "{:.0} us to write one, {:.0} us to read one",
+        "  {:.0} us to write one, {:.0} us to read one",
         written.as_secs_f64() * 1e6 / n,
         back.as_secs_f64() * 1e6 / n
     );

@@ -59,13 +59,18 @@ pub fn read(record: &Path) -> Past {
     Past::of(&folder(record))
 }
 
+/// The lines of a member, wherever they come from.
+pub fn lines(lines: &[u8]) -> Past {
+    Past { lines: lines.to_vec(), ..Past::default() }
+}
+
 impl Past {
     fn of(folder: &Path) -> Self {
         let mut past = Self { folder: folder.to_path_buf(), ..Self::default() };
         match segments(folder) {
             Ok(found) => past.segments = found.into_keys().collect(),
             Err(error) if error.kind() == io::ErrorKind::NotFound => {}
-            Err(error) => past.name(format!("the readings cannot be read ({})", why(&error))),
+            Err(error) => past.name(&format!("the readings cannot be read ({})", why(&error))),
         }
         past.first = past.segments.front().copied();
         past
@@ -111,13 +116,13 @@ impl Past {
         self.damaged = true;
         self.unbroken = false;
         let place = if self.number == 0 { String::new() } else { format!(", line {} of a member", self.number) };
-        self.name(format!("readings, segment {}{place}: {says}", self.segment));
+        self.name(&format!("readings, segment {}{place}: {says}", self.segment));
     }
 
-    fn name(&mut self, says: String) {
+    fn name(&mut self, says: &str) {
         self.bad += 1;
         if self.named.len() < MOST_NAMED {
-            self.named.push(clean(&says, 300));
+            self.named.push(clean(says, 300));
         }
     }
 
@@ -207,9 +212,8 @@ impl Past {
             Entry::Lost { observations, .. } => self.lost = self.lost.saturating_add(observations),
             Entry::Piece(Observation { at, body: Body::Recorded(piece) }) => self.joined = Some((at, piece)),
             Entry::Piece(_) => self.bad_at("a part of something that has none"),
-            Entry::Observed(observation) => self.deliver(observation),
             Entry::Again(_) | Entry::Facts { again: true, .. } if self.unbroken => {}
-            Entry::Again(observation) => self.deliver(observation),
+            Entry::Observed(observation) | Entry::Again(observation) => self.deliver(observation),
             Entry::Facts { at, number, facts, .. } => {
                 self.facts = Some((number, Arc::clone(&facts)));
                 self.ready.push_back(Observation { at, body: Body::Cluster(facts) });

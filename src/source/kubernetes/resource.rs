@@ -161,4 +161,12 @@ mod tests {
         assert_eq!(selector(&json!({"spec": {"selector": {}}})), None, "it would find every pod");
         assert_eq!(escaped("env in (a,b),!old"), "env%20in%20%28a%2Cb%29%2C%21old");
     }
+
+    #[test]
+    fn what_is_watched_can_be_read_back_from_a_ring_of_readings() {
+        let known = crate::domain::Watch::RESOURCES;
+        for (resource, kind) in Resource::ALL.iter().flat_map(|r| WorkloadKind::ALL.iter().map(move |k| (r, k))) {
+            assert!(known.contains(&resource.plural(*kind)), "{resource:?}");
+        }
+    }
 }
