@@ -83,21 +83,26 @@ pub(super) fn stretches(slices: &[Slice], late: impl Fn(&Slice) -> f64) -> Vec<(
 
 /// When an episode broke the objective for the last time: where a stray late event or two were followed by enough good
 /// ones, the break came later. Page's cumulative sum over the slices (E. S. Page, 1954) of how much likelier their events
-/// are at a share of late ones well beyond the budget than at the budget: it falls with good events, to nothing at least;
-/// it rises with late ones, to twice the alarm at most, so that an end can be seen after however long a breach. An
-/// onset is where it left nothing before its alarm. What comes later does not move that: only about a hundred good
-/// events in a row and another alarm make it another onset.
+/// are at three times the budget's share of late ones than at the budget's: it falls with good events, to nothing at
+/// least; it rises with late ones, to twice the alarm at most, so that an end can be seen after however long a breach.
+/// An onset is where it left nothing before its alarm. What comes later does not move that: only good events for minutes
+/// (at 99 %, some 450 in a row) and another alarm make it another onset.
 pub(super) fn broke(slices: &[Slice], episode: Episode, budget: f64, events: impl Fn(&Slice) -> Events) -> At {
     /// Likelier by so much that chance brings it about once in a hundred times.
     const ALARM: f64 = 4.605;
+    /// The share of a broken objective in budgets: from about twice the budget on it speaks for a break.
+    const BEYOND: f64 = 3.0;
+    /// A slice counts as no more events than this: those of one moment share its steps and its queue.
+    const AT_ONCE: f64 = 20.0;
     let expected = budget.clamp(1e-6, 0.98);
-    let broken = if expected < 0.05 { (10.0 * expected).max(0.1) } else { f64::midpoint(1.0, expected) };
+    let broken = (BEYOND * expected).min(f64::midpoint(1.0, expected));
     let (of_late, of_good) = ((broken / expected).ln(), ((1.0 - broken) / (1.0 - expected)).ln());
     let (mut sum, mut left, mut onset) = (0.0_f64, None, None);
     let end = episode.until.unwrap_or(At(i64::MAX));
     for slice in slices.iter().filter(|s| s.from >= episode.since && s.to <= end) {
         let Events { count, bad, .. } = events(slice);
-        sum = (sum + bad * of_late + (count - bad).max(0.0) * of_good).clamp(0.0, 2.0 * ALARM);
+        let weight = (AT_ONCE / count.max(bad)).min(1.0);
+        sum = (sum + weight * (bad * of_late + (count - bad).max(0.0) * of_good)).clamp(0.0, 2.0 * ALARM);
         if sum <= 0.0 {
             left = None;
             continue;
@@ -188,7 +193,7 @@ mod tests {
         let mut slices: Vec<Slice> = Vec::new();
         // One late request in a while, each within the merging distance of the next, then the break.
         for i in 0..20 {
-            slices.push(slice(i, if i % 5 == 0 { 1.0 } else { 0.0 }, 10.0, 0.0));
+            slices.push(slice(i, if i % 5 == 0 { 1.0 } else { 0.0 }, 20.0, 0.0));
         }
         slices.extend((20..100).map(|i| slice(i, if i % 3 == 0 { 0.0 } else { 4.0 }, 10.0, 0.0)));
         for known in 23..=100 {
