@@ -176,7 +176,9 @@ impl Act {
         };
         let trial = performer.dry_run(&proposed).await;
         let permission = trial.permission.clone();
-        let failed = trial.result.as_ref().err().map(card::failed);
+        // What is not allowed was not even tried.
+        let denied = matches!(permission, Permission::Denied(_));
+        let failed = trial.result.as_ref().err().filter(|_| !denied).map(card::failed);
         match proposed.tried(trial) {
             Ok(mut pending) => {
                 // A card that nobody reads was not shown, and cannot be confirmed.
