@@ -135,7 +135,14 @@ struct Lab {
 
 impl Lab {
     async fn open(setup: Setup) -> Self {
-        let handle = serve(setup, |_| engines(0.0), Options::default()).await.expect("it opens");
+        Self::forbidding(setup, &[]).await
+    }
+
+    /// One whose API forbids something.
+    async fn forbidding(setup: Setup, denied: &[(&str, &str)]) -> Self {
+        let denied = denied.iter().map(|(verb, resource)| ((*verb).to_owned(), (*resource).to_owned())).collect();
+        let options = Options { denied, ..Options::default() };
+        let handle = serve(setup, |_| engines(0.0), options).await.expect("it opens");
         let home = tempfile::tempdir().expect("a directory");
         let kubeconfig = home.path().join("direct");
         handle.write_kubeconfig(&kubeconfig).expect("a kubeconfig");
@@ -400,6 +407,18 @@ async fn what_takes_longer_than_it_is_waited_for_is_stored_and_not_called_done()
     let run = lab.act("scale --replicas 3 --yes --wait 1s").await;
     ended(&run, 1, &["stored; ", "it is stored, and not done within --wait; taken back by 'warroom act scale deploy/"]);
     assert!(matches!(lab.record().last(), Some(Entry::Closed {})), "{:?}", lab.record());
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_is_not_allowed_is_not_tried_and_what_may_not_be_read_is_not_known() {
+    let denied = [("patch", "deployments"), ("list", "nodes"), ("list", "horizontalpodautoscalers")];
+    let lab = Lab::forbidding(rolled_out(), &denied).await;
+    let unknown =
+        ["DRYRUN   ? Not tried.", "ALLOWED  ! You may not: ", "OWNER    ? an autoscaler", "FITS     ? Not known"];
+    ended(&lab.act("undo --yes").await, 1, &unknown);
+    ended(&lab.act("scale --replicas 3 --yes").await, 1, &["'horizontalpodautoscalers' are not being watched"]);
+    ended(&lab.act("cordon gpu-2 --yes").await, 1, &["'nodes' are not being watched"]);
+    assert_eq!(lab.wire.writes(), Vec::<String>::new());
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

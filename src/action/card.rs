@@ -84,7 +84,9 @@ pub fn allowed(permission: &Permission, access: &[Access]) -> Part {
 
 /// What a dry run came to that was not accepted.
 pub fn failed(outcome: &Outcome) -> Part {
-    Part::of("DRYRUN", Tone::Bad, format!("Not accepted: {outcome}."))
+    let said = outcome.to_string();
+    // Nothing is ever done by a dry run.
+    Part::of("DRYRUN", Tone::Bad, format!("Not accepted: {}.", said.strip_prefix("not done: ").unwrap_or(&said)))
 }
 
 /// Puts `part` in the place of the one with its label; at the end where there is none.
@@ -166,7 +168,11 @@ fn owners(plan: &Plan) -> Part {
             }
         };
     }
-    let tone = if plan.reverted_by().is_some() { Tone::Bad } else { Tone::Plain };
+    let tone = match plan.reverted_by() {
+        Some(_) => Tone::Bad,
+        None if plan.conflicts.iter().any(super::Conflict::is_unseen) => Tone::Unknown,
+        None => Tone::Plain,
+    };
     let mut lines: Vec<String> = plan.conflicts.iter().map(|c| format!("{}: {}.", c.who, c.does)).collect();
     if let Some(who) = plan.reverted_by() {
         lines.insert(0, format!("{who} is likely to take it back."));

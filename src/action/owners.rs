@@ -4,6 +4,9 @@ use serde::Serialize;
 
 use super::plan::Ask;
 
+/// An autoscaler that nobody could look for.
+const UNSEEN: &str = "an autoscaler, if there is one";
+
 /// One of them.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Conflict {
@@ -16,6 +19,17 @@ pub struct Conflict {
 }
 
 impl Conflict {
+    /// An autoscaler that may be there, where nobody could look.
+    pub(super) fn unseen() -> Self {
+        let does = "could not be looked for; it may change the number of replicas meanwhile";
+        Self::new(UNSEEN, false, does)
+    }
+
+    /// Whether it is one that nobody could look for.
+    pub(super) fn is_unseen(&self) -> bool {
+        self.who == UNSEEN
+    }
+
     fn new(who: impl Into<String>, reverts: bool, does: impl Into<String>) -> Self {
         Self { who: who.into(), does: does.into(), reverts }
     }

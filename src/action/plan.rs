@@ -156,6 +156,9 @@ impl Plan {
     }
 }
 
+/// The resource by which it is known who owns the replicas.
+const AUTOSCALERS: &str = "horizontalpodautoscalers";
+
 /// What a plan is made from.
 pub(super) struct Ask<'a> {
     pub(super) facts: &'a ClusterFacts,
@@ -174,12 +177,16 @@ pub fn plan(snapshot: &Snapshot, action: &Action, context: &Context) -> Result<P
         WorkloadKind::Deployment => ["deployments", "replicasets"],
         WorkloadKind::StatefulSet => ["statefulsets", "controllerrevisions"],
     };
-    // Whether an autoscaler owns the replicas must be known before they are set.
-    let owner = matches!(action, Action::Scale { .. }).then_some("horizontalpodautoscalers");
+    // Whether an autoscaler owns the replicas must be known before they are set, and a node before it is cordoned.
+    let other = match action {
+        Action::Scale { .. } | Action::SetAutoscalerBounds { .. } | Action::PauseAutoscaler { .. } => Some(AUTOSCALERS),
+        Action::CordonNode { .. } => Some("nodes"),
+        _ => None,
+    };
     let blind = snapshot
         .watches
         .iter()
-        .find(|w| (needed.contains(&w.resource) || Some(w.resource) == owner) && w.state != SourceState::Live);
+        .find(|w| (needed.contains(&w.resource) || Some(w.resource) == other) && w.state != SourceState::Live);
     if let Some(watch) = blind {
         let error = watch.error.clone().unwrap_or_else(|| format!("its state is '{}'", watch.state));
         return Err(Refusal::Blind { resource: watch.resource, error });
@@ -191,7 +198,7 @@ pub fn plan(snapshot: &Snapshot, action: &Action, context: &Context) -> Result<P
     }
     let workload = facts.workload.as_ref().filter(|w| !w.uid.is_empty()).ok_or(Refusal::Gone)?;
     let ask = Ask { facts, workload, target, context, now: snapshot.now, action };
-    match action {
+    let mut plan = match action {
         Action::RolloutUndo { to } => undo::plan(&ask, to.as_ref()),
         Action::Scale { to } => scale::plan(&ask, *to),
         Action::RolloutPause => rollout::pause(&ask, true),
@@ -200,7 +207,13 @@ pub fn plan(snapshot: &Snapshot, action: &Action, context: &Context) -> Result<P
         Action::SetAutoscalerBounds { min, max } => autoscaler::bounds(&ask, *min, *max),
         Action::PauseAutoscaler { paused } => autoscaler::pause(&ask, *paused),
         Action::CordonNode { node, cordoned } => node::cordon(&ask, node, *cordoned),
+    }?;
+    // Whoever replaces pods has to know who changes their number; that it could not be looked for is not nobody.
+    let unseen = snapshot.watches.iter().any(|w| w.resource == AUTOSCALERS && w.state != SourceState::Live);
+    if unseen && facts.autoscaler.is_none() && matches!(plan.goal, Goal::Template(_)) {
+        plan.conflicts.push(Conflict::unseen());
     }
+    Ok(plan)
 }
 
 impl Ask<'_> {

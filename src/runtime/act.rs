@@ -2,34 +2,29 @@
 //! are dry-run, the card is out before it is confirmed, it is on record before it is sent, and it is sent once.
 
 mod looking;
+mod sending;
 
 use std::io::{self, IsTerminal, Write};
 use std::time::Duration;
 
 use color_eyre::eyre::{Context as _, Result};
-use tokio::time::{Instant, sleep, sleep_until};
+use tokio::time::sleep;
 
 use super::connect::Asked;
 use super::gate;
 use super::warroom::threads;
 use super::{PIPE_WIDTH, complain, given, switched_on, usage};
 use crate::action::card::{self, Part, card};
-use crate::action::guard::{Approved, Confirm, Confirmation, Denial, Guard, Pending};
-use crate::action::{Action, Context, Permission, Plan, Stage, plan, progress};
+use crate::action::guard::{Confirm, Confirmation, Denial, Guard, Pending};
+use crate::action::{Action, Context, Permission, Plan, plan};
 use crate::cli::{ActCommand, ActOutput, Cli, HowArgs};
-use crate::clock::{self, Clock};
+use crate::clock::Clock;
 use crate::cluster::Performer;
-use crate::command::act::{End, Step, is_settled, refused, taken_back_by, unjudged};
-use crate::config::{Config, Setting, state_folder};
-use crate::contract::record::{Answered, Entry, Target};
+use crate::command::act::{End, Step, refused, unjudged};
+use crate::config::{Config, Setting};
 use crate::domain::At;
-use crate::journal::{Journal, Opening, who};
+use crate::journal::who;
 use looking::{Interrupts, Looking};
-
-/// The number of the only plan in a record that is made here.
-const ID: u64 = 1;
-/// Progress that says nothing new but the time is told so often.
-const TELL_EVERY: Duration = Duration::from_secs(15);
 
 pub(super) fn run(cli: &Cli, command: &ActCommand) -> Result<u8> {
     let (action, target, how) = wanted(command);
@@ -181,7 +176,9 @@ impl Act {
         };
         let trial = performer.dry_run(&proposed).await;
         let permission = trial.permission.clone();
-        let failed = trial.result.as_ref().err().map(card::failed);
+        // What is not allowed was not even tried.
+        let denied = matches!(permission, Permission::Denied(_));
+        let failed = trial.result.as_ref().err().filter(|_| !denied).map(card::failed);
         match proposed.tried(trial) {
             Ok(mut pending) => {
                 // A card that nobody reads was not shown, and cannot be confirmed.
@@ -209,91 +206,6 @@ impl Act {
         let behind = parts.iter().position(|p| p.label == "DRYRUN").unwrap_or(parts.len());
         parts.insert(behind, unjudged());
         self.say(&Step::Card(plan, &parts))
-    }
-
-    /// Puts it on record, sends it, and says what came of it.
-    async fn perform(
-        &self,
-        performer: &Performer,
-        approved: Approved,
-        looking: &mut Looking,
-        interrupts: &mut Interrupts,
-    ) -> Result<u8> {
-        let plan = approved.plan().clone();
-        let mut journal = match record(&plan) {
-            Ok(journal) => journal,
-            Err(why) => return self.end(End::NotDone, &format!("nothing was changed: {why}")),
-        };
-        self.say(&Step::Recorded(&shown(&journal)))?;
-        if interrupts.came() {
-            let entry = Answered { id: ID, accepted: Some(false), status: None, says: "called off, not sent".into() };
-            note(&mut journal, Entry::Answered(entry));
-            note(&mut journal, Entry::Closed {});
-            return self.interrupted();
-        }
-        let performed = tokio::select! {
-            () = interrupts.next() => None,
-            performed = looking.during(performer.apply(approved)) => Some(performed),
-        };
-        let Some(performed) = performed else {
-            let look = plan.look();
-            let says = format!("interrupted while it was sent: not known whether it was done; look with: {look}");
-            let entry = Answered { id: ID, accepted: None, status: None, says: says.clone() };
-            note(&mut journal, Entry::Answered(entry));
-            return self.end(End::Unknown, &says);
-        };
-        note(&mut journal, Entry::Answered(gate::answered(&performed.outcome, ID)));
-        self.say(&Step::Answered(&performed.outcome))?;
-        let end = match End::of(&performed.outcome) {
-            // The record stays open: whoever opens a war room here finds a change that is not answered for.
-            End::Unknown => return self.end(End::Unknown, &format!("look with: {}", plan.look())),
-            End::Done if !self.wait.is_zero() => self.follow(&plan, looking, interrupts).await?,
-            end => (end, String::new()),
-        };
-        note(&mut journal, Entry::Closed {});
-        match end {
-            (End::Done, _) => self.end(End::Done, &taken_back_by(&plan)),
-            (End::NotDone, _) => self.end(End::NotDone, "nothing was changed"),
-            (end, why) => self.end(end, &why),
-        }
-    }
-
-    /// Follows what is stored until it is done or does not get on, or the wait is over.
-    async fn follow(&self, plan: &Plan, looking: &mut Looking, interrupts: &mut Interrupts) -> Result<(End, String)> {
-        let end = Instant::from_std(clock::monotonic()) + self.wait;
-        let mut told: Option<(Stage, u32, Instant)> = None;
-        loop {
-            looking.catch_up();
-            if let Some((_, facts)) = &looking.snapshot.cluster {
-                let progress = progress(facts, plan, now());
-                let at = Instant::from_std(clock::monotonic());
-                let same = told.is_some_and(|(stage, ready, told)| {
-                    (stage, ready) == (progress.stage, progress.ready) && at < told + TELL_EVERY
-                });
-                if !same {
-                    told = Some((progress.stage, progress.ready, at));
-                    self.say(&Step::Progress(&progress))?;
-                }
-                if is_settled(progress.stage) {
-                    let why = match progress.stage {
-                        Stage::Done => String::new(),
-                        _ => format!("it is stored, and does not get on: {}", taken_back_by(plan)),
-                    };
-                    return Ok((End::reached(progress.stage), why));
-                }
-            }
-            tokio::select! {
-                () = looking.next() => {}
-                () = sleep_until(end) => {
-                    let old = looking.blind().map(|why| format!("; what is known is old, {why}")).unwrap_or_default();
-                    let back = taken_back_by(plan);
-                    return Ok((End::Unfinished, format!("it is stored, and not done within --wait{old}; {back}")));
-                }
-                () = interrupts.next() => {
-                    return Ok((End::Unfinished, format!("it is stored and goes on, unwatched; {}", taken_back_by(plan))));
-                }
-            }
-        }
     }
 
     fn interrupted(&self) -> Result<u8> {
@@ -324,28 +236,6 @@ impl Act {
             Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(false),
             Err(error) => Err(error).wrap_err("standard output cannot be written"),
         }
-    }
-}
-
-/// A record with the plan in it; or why there is none, and then nothing is sent.
-fn record(plan: &Plan) -> Result<Journal, String> {
-    let none = "there is no place for the record: set HOME or XDG_STATE_HOME to an absolute path";
-    let folder = state_folder().ok_or(none)?;
-    let opening = Opening { target: Target::from(&plan.target), read_only: false, simulated: false };
-    let mut journal = Journal::create(&folder, &opening, now(), &who()).map_err(|error| error.to_string())?;
-    let planned = Entry::Planned(gate::planned(plan, ID));
-    journal.append(now(), planned).map_err(|error| error.to_string())?;
-    Ok(journal)
-}
-
-fn shown(journal: &Journal) -> String {
-    crate::text::clean(&journal.path().to_string_lossy(), 300)
-}
-
-/// Writes on. What is done is done: that it cannot be written is said and stops nothing.
-fn note(journal: &mut Journal, entry: Entry) {
-    if let Err(error) = journal.append(now(), entry) {
-        complain(&error.to_string());
     }
 }
 

@@ -1,9 +1,9 @@
 //! Around the gate: from the configuration to what it keeps to, and from what passed it to what goes on record.
 
+use crate::action::Plan;
 use crate::action::guard::{Confirm, Policy};
-use crate::action::{Outcome, Plan};
 use crate::config::Config;
-use crate::contract::record::{Answered, Planned};
+use crate::contract::record::{Planned, kept_plan};
 
 /// The policy of the gate. In a protected context a name is typed where the configuration wants that; elsewhere the key
 /// is enough. Where somebody is likely to take a change back, the gate asks for the name by itself.
@@ -25,10 +25,7 @@ pub(super) fn guard(config: &Config) -> Policy {
 /// A plan as it goes on record before it is sent. `id` is its number in the record.
 pub(super) fn planned(plan: &Plan, id: u64) -> Planned {
     let mut notes = plan.cost.words();
-    notes.push(match &plan.inverse {
-        Some(inverse) => format!("Taken back by: {inverse}."),
-        None => "Nothing here takes it back.".to_owned(),
-    });
+    notes.extend(plan.inverse.as_ref().map(|inverse| format!("taken back by: {inverse}")));
     Planned {
         id,
         action: plan.action.kind(),
@@ -38,19 +35,8 @@ pub(super) fn planned(plan: &Plan, id: u64) -> Planned {
         bytes: plan.request.body.clone(),
         dry_run: false,
         notes,
-        // A plan that cannot be written down has its bytes on record all the same.
-        plan: serde_json::to_value(plan).unwrap_or_default(),
+        plan: kept_plan(plan),
     }
-}
-
-/// What came of it, as it goes on record.
-pub(super) fn answered(outcome: &Outcome, id: u64) -> Answered {
-    let status = match outcome {
-        Outcome::Applied(_) => Some(200),
-        Outcome::Rejected { code, .. } => Some(*code),
-        _ => None,
-    };
-    Answered { id, accepted: outcome.changed(), status, says: outcome.to_string() }
 }
 
 #[cfg(test)]

@@ -2,10 +2,11 @@
 
 use serde_json::json;
 use warroom::action::card::{Part, Tone, allowed, card, failed, put};
-use warroom::action::{Action, Answer, Line, Outcome, Permission, Plan, Sign};
+use warroom::action::{Action, Answer, Line, Outcome, Permission, Plan, Sign, plan};
+use warroom::domain::SourceState;
 
 use super::founding::{Founding, autoscaler};
-use super::planned;
+use super::{context, planned};
 
 const LABELS: [&str; 11] =
     ["WHERE", "DOES", "DIFF", "DRYRUN", "ALLOWED", "OWNER", "FITS", "TAKES", "MIND", "BACK", "KUBECTL"];
@@ -72,7 +73,7 @@ fn what_was_not_tried_or_asked_is_not_called_fine() {
     put(&mut parts, allowed(&denied, &plan.access));
     put(&mut parts, failed(&Outcome::Denied("quota exceeded".into())));
     assert_eq!(part(&parts, "ALLOWED").lines, ["You may not: 'patch deployments.apps' is missing."]);
-    assert_eq!(part(&parts, "DRYRUN").lines, ["Not accepted: not done: not allowed: quota exceeded."]);
+    assert_eq!(part(&parts, "DRYRUN").lines, ["Not accepted: not allowed: quota exceeded."]);
     assert!(["DRYRUN", "ALLOWED"].iter().all(|label| part(&parts, label).tone == Tone::Bad));
     assert_eq!(parts[3].label, "DRYRUN");
     let unknown = allowed(&Permission::Unknown("no answer".into()), &plan.access);
@@ -113,6 +114,16 @@ fn whoever_takes_it_back_stands_first_and_whoever_was_not_looked_for_is_not_nobo
         "Its identity begins with hpa-1.",
         "that is not the workload's revision"
     );
+}
+
+#[test]
+fn an_autoscaler_that_may_not_be_looked_for_is_not_nobody() {
+    let mut snapshot = Founding::default().snapshot();
+    snapshot.watches[3].state = SourceState::Denied;
+    let plan = plan(&snapshot, &Action::undo(), &context()).map_err(|r| r.to_string()).expect("it is planned");
+    let owner = part(&card(&plan, None), "OWNER");
+    assert!(owner.lines[0].starts_with("an autoscaler, if there is one: could not be looked for"), "{owner:?}");
+    assert_eq!(owner.tone, Tone::Unknown);
 }
 
 #[test]
