@@ -48,7 +48,8 @@ pub(super) fn cut(replicas: &[Replica<'_>], from: At, to: At, interval_s: f64, t
     if whole <= 0.0 {
         return Vec::new();
     }
-    let length = SHORTEST_S.max(interval_s).max(whole / MOST);
+    // Whole multiples of the shortest: with every other length the moments would wander as the history grows.
+    let length = SHORTEST_S.max(interval_s).max((whole / MOST / SHORTEST_S).ceil() * SHORTEST_S);
     #[expect(clippy::cast_possible_truncation, reason = "seconds of a slice, in milliseconds")]
     let step = (length * 1000.0).ceil() as i64;
     let mut slices = Vec::new();
