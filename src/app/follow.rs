@@ -27,7 +27,8 @@ impl App {
             return Vec::new();
         }
         let Some((at, worked)) = acting.worked else { return Vec::new() };
-        let sentence = self.diagnosis.as_ref().map_or("", |d| d.sentence.as_str());
+        let seen = self.desk.run.as_ref().and_then(|run| run.seen.as_ref());
+        let sentence = seen.map_or("", |seen| seen.sentence.as_str());
         let text = verdict(&acting.plan, worked, sentence);
         self.notice(&text);
         let by = self.desk.who.clone();
