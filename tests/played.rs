@@ -3,6 +3,8 @@
 //! incident of an hour is played in seconds; whatever changes something goes over HTTP.
 #![cfg(feature = "sim")]
 
+#[path = "played/choices.rs"]
+mod choices;
 #[path = "played/founding.rs"]
 mod founding;
 #[path = "support/room.rs"]

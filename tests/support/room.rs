@@ -92,6 +92,11 @@ pub(crate) struct Room {
     runtime: Runtime,
 }
 
+/// A built-in scenario.
+pub(crate) fn scenario(name: &str) -> Scenario {
+    Scenario::named(name).expect("a built-in scenario")
+}
+
 fn client(url: &str, handle: &Handle) -> Client {
     let mut config = kube::Config::new(url.parse().expect("an address"));
     config.default_namespace.clone_from(&handle.namespace);
@@ -277,8 +282,8 @@ impl Room {
                 self.happen(Event::Tried(Box::new(Tried { proposed: *proposed, trial })));
             }
             Effect::Send(sending) => self.send(*sending),
-            Effect::Reread { id, plan } => {
-                let seen = self.runtime.block_on(self.performer().settled(&plan));
+            Effect::Reread { id, plan, sent } => {
+                let seen = self.runtime.block_on(self.performer().settled(&plan, sent));
                 let outcome = Outcome::Unknown { why: "it ended before the answer".to_owned(), seen };
                 self.answer(id, outcome);
             }
@@ -364,6 +369,12 @@ impl Room {
     /// The state in which the runbook stands.
     pub(crate) fn state(&self) -> &str {
         self.app.run().map_or("none", |run| run.state.as_str())
+    }
+
+    /// The share of requests of the last five minutes that were late.
+    pub(crate) fn late(&self) -> Option<f64> {
+        let ttft = self.d().slo.iter().find(|s| s.metric == warroom::diagnosis::Metric::Ttft)?;
+        ttft.bad_share()
     }
 
     /// What happened to the run, in order.
