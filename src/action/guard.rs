@@ -98,7 +98,7 @@ impl Guard {
             return Err(Unapproved::ended(Denial::Expired { after_s: self.policy.expires_s }));
         }
         if !pending.plan.still_holds(snapshot) {
-            return Err(Unapproved::ended(Denial::Moved));
+            return Err(Unapproved::ended(Denial::Moved { differs: pending.plan.differs(snapshot) }));
         }
         // A key from the future is a clock that jumped, and says nothing about what was seen.
         if pending.painted.is_none_or(|painted| confirmation.at <= painted) || confirmation.at > now {

@@ -154,6 +154,25 @@ impl Plan {
             }),
         }
     }
+
+    /// In what the workload that is known now differs from the one that was shown, in words.
+    pub fn differs(&self, snapshot: &Snapshot) -> Vec<String> {
+        let facts = snapshot.cluster.as_ref().map(|(_, facts)| facts);
+        let Some((facts, w)) = facts.and_then(|f| Some((f, f.workload.as_ref()?))) else { return Vec::new() };
+        let mut differs = Vec::new();
+        if let Some(shown) = self.precondition.replicas.filter(|shown| *shown != w.desired) {
+            differs.push(format!("{} replicas are wanted, shown were {shown}", w.desired));
+        }
+        if self.precondition.template.as_ref().is_some_and(|shown| *shown != w.raw_template) {
+            // What is known of who did it is what they wrote beside it.
+            let newest = facts.revisions.last().filter(|r| r.raw_template == w.raw_template);
+            let cause =
+                newest.and_then(|r| r.change_cause.as_ref()).map(|c| format!(", '{}'", crate::text::clean(c, 120)));
+            let number = newest.map(|r| format!(" of revision {}", r.number)).unwrap_or_default();
+            differs.push(format!("another template is there now{number}{}", cause.unwrap_or_default()));
+        }
+        differs
+    }
 }
 
 /// The resource by which it is known who owns the replicas.

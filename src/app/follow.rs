@@ -28,7 +28,8 @@ impl App {
         }
         // Whoever only looks on writes nothing of it.
         let Some((at, worked)) = acting.worked.filter(|_| decides) else { return Vec::new() };
-        let sentence = self.diagnosis.as_ref().map_or("", |d| d.sentence.as_str());
+        let seen = self.desk.run.as_ref().and_then(|run| run.seen.as_ref());
+        let sentence = seen.map_or("", |seen| seen.sentence.as_str());
         let text = verdict(&acting.plan, worked, sentence);
         self.notice(&text);
         let by = self.desk.who.clone();

@@ -88,9 +88,23 @@ impl App {
         let advised = self.desk.run.as_ref().and_then(|run| run.seen.as_ref()?.advised.as_ref());
         match advised.map(|a| a.edge.clone()) {
             Some(edge) => effects.extend(self.take_way(&edge, None)),
-            None => self.notice("no way is recommended now: none of the conditions is known to hold"),
+            None => {
+                let why = self.no_way();
+                self.notice(&why);
+            }
         }
         effects
+    }
+
+    /// Why no way is recommended. Where a state is left by its lever, that lever comes first.
+    fn no_way(&self) -> String {
+        let run = self.desk.run.as_ref();
+        let unpulled = run.is_some_and(|run| run.unverified().is_none());
+        let state = run.zip(self.desk.book()).and_then(|(run, book)| book.state(&run.state));
+        match state.filter(|state| unpulled && !state.verifies).and_then(|state| state.levers.first()) {
+            Some(lever) => format!("no way is recommended before a lever was pulled here: first {}", lever.text),
+            None => "no way is recommended now: none of the conditions is known to hold".to_owned(),
+        }
     }
 
     /// A way out: the recommended one at once, another one once its reason was typed.

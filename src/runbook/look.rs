@@ -3,10 +3,12 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::checks::span;
 use super::definition::{Edge, Runbook};
 use super::memory::{Burn, Memory};
 use super::sight::Sight;
 use super::{Checked, Outcome};
+use crate::diagnosis::Diagnosis;
 use crate::domain::{At, Verdict};
 
 /// The way that is recommended.
@@ -83,11 +85,21 @@ pub fn look(runbook: &Runbook, state: &str, sight: Sight<'_>) -> Seen {
         state: state.to_owned(),
         condition: condition(sight),
         onset: d.since,
-        sentence: d.sentence.clone(),
+        sentence: sentence(d),
         checks,
         ways: runbook.edges_from(state).map(|edge| way(edge, sight)).collect(),
         advised: recommend(runbook, state, sight),
         burns: Memory::sample(d),
+    }
+}
+
+/// The verdict in a sentence. Its window still holds what is over: then it says so first.
+fn sentence(d: &Diagnosis) -> String {
+    match d.until {
+        Some(until) => {
+            format!("nothing was late for {}; the window with what was before: {}", span(d.at.since(until)), d.sentence)
+        }
+        None => d.sentence.clone(),
     }
 }
 

@@ -280,7 +280,8 @@ impl Desk {
                 }
                 for line in more.lines {
                     // What was sent before one looked on is history, and not news.
-                    if let Some(heard) = heard(line, target.as_ref()).filter(|h| !begins || matches!(h, Heard::Run(_))) {
+                    if let Some(heard) = heard(line, target.as_ref()).filter(|h| !begins || matches!(h, Heard::Run(_)))
+                    {
                         let _ = self.say.send(Report::Heard(Box::new(heard)));
                     }
                 }

@@ -100,11 +100,8 @@ pub(super) fn run(cli: &Cli, args: &ReplayArgs) -> Result<u8> {
     contents.problems().iter().for_each(|problem| complain(problem));
     promised(&mut config, args, &contents);
     let target = contents.target().and_then(workload);
-    let snapshot = Snapshot {
-        target: target.clone(),
-        interval_s: config.scrape.interval.as_secs_f64(),
-        ..Snapshot::default()
-    };
+    let snapshot =
+        Snapshot { target: target.clone(), interval_s: config.scrape.interval.as_secs_f64(), ..Snapshot::default() };
     let clock = Clock::simulated(from.unwrap_or(begins).0, args.speed);
     let start = Start {
         snapshot,
@@ -146,10 +143,7 @@ fn promised(config: &mut Config, args: &ReplayArgs, contents: &Contents) {
         _ => None,
     });
     let slo = &mut config.slo.default;
-    let typed = [
-        (&args.look.ttft_target, "ttft", &mut slo.ttft),
-        (&args.look.tpot_target, "tpot", &mut slo.tpot),
-    ];
+    let typed = [(&args.look.ttft_target, "ttft", &mut slo.ttft), (&args.look.tpot_target, "tpot", &mut slo.tpot)];
     for (flag, metric, target) in typed {
         let then = verdict.and_then(|v| v.slo.iter().find(|row| row.metric == metric));
         if let Some(then) = then.filter(|_| flag.is_none()) {

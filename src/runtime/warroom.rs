@@ -75,7 +75,15 @@ pub(super) fn run(cli: &Cli, args: &ScreenArgs) -> Result<u8> {
             let places = usize::from(config.scrape.concurrency);
             let (polling, observations) = check::poll(&pages, interval, timeout, places, decoder).map_err(failed)?;
             tokio::spawn(polling);
-            Ok(Watched { clock: Clock::Wall, target: None, observations, client: None, kept: Box::new(()), again: None, notice: None })
+            Ok(Watched {
+                clock: Clock::Wall,
+                target: None,
+                observations,
+                client: None,
+                kept: Box::new(()),
+                again: None,
+                notice: None,
+            })
         })
     })
 }

@@ -17,6 +17,7 @@ mod table;
 mod watch;
 mod write;
 
+use std::collections::VecDeque;
 use std::convert::Infallible;
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -41,6 +42,8 @@ use crate::domain::At;
 const TICK: Duration = Duration::from_millis(100);
 /// Connections at one time: a bug in a client is not to take this machine down.
 const MOST_CONNECTIONS: usize = 512;
+/// Requests that would change something, and are remembered.
+const MOST_WRITES: usize = 500;
 
 /// What is answered from.
 pub(crate) struct Shared {
@@ -48,6 +51,8 @@ pub(crate) struct Shared {
     /// The version of the latest change: watchers wait for it.
     changed: tokio::sync::watch::Sender<u64>,
     clock: Clock,
+    /// What was asked to be changed, oldest first.
+    writes: Mutex<VecDeque<String>>,
     /// Milliseconds that were let pass beside the clock.
     skipped_ms: AtomicI64,
     pub(crate) token: String,
@@ -76,6 +81,7 @@ impl Shared {
         Self {
             world: Mutex::new(world),
             changed,
+            writes: Mutex::default(),
             clock,
             skipped_ms: AtomicI64::new(0),
             token,
@@ -103,6 +109,19 @@ impl Shared {
     pub(crate) fn skip(&self, seconds: f64) {
         self.skipped_ms.fetch_add(At(0).plus(seconds.max(0.0)).0, Ordering::Relaxed);
         drop(self.world());
+    }
+
+    /// What was asked to be changed, oldest first.
+    pub(crate) fn writes(&self) -> Vec<String> {
+        self.writes.lock().unwrap_or_else(PoisonError::into_inner).iter().cloned().collect()
+    }
+
+    fn remember(&self, ask: &Ask) {
+        let mut writes = self.writes.lock().unwrap_or_else(PoisonError::into_inner);
+        if writes.len() >= MOST_WRITES {
+            writes.pop_front();
+        }
+        writes.push_back(ask.told());
     }
 
     fn may(&self, verb: &str, resource: &str) -> bool {
@@ -201,6 +220,9 @@ fn route(shared: &Arc<Shared>, ask: &Ask) -> Result<Reply, Refusal> {
         _ => {}
     }
     let target = Target::of(&path).ok_or_else(Refusal::no_such_path)?;
+    if ask.method != Method::GET {
+        shared.remember(ask);
+    }
     allowed(shared, ask, &target)?;
     match (target.part.as_slice(), &ask.method) {
         (["proxy", ..], &Method::GET) if target.names.plural == "pods" => proxy::answer(shared, &target),

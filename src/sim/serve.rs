@@ -198,4 +198,15 @@ impl Handle {
     pub fn skip(&self, seconds: f64) {
         self.shared.skip(seconds);
     }
+
+    /// Looks at the world as it is now, without any request: for tests that read it often.
+    pub fn look<T>(&self, look: impl FnOnce(&World) -> T) -> T {
+        look(&self.shared.world().world)
+    }
+
+    /// The requests that would change something, in the order in which they came: method, path with query, body. Dry runs
+    /// are among them, and say so in their query; so are those that were refused. Only the last few hundred are kept.
+    pub fn writes(&self) -> Vec<String> {
+        self.shared.writes()
+    }
 }

@@ -130,7 +130,7 @@ fn a_card_that_is_old_or_not_true_any_more_is_worth_nothing() {
     let mut moved = world.snapshot();
     moved.now = NOW.plus(2.0);
     let refused = guard.approve(card(), &key(1.0), &moved).expect_err("moved");
-    assert!(refused.why == Denial::Moved && refused.card.is_none());
+    assert!(matches!(&refused.why, Denial::Moved { .. }) && refused.card.is_none());
 }
 
 #[test]

@@ -34,7 +34,10 @@ pub enum Denial {
         after_s: f64,
     },
     /// What the card shows is not so any more.
-    Moved,
+    Moved {
+        /// In what it differs, and who said so where that is known.
+        differs: Vec<String>,
+    },
     /// The name must be typed.
     NameNeeded {
         /// The name.
@@ -56,7 +59,12 @@ impl std::fmt::Display for Denial {
             Self::DryRun { outcome } => write!(f, "the dry run failed: {outcome}"),
             Self::NotSeen => f.write_str("that was typed before the card was on the screen: read it, then confirm"),
             Self::Expired { after_s } => write!(f, "the card is older than {after_s:.0} s: plan it again"),
-            Self::Moved => f.write_str("it is not what the card shows any more: plan it again"),
+            Self::Moved { differs } if differs.is_empty() => {
+                f.write_str("it is not what the card shows any more: plan it again")
+            }
+            Self::Moved { differs } => {
+                write!(f, "it is not what the card shows any more ({}): plan it again", differs.join("; "))
+            }
             Self::NameNeeded { name } => write!(f, "type '{name}' to confirm"),
         }
     }

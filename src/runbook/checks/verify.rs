@@ -199,12 +199,17 @@ pub(crate) fn goodput_back(sight: Sight<'_>) -> Answer {
 }
 
 pub(crate) fn waiting_drained(sight: Sight<'_>) -> Answer {
-    let Some(waiting) = engine::waiting(sight) else { return Answer::unknown("no engine tells how many wait") };
-    let usual = sight.memory.onset.or(sight.d.since).and_then(|onset| {
-        let mut before: Vec<f64> = before_and_now(sight, onset).0.iter().filter_map(|p| p.waiting).collect();
-        before.sort_by(f64::total_cmp);
-        before.get(before.len() / 2).copied()
-    });
+    let Some(read) = engine::waiting(sight) else { return Answer::unknown("no engine tells how many wait") };
+    // One reading is a moment: a request or two that wait for the next step are no queue. So a minute stands against what
+    // was usual before, both by their middle.
+    let middle = |points: &[&SeriesPoint]| {
+        let mut waiting: Vec<f64> = points.iter().filter_map(|p| p.waiting).collect();
+        waiting.sort_by(f64::total_cmp);
+        waiting.get(waiting.len() / 2).copied()
+    };
+    let onset = sight.memory.onset.or(sight.d.since);
+    let usual = onset.and_then(|onset| middle(&before_and_now(sight, onset).0));
+    let waiting = onset.and_then(|onset| middle(&before_and_now(sight, onset).1)).unwrap_or(read);
     let most = (1.5 * usual.unwrap_or(0.0)).max(1.0);
     let was = usual.map_or(String::new(), |u| format!(", usually {}", number(u)));
     Answer::of(waiting <= most, format!("{} wait{was}", number(waiting)))

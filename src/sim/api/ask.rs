@@ -12,6 +12,8 @@ use crate::sim::cluster::kinds::{Names, SERVED};
 
 /// The longest body: kube-apiserver's limit.
 const MOST_BYTES: usize = 3 * 1024 * 1024;
+/// So much of a body is told.
+const MOST_TOLD: usize = 64 * 1024;
 
 /// A request.
 #[derive(Debug)]
@@ -42,6 +44,19 @@ impl Ask {
             })
             .collect();
         Ok(Self { method: parts.method, path, query, headers: parts.headers, body: body.to_bytes().to_vec() })
+    }
+
+    /// The whole request in one line: method, path with query, body.
+    pub(super) fn told(&self) -> String {
+        let mut line = format!("{} /{}", self.method, self.path.join("/"));
+        for (i, (key, value)) in self.query.iter().enumerate() {
+            line.extend([if i == 0 { "?" } else { "&" }, key, "=", value]);
+        }
+        if !self.body.is_empty() {
+            line.push(' ');
+            line.push_str(&String::from_utf8_lossy(&self.body[..self.body.len().min(MOST_TOLD)]));
+        }
+        line
     }
 
     /// A parameter; empty where it is not there.
