@@ -160,6 +160,8 @@ fn a_card_without_room_says_what_to_do_first_and_scrolls_to_the_template() {
     let mut app = room_of(&breach(), writing(), false);
     ready(&mut app, Command::Undo);
     shown("card-no-room", &mut app);
+    let card = text(&mut app, &look(), &[], 80, 24);
+    assert!(card.contains("Y: do it, on record first, though it does not fit"), "{card}");
     let end = text(&mut app, &look(), &[Command::Bottom], 80, 24);
     insta::assert_snapshot!("card-no-room-end-80x24", end);
     assert!(end.contains("Template:") && !end.contains("hf_s3cret"), "{end}");

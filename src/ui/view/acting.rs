@@ -10,6 +10,9 @@ use crate::ui::pen::Line;
 /// Columns of the labels, as those of the verdict.
 const LABEL: usize = 9;
 
+/// An answer that takes longer is late (s).
+const LATE_S: f64 = 10.0;
+
 /// Cells of the bar of progress.
 const BAR: usize = 8;
 
@@ -113,8 +116,10 @@ fn action(ctx: Ctx<'_>, acting: &Acting, width: usize) -> Vec<Line> {
     let ago = age(app.now().since(acting.sent));
     let what = format!("{}, sent {ago} ago: ", acting.plan.action);
     let Some(outcome) = &acting.outcome else {
-        let text = format!("{what}no answer yet, whether it was done is not known");
-        return labelled(ctx, "ACTION", Slot::Notice, &text, width, 1);
+        // An answer takes a second or two: what takes longer may be lost.
+        let late = app.now().since(acting.sent) >= LATE_S;
+        let known = if late { "; whether it was done is not known" } else { "" };
+        return labelled(ctx, "ACTION", Slot::Notice, &format!("{what}no answer yet{known}"), width, 2);
     };
     if !acting.is_followed() {
         return labelled(ctx, "ACTION", Slot::VerdictWarning, &format!("{what}{outcome}"), width, 2);
@@ -122,7 +127,7 @@ fn action(ctx: Ctx<'_>, acting: &Acting, width: usize) -> Vec<Line> {
     let mut lines = match outcome {
         // What becomes of it is told below.
         Outcome::Applied(_) => labelled(ctx, "ACTION", Slot::Notice, &format!("{what}accepted"), width, 1),
-        _ => labelled(ctx, "ACTION", Slot::VerdictUnknown, &format!("{what}{outcome}"), width, 2),
+        _ => labelled(ctx, "ACTION", Slot::VerdictUnknown, &format!("{what}{outcome}"), width, 3),
     };
     let line = Line::default().to(pen, LABEL);
     if let (None, None, Some(progress)) = (acting.worked, acting.done, &acting.progress) {
@@ -146,6 +151,7 @@ fn action(ctx: Ctx<'_>, acting: &Acting, width: usize) -> Vec<Line> {
             };
             line.put(pen, Slot::Text, &text)
         }
+        (None, None) if lines.len() > 1 => return lines,
         (None, None) => line.put(pen, Slot::TextMuted, "what the cluster makes of it was not read yet"),
     };
     lines.push(second.cut(pen, width));
