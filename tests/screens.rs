@@ -316,6 +316,12 @@ fn pictures() {
         std::fs::write(folder.join(format!("{name}.ansi")), bytes).expect("a file");
         std::fs::write(folder.join(format!("{name}.svg")), export::svg(buffer, true)).expect("a file");
     };
+    for (name, mut app) in changes::pictured() {
+        for (columns, rows) in [(80, 24), (120, 36)] {
+            app.update(Event::Resized { columns, rows });
+            write(&format!("{name}-{columns}"), &draw(&app, &look(), columns, rows));
+        }
+    }
     for (story, told) in stories() {
         for (view, command) in VIEWS {
             for (columns, rows) in [(80, 24), (120, 36), (200, 50)] {

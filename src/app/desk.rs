@@ -142,9 +142,7 @@ impl Desk {
         if let Recording::Failing { why } = &self.recording {
             return Some(why.clone());
         }
-        match self.acting.as_ref().filter(|a| a.outcome.is_none()) {
-            Some(acting) => Some(format!("'{}' is on its way: wait for its answer", acting.plan.action)),
-            None => None,
-        }
+        let waits = self.acting.as_ref().filter(|a| a.outcome.is_none())?;
+        Some(format!("'{}' is on its way: wait for its answer", waits.plan.action))
     }
 }

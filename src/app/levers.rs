@@ -180,15 +180,11 @@ impl App {
                 let here = here.unwrap_or_else(|| revisions.len().saturating_sub(1));
                 let next = if up { here + 1 } else { here.wrapping_sub(1) };
                 // The newest is what runs.
-                match revisions.get(next).filter(|_| next + 1 < revisions.len()) {
-                    Some(r) => {
-                        Action::RolloutUndo { to: Some(Target { revision: r.number, uid: Some(r.uid.clone()) }) }
-                    }
-                    None => {
-                        self.notice("no other revision is kept on that side");
-                        return Vec::new();
-                    }
-                }
+                let Some(r) = revisions.get(next).filter(|_| next + 1 < revisions.len()) else {
+                    self.notice("no other revision is kept on that side");
+                    return Vec::new();
+                };
+                Action::RolloutUndo { to: Some(Target { revision: r.number, uid: Some(r.uid.clone()) }) }
             }
             _ => return Vec::new(),
         };

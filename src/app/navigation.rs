@@ -283,13 +283,13 @@ impl App {
         let selected = self.items().into_iter().nth(self.cursor().index).map(|item| item.key).unwrap_or_default();
         match self.view() {
             View::Card => self.open_alternative(),
-            View::Runbook => match selected.strip_prefix("to ") {
-                Some(edge) => self.take_way(edge, None),
-                None => {
-                    self.notice("that is a check: its evidence stands beside it");
-                    Vec::new()
+            View::Runbook => {
+                if let Some(edge) = selected.strip_prefix("to ") {
+                    return self.take_way(edge, None);
                 }
-            },
+                self.notice("that is a check: its evidence stands beside it");
+                Vec::new()
+            }
             View::Levers => {
                 if let Some(owed) =
                     selected.strip_prefix("owed ").and_then(|n| self.desk.owed.get(n.parse::<usize>().ok()?))

@@ -5,8 +5,8 @@ use std::sync::Arc;
 
 use proptest::prelude::*;
 use warroom::action::guard::Policy;
-use warroom::action::{Answer, Line, Outcome, Permission, Seen, Sign, Trial};
-use warroom::app::{App, Command, Earlier, Effect, Event, Owed, Recording, Tried, View};
+use warroom::action::{Action, Answer, Context, Line, Outcome, Permission, Seen, Sign, Trial};
+use warroom::app::{App, Command, Earlier, EarlierChange, Effect, Event, Owed, Recording, Tried, View};
 use warroom::domain::{At, Body, ClusterFacts, Observation, Verdict};
 use warroom::runbook::{Run, Who};
 
@@ -61,6 +61,46 @@ pub(crate) fn ready(app: &mut App, command: Command) {
     answered(app, effects, Permission::Allowed, Ok(Answer::default()));
     app.update(Event::Painted(app.now()));
     later(app, 3.0);
+}
+
+/// Some of these, for whoever wants to look at them with their colours.
+pub(crate) fn pictured() -> Vec<(&'static str, App)> {
+    let story = patient(roomy());
+    let mut well = room_of(&roomy(), writing(), false);
+    ready(&mut well, Command::Undo);
+    let mut no_room = room_of(&breach(), writing(), false);
+    ready(&mut no_room, Command::Undo);
+    let mut refused = room_of(&roomy(), writing(), false);
+    press(&mut refused, &[Command::Scale]);
+    let mut acting = room_of(&story, writing(), false);
+    sent(&mut acting, Some(Outcome::Applied(Answer::default())));
+    later(&mut acting, 80.0);
+    undone(&mut acting, &story, 1);
+    seen(&mut acting, &story, Verdict::Breach);
+    let mut levers = room_of(&roomy(), writing(), true);
+    let found = earlier(&levers, None);
+    levers.update(Event::Earlier(Some(Box::new(found))));
+    press(&mut levers, &[Command::Resume, Command::Levers]);
+    let mut left = room_of(&roomy(), writing(), true);
+    let found = earlier(&left, None);
+    left.update(Event::Earlier(Some(Box::new(found))));
+    let mut failing = room_of(&roomy(), writing(), false);
+    failing.update(Event::Recording(Recording::Failing { why: "no space left on device".to_owned() }));
+    let mut runbook = room_of(&roomy(), writing(), false);
+    press(&mut runbook, &[Command::Go, Command::Runbook]);
+    let mut diverted = room_of(&story, writing(), false);
+    walk(&mut diverted, &["hardware", "diverted:RB-8"]);
+    vec![
+        ("card-ready", well),
+        ("card-no-room", no_room),
+        ("card-refused", refused),
+        ("acting", acting),
+        ("levers", levers),
+        ("left", left),
+        ("failing", failing),
+        ("runbook", runbook),
+        ("diverted", diverted),
+    ]
 }
 
 fn shown(name: &str, app: &mut App) {
@@ -120,6 +160,8 @@ fn a_card_without_room_says_what_to_do_first_and_scrolls_to_the_template() {
     let mut app = room_of(&breach(), writing(), false);
     ready(&mut app, Command::Undo);
     shown("card-no-room", &mut app);
+    let card = text(&mut app, &look(), &[], 80, 24);
+    assert!(card.contains("Y: do it, on record first, though it does not fit"), "{card}");
     let end = text(&mut app, &look(), &[Command::Bottom], 80, 24);
     insta::assert_snapshot!("card-no-room-end-80x24", end);
     assert!(end.contains("Template:") && !end.contains("hf_s3cret"), "{end}");
@@ -308,14 +350,15 @@ pub(crate) fn earlier(app: &App, held_by: Option<Who>) -> Earlier {
     let (mut run, _) = Run::start(book, opened, &alice, Some(opened));
     run.trail = vec!["triage".to_owned(), "deploy".to_owned(), "rollback".to_owned()];
     "verify".clone_into(&mut run.state);
-    let inverse = warroom::action::Action::SetAutoscalerBounds { min: 2, max: 6 };
+    let plan = warroom::action::plan(app.snapshot(), &Action::undo(), &Context::default()).expect("a plan");
+    let inverse = Action::SetAutoscalerBounds { min: 2, max: 6 };
     let at = app.now().plus(-900.0);
     Earlier {
         run: Some(run),
         last: app.now().plus(-720.0),
         by: alice,
         held_by,
-        change: None,
+        change: Some(EarlierChange { id: 7, plan, at, outcome: None }),
         owed: vec![Owed { what: "set the autoscaler's bounds to 4-6".to_owned(), at, inverse }],
     }
 }
@@ -522,6 +565,7 @@ proptest! {
             }
             4 => {
                 let mut found = earlier(&app, Some(Who { user: name.clone(), host: name.clone() }));
+                found.change.iter_mut().for_each(|c| c.plan.title.clone_from(&name));
                 found.owed[0].what.clone_from(&name);
                 app.update(Event::Earlier(Some(Box::new(found))));
                 if columns % 2 == 0 {

@@ -1,5 +1,4 @@
-//! What was done and is not over: the line of the action until its verdict, what is to be taken back,
-//! and an incident that is on record. These lines come before the trend and the list of changes.
+//! What was done and is not over: the line of the action until its verdict, what is to be taken back, and an incident that is on record. These lines come before the trend and the list of changes.
 
 use super::words::{age, clock};
 use super::{Ctx, Slot, frame, levers};
@@ -10,6 +9,9 @@ use crate::ui::pen::Line;
 
 /// Columns of the labels, as those of the verdict.
 const LABEL: usize = 9;
+
+/// An answer that takes longer is late (s).
+const LATE_S: f64 = 10.0;
 
 /// Cells of the bar of progress.
 const BAR: usize = 8;
@@ -39,7 +41,17 @@ pub(super) fn banner(ctx: Ctx<'_>, width: usize) -> Vec<Line> {
         return Vec::new();
     };
     let rows = pen.fold(&text, width.saturating_sub(2), 2);
-    rows.iter().map(|text| pen.line(Slot::Text, " ").put(pen, Slot::Notice, text)).collect()
+    let mut lines: Vec<Line> = rows.iter().map(|text| pen.line(Slot::Text, " ").put(pen, Slot::Notice, text)).collect();
+    if let Some(change) = app.earlier().and_then(|e| e.change.as_ref()) {
+        let ago = age(app.now().since(change.at));
+        let known = match &change.outcome {
+            Some(_) => "whether it helped is not on record",
+            None => "whether it was done is not on record",
+        };
+        let text = format!("{}, {ago} ago: {known}", change.plan.action);
+        lines.extend(labelled(ctx, "ACTION", Slot::VerdictUnknown, &text, width, 1));
+    }
+    lines
 }
 
 /// Where it was left, when and by whom.
@@ -104,7 +116,10 @@ fn action(ctx: Ctx<'_>, acting: &Acting, width: usize) -> Vec<Line> {
     let ago = age(app.now().since(acting.sent));
     let what = format!("{}, sent {ago} ago: ", acting.plan.action);
     let Some(outcome) = &acting.outcome else {
-        return labelled(ctx, "ACTION", Slot::Notice, &format!("{what}not answered yet"), width, 1);
+        // An answer takes a second or two: what takes longer may be lost.
+        let late = app.now().since(acting.sent) >= LATE_S;
+        let known = if late { "; whether it was done is not known" } else { "" };
+        return labelled(ctx, "ACTION", Slot::Notice, &format!("{what}no answer yet{known}"), width, 2);
     };
     if !acting.is_followed() {
         return labelled(ctx, "ACTION", Slot::VerdictWarning, &format!("{what}{outcome}"), width, 2);
@@ -112,15 +127,19 @@ fn action(ctx: Ctx<'_>, acting: &Acting, width: usize) -> Vec<Line> {
     let mut lines = match outcome {
         // What becomes of it is told below.
         Outcome::Applied(_) => labelled(ctx, "ACTION", Slot::Notice, &format!("{what}accepted"), width, 1),
-        _ => labelled(ctx, "ACTION", Slot::VerdictUnknown, &format!("{what}{outcome}"), width, 2),
+        _ => labelled(ctx, "ACTION", Slot::VerdictUnknown, &format!("{what}{outcome}"), width, 3),
     };
     let line = Line::default().to(pen, LABEL);
+    if let (None, None, Some(progress)) = (acting.worked, acting.done, &acting.progress) {
+        lines.extend(under_way(ctx, progress, width));
+        return lines;
+    }
     let second = match (acting.worked, acting.done) {
         (Some((at, worked)), _) => {
             let (shape, slot) = verdict(ctx, worked);
-            let since = format!(", since {}Z ({})", clock(at), age(app.now().since(at)));
+            let since = format!(" since {}Z ({}): ", clock(at), age(app.now().since(at)));
             let word = format!("{shape} {}", worked.words().to_uppercase());
-            line.put(pen, slot, &word).put(pen, Slot::Text, &since).put(pen, Slot::TextMuted, says(worked))
+            line.put(pen, slot, &word).put(pen, Slot::Text, &since).put(pen, Slot::Text, says(worked))
         }
         (None, Some(done)) => {
             let text = format!("done {} ago; ", age(app.now().since(done)));
@@ -132,13 +151,27 @@ fn action(ctx: Ctx<'_>, acting: &Acting, width: usize) -> Vec<Line> {
             };
             line.put(pen, Slot::Text, &text)
         }
-        (None, None) => match &acting.progress {
-            Some(progress) => line.then(bar(ctx, progress)).put(pen, Slot::Text, &progress.sentence),
-            None => line.put(pen, Slot::TextMuted, "what the cluster makes of it was not read yet"),
-        },
+        (None, None) if lines.len() > 1 => return lines,
+        (None, None) => line.put(pen, Slot::TextMuted, "what the cluster makes of it was not read yet"),
     };
     lines.push(second.cut(pen, width));
     lines
+}
+
+/// How far the cluster is, in a picture and a sentence of at most two rows.
+fn under_way(ctx: Ctx<'_>, progress: &Progress, width: usize) -> Vec<Line> {
+    let pen = ctx.pen;
+    let bar = bar(ctx, progress);
+    let at = LABEL + bar.width();
+    let mut picture = Some(bar);
+    let rows = pen.fold(&progress.sentence, width.saturating_sub(at + 1), 2);
+    rows.iter()
+        .map(|text| {
+            let line = Line::default().to(pen, LABEL).then(picture.take().unwrap_or_default());
+            let line = if line.width() < at { line.to(pen, at) } else { line };
+            line.put(pen, Slot::Text, text)
+        })
+        .collect()
 }
 
 /// The share of replicas that are as they should be.
@@ -169,9 +202,9 @@ fn verdict(ctx: Ctx<'_>, worked: Worked) -> (&'static str, Slot) {
 
 const fn says(worked: Worked) -> &'static str {
     match worked {
-        Worked::Fixed => ": the objective holds again",
-        Worked::NotFixed => ": done, and the objective is still broken",
-        Worked::NotEnoughTraffic => ": done, and too few requests came to tell",
+        Worked::Fixed => "the objective holds again",
+        Worked::NotFixed => "the objective is still broken",
+        Worked::NotEnoughTraffic => "too few requests came to tell",
     }
 }
 

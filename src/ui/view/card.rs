@@ -140,7 +140,7 @@ fn parts(ctx: Ctx<'_>, card: &Card, plan: &Plan) -> Vec<Part> {
         Stage::Denied(_, Denial::NotAllowed { what }) => {
             words::put(&mut parts, words::allowed(&Permission::Denied(what.clone()), &plan.access));
         }
-        Stage::Denied(_, Denial::Expired { .. } | Denial::Moved { .. } | Denial::OtherBytes) => {
+        Stage::Denied(_, Denial::Expired { .. } | Denial::Moved | Denial::OtherBytes) => {
             words::put(
                 &mut parts,
                 unknown("DRYRUN", "It was tried, and that answer does not hold any more.".to_owned()),
@@ -266,16 +266,20 @@ fn foot(ctx: Ctx<'_>, card: &Card, width: usize) -> Vec<Line> {
                 off(format!("{key} off: it is not what the card shows any more: plan it again"))
             } else if pending.since().is_none() {
                 off(format!("{key} not yet: the card has only just come up"))
-            } else if card.needs_name() {
-                let enter = frame::key(ctx, Mode::Prompt, Command::Accept);
-                (Slot::Key, format!("{key}, then type '{}', {enter}: done, on record first", pending.name()))
             } else {
-                (Slot::Key, format!("{key}: do it, on record first"))
+                let mind = mind(ctx, card, pending.plan());
+                let slot = if mind.is_empty() { Slot::Key } else { Slot::Notice };
+                if card.needs_name() {
+                    let enter = frame::key(ctx, Mode::Prompt, Command::Accept);
+                    (slot, format!("{key}, then type '{}', {enter}: done, on record first{mind}", pending.name()))
+                } else {
+                    (slot, format!("{key}: do it, on record first{mind}"))
+                }
             }
         }
     };
     let state = match &card.stage {
-        Stage::Ready(pending) if slot == Slot::Key => {
+        Stage::Ready(pending) if slot != Slot::TextMuted => {
             let left = app.guard().expires_s - app.now().since(pending.tried());
             format!("tried {} ago, holds {} more ", ago(pending.tried()), age(left))
         }
@@ -292,6 +296,24 @@ fn foot(ctx: Ctx<'_>, card: &Card, width: usize) -> Vec<Line> {
     }
     lines.insert(0, ctx.pen.line(Slot::Rule, &pen.either("─", "-").repeat(width)));
     lines
+}
+
+/// What speaks against it, once more beside the key: nobody is to confirm it unseen.
+fn mind(ctx: Ctx<'_>, card: &Card, plan: &Plan) -> String {
+    let mut against = Vec::new();
+    if card.helps.as_ref().is_some_and(|(helps, _)| *helps == Helps::No) {
+        against.push("it does not help");
+    }
+    for part in parts(ctx, card, plan).iter().filter(|p| p.tone == Tone::Bad) {
+        against.push(match part.label {
+            "FITS" => "it does not fit",
+            "OWNER" => "it is likely to be taken back",
+            "TAKES" => "nothing serves meanwhile",
+            "DRYRUN" => "a webhook changes it",
+            _ => continue,
+        });
+    }
+    if against.is_empty() { String::new() } else { format!(", though {}", against.join(" and ")) }
 }
 
 /// With a capital at the beginning.

@@ -49,11 +49,17 @@ pub(super) fn view(ctx: Ctx<'_>, width: usize, height: usize) -> Vec<Line> {
     }
     let selected = app.cursor().index;
     let owed = app.owed();
-    let mut items: Vec<Vec<Line>> = owed.iter().map(|owed| reminder(ctx, owed, width)).collect();
-    for row in &rows {
-        let whole = items.len() == selected || rows.len() * 6 + owed.len() * 2 < height;
-        items.push(lever(ctx, row, width, whole));
+    let items = |all: bool| -> Vec<Vec<Line>> {
+        let reminders = owed.iter().map(|owed| reminder(ctx, owed, width));
+        let whole = |i: usize| all || owed.len() + i == selected;
+        reminders.chain(rows.iter().enumerate().map(|(i, row)| lever(ctx, row, width, whole(i)))).collect()
+    };
+    // In full where there is room for all of it, else the selected one alone.
+    let mut shown = items(true);
+    if head.len() + shown.iter().map(Vec::len).sum::<usize>() + 1 > height {
+        shown = items(false);
     }
+    let items = shown;
     if items.is_empty() {
         head.push(pen.line(Slot::TextMuted, "   The runbook names no lever here."));
     }
@@ -76,7 +82,9 @@ fn reminder(ctx: Ctx<'_>, owed: &Owed, width: usize) -> Vec<Line> {
     let line = line.to(pen, TEXT).put(pen, Slot::TextStrong, &owed.what).put(pen, Slot::Text, &format!(", {ago} ago"));
     let key = frame::key(ctx, Mode::List, Command::Open);
     let how = format!("stays until somebody takes it back; {key}: {}", owed.inverse);
-    vec![line.cut(pen, width), Line::default().to(pen, TEXT).put(pen, Slot::TextMuted, &how).cut(pen, width)]
+    let how = pen.fold(&how, width.saturating_sub(TEXT + 1), 2);
+    let how = how.iter().map(|text| Line::default().to(pen, TEXT).put(pen, Slot::TextMuted, text));
+    [line.cut(pen, width)].into_iter().chain(how).collect()
 }
 
 /// One lever: whether it helps, and why; in full or a line each.

@@ -36,7 +36,7 @@ pub(super) fn panel(ctx: Ctx<'_>, width: usize) -> Vec<Line> {
     for (wanted, word) in [(Outcome::Pass, "pass"), (Outcome::Fail, "fail"), (Outcome::CannotTell, "cannot be told")] {
         let count = advice.checks.iter().filter(|(_, o)| *o == wanted).count();
         if count > 0 {
-            title.push_str(&format!(", {count} {word}"));
+            title = format!("{title}, {count} {word}");
         }
     }
     let mut lines = vec![ctx.rule(&title, width)];

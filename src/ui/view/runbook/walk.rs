@@ -39,8 +39,26 @@ pub(in super::super) fn view(ctx: Ctx<'_>, width: usize, height: usize) -> Vec<L
     }
     if let Some(book) = ctx.app.run().and_then(divert) {
         head.extend(diverted(ctx, book, width));
-    } else {
+    } else if ctx.app.run().is_some_and(|run| run.ended) {
         head.extend(super::next(ctx, width));
+    } else {
+        // Here the key that opens takes what is selected, so that none is named.
+        let text = match &advice.recommended {
+            Some(to) => format!("{}, because {}", code(to), advice.because.join("; ")),
+            None => "no way is recommended: none of the conditions is known to hold".to_owned(),
+        };
+        head.extend(said(ctx, "NEXT", Slot::Text, &text, width, 2));
+        if ctx.app.run().is_some_and(|run| run.again_offered) {
+            let key = frame::key(ctx, Mode::List, Command::Again);
+            head.extend(said(
+                ctx,
+                "AGAIN",
+                Slot::Notice,
+                &format!("it broke again: {key} goes back to the start"),
+                width,
+                1,
+            ));
+        }
     }
     if let Some(run) = ctx.app.run().filter(|run| run.ended) {
         let room = height.saturating_sub(head.len() + 6);
