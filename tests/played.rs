@@ -7,5 +7,9 @@
 mod choices;
 #[path = "played/founding.rs"]
 mod founding;
+#[path = "played/gate.rs"]
+mod gate;
 #[path = "support/room.rs"]
 mod room;
+#[path = "support/sim.rs"]
+mod sim;
