@@ -78,11 +78,11 @@ impl Incident {
             .expect("an answer")
     }
 
-    /// The revision that the workload has now.
-    fn revision(&self) -> String {
+    /// The template that the workload has now.
+    fn template(&self) -> Value {
         let Handle { namespace, workload, .. } = &self.handle;
         let object = self.get(&format!("/apis/apps/v1/namespaces/{namespace}/deployments/{workload}"));
-        object["metadata"]["annotations"]["deployment.kubernetes.io/revision"].as_str().unwrap_or_default().to_owned()
+        object["spec"]["template"].clone()
     }
 }
 
@@ -124,7 +124,7 @@ fn kill_9_at_any_step_of_an_action_loses_nothing_and_the_next_start_tells_the_tr
         for (step, on_record, done, says, in_the_end) in steps {
             scope.spawn(move || {
                 let incident = Incident::open();
-                let before = incident.revision();
+                let before = incident.template();
                 let program = incident.war_room(&["--die-at", step]);
                 undo(&program);
                 let left = program.ended();
@@ -135,8 +135,8 @@ fn kill_9_at_any_step_of_an_action_loses_nothing_and_the_next_start_tells_the_tr
                 assert!(contents.bad.is_empty() && contents.target().is_some(), "{step}: {:?}", contents.problems());
                 assert_eq!(of_levers(contents), on_record, "{step}");
                 assert_eq!((mode(path), mode(path.parent().expect("a folder"))), (0o600, 0o700), "{step}");
-                let after = incident.revision();
-                assert_eq!(after != before, done, "{step}: {before} -> {after}");
+                let after = incident.template();
+                assert_eq!(after != before, done, "{step}");
 
                 let program = incident.start(&[]);
                 program.until_text("on record");
@@ -155,7 +155,7 @@ fn kill_9_at_any_step_of_an_action_loses_nothing_and_the_next_start_tells_the_tr
                 program.key("q");
                 program.ended().in_order(0);
                 assert_eq!(incident.records().len(), 1, "{step}: it went on with the same record");
-                assert_eq!(incident.revision(), after, "{step}: nothing was sent a second time");
+                assert_eq!(incident.template(), after, "{step}: nothing was sent a second time");
             });
         }
     });
@@ -169,7 +169,7 @@ fn a_second_war_room_looks_on_and_takes_over_with_a_key() {
     first.key("\r");
     first.until_text("deploy");
     let second = incident.start(&[]);
-    second.until_text("has it open");
+    second.until_text("has this incident open");
     second.key("R");
     second.until_text("OBSERVER");
     second.key("U");
@@ -193,7 +193,7 @@ fn where_nothing_can_be_recorded_nothing_can_be_changed_and_it_says_why() {
     let incident = Incident::open();
     // A file stands where the folder would be.
     std::fs::write(incident.state(), "not a folder").expect("a file");
-    let before = incident.revision();
+    let before = incident.template();
     let program = incident.war_room(&[]);
     program.until_text("record");
     program.key("U");
@@ -202,7 +202,7 @@ fn where_nothing_can_be_recorded_nothing_can_be_changed_and_it_says_why() {
     std::thread::sleep(Duration::from_millis(500));
     program.key("q");
     program.ended().in_order(0);
-    assert_eq!(incident.revision(), before);
+    assert_eq!(incident.template(), before);
 }
 
 #[test]
@@ -220,17 +220,17 @@ fn a_record_is_played_again_on_the_same_screens_and_changes_nothing() {
     let (path, contents) = incident.records().pop().expect("a record");
     assert!(left.contains("warroom report"), "{left}");
     assert_eq!(of_levers(&contents), ["planned", "done"]);
-    let (before, revision) = (std::fs::read(&path).expect("its bytes"), incident.revision());
+    let (before, template) = (std::fs::read(&path).expect("its bytes"), incident.template());
 
     let path = path.display().to_string();
     let again = Start::warroom(["replay", &path, "--speed", "2"]).size(120, 36).start();
     again.until_text("REPLAY");
     again.until_text("BREACH");
     again.until_text("undo to revision 41");
+    again.until_text("the record ends here");
     again.key("U");
     again.until_text("in the past");
-    again.until_text("the record ends here");
     again.key("q");
     again.ended().in_order(0);
-    assert_eq!((std::fs::read(&path).expect("its bytes"), incident.revision()), (before, revision));
+    assert_eq!((std::fs::read(&path).expect("its bytes"), incident.template()), (before, template));
 }

@@ -76,7 +76,8 @@ fn of_workload(facts: &ClusterFacts, w: &Workload, plan: &Plan, now: At) -> Prog
     match &plan.goal {
         Goal::Paused(paused) if w.paused == *paused => return said(Stage::Done, plan.action.to_string()),
         Goal::Paused(_) => return said(Stage::Waiting, "not seen yet".to_owned()),
-        Goal::Template(wanted) if !template::same(wanted, &w.raw_template) => {
+        // A recording keeps no raw templates: there only the pods tell.
+        Goal::Template(wanted) if !w.raw_template.is_null() && !template::same(wanted, &w.raw_template) => {
             let before = precondition.template.as_ref().is_some_and(|t| *t == w.raw_template);
             return if before {
                 said(Stage::Waiting, "the new template is not seen yet".to_owned())

@@ -110,7 +110,7 @@ pub(super) fn footer(ctx: Ctx<'_>, width: usize) -> Vec<Line> {
     let mut lines = Vec::new();
     if let Some(prompt) = app.prompt() {
         lines.push(typing(ctx, prompt, width));
-    } else if let Some(notice) = app.notices().first() {
+    } else if let Some(notice) = app.notices().last() {
         let more = app.notices().len() - 1;
         let more = if more > 0 { format!("  (and {more} more)") } else { String::new() };
         lines.push(pen.line(Slot::Notice, &format!(" {notice}{more}")).cut(pen, width));
