@@ -140,7 +140,7 @@ fn parts(ctx: Ctx<'_>, card: &Card, plan: &Plan) -> Vec<Part> {
         Stage::Denied(_, Denial::NotAllowed { what }) => {
             words::put(&mut parts, words::allowed(&Permission::Denied(what.clone()), &plan.access));
         }
-        Stage::Denied(_, Denial::Expired { .. } | Denial::Moved | Denial::OtherBytes) => {
+        Stage::Denied(_, Denial::Expired { .. } | Denial::Moved { .. } | Denial::OtherBytes) => {
             words::put(
                 &mut parts,
                 unknown("DRYRUN", "It was tried, and that answer does not hold any more.".to_owned()),
