@@ -29,6 +29,8 @@ const EMBEDDED: &[(&str, &str)] = &[
     ("long-prompts.toml", include_str!("../../assets/scenarios/long-prompts.toml")),
     ("traffic-surge.toml", include_str!("../../assets/scenarios/traffic-surge.toml")),
     ("thermal.toml", include_str!("../../assets/scenarios/thermal.toml")),
+    ("power-limit.toml", include_str!("../../assets/scenarios/power-limit.toml")),
+    ("memory-errors.toml", include_str!("../../assets/scenarios/memory-errors.toml")),
     ("gateway.toml", include_str!("../../assets/scenarios/gateway.toml")),
     ("cold-start.toml", include_str!("../../assets/scenarios/cold-start.toml")),
     ("stalled.toml", include_str!("../../assets/scenarios/stalled.toml")),

@@ -38,7 +38,7 @@ fn every_built_in_scenario_can_be_read_and_is_called_as_its_file() {
     let names: Vec<&str> = all.iter().map(|scenario| scenario.name.as_str()).collect();
     assert_eq!(names, Scenario::names());
     assert_eq!(names[0], "bad-rollout", "the default comes first");
-    assert_eq!(names.len(), 11);
+    assert_eq!(names.len(), 13);
 }
 
 #[test]

@@ -132,9 +132,12 @@ enum End {
     TooLong,
 }
 
+/// A page with its moment, or why it was not read.
+type Stepped<T> = (At, Result<T, Failure>);
+
 impl Lines {
     /// The next page and its moment; `None` at the end, and after a line that was cut. An error is a sentence that names the line.
-    fn step<T: DeserializeOwned>(&mut self) -> Result<Option<(At, Result<T, Failure>)>, String> {
+    fn step<T: DeserializeOwned>(&mut self) -> Result<Option<Stepped<T>>, String> {
         loop {
             let Some(end) = self.line()? else { return Ok(None) };
             if self.line.trim_ascii().is_empty() {
