@@ -32,7 +32,7 @@
 //! | edge | [`apiserver`] | one conversation with a Kubernetes API server | resources, schedules |
 //! | edge | [`reach`] | how a page is reached: directly, or through the API server | what is read |
 //! | edge | [`cluster`] | sends what the gate has approved, once | why |
-//! | edge | [`journal`] | an incident's record on disk | what it means |
+//! | edge | [`journal`] | an incident's record on disk, the ring of readings beside it, and both again in order | what it means |
 //! | edge | [`source`] | watches, scrapes, recordings, logs; one never blocks another | each other |
 //! | edge | [`clock`] | the only clock, which may be a simulation's | |
 //! | edge | `sim` (a feature, on by default) | a simulated cluster: serving model, controllers, Kubernetes' API | the rest: it is reached over HTTP |

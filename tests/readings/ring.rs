@@ -5,7 +5,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use warroom::domain::{Body, Observation, Snapshot};
-use warroom::journal::readings::{MOST_BYTES, Readings, folder, interval_s, keep, read};
+use warroom::journal::readings::{MOST_BYTES, Readings, folder, interval_s, keep, read, tidy};
 
 use crate::told::{everything, incident, json, record};
 
@@ -215,6 +215,29 @@ fn a_ring_that_is_too_small_for_anything_says_so() {
     let record = record(home.path());
     assert!(keep(&record, 100, everything()).is_err());
     assert_eq!(size(&record), 0);
+}
+
+#[test]
+fn the_oldest_readings_go_and_no_record_and_nothing_else() {
+    let home = tempfile::tempdir().expect("a folder");
+    let named = |day: u32| home.path().join(format!("202606{day:02}T070000Z-prod_llm_vllm.jsonl"));
+    for day in 1..=4 {
+        fs::write(named(day), "a record").expect("a record");
+        keep(&named(day), MOST_BYTES, everything()).expect("it is written");
+    }
+    fs::write(folder(&named(2)).join("notes.txt"), "by hand").expect("a note");
+    let each = size(&named(1));
+    assert_eq!(tidy(home.path(), 10 * each, &named(4)), 0);
+    assert_eq!(tidy(home.path(), 2 * each, &named(1)), 2);
+    let there = |day: u32| (named(day).exists(), folder(&named(day)).exists(), read(&named(day)).is_there());
+    assert_eq!(
+        (there(1), there(4)),
+        ((true, true, true), (true, true, true)),
+        "the one that is open stays, old as it is"
+    );
+    assert_eq!(there(2), (true, true, false), "what somebody put there stays");
+    assert_eq!(there(3), (true, false, false));
+    assert_eq!(tidy(&home.path().join("nowhere"), 0, &named(1)), 0);
 }
 
 #[test]
