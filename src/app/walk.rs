@@ -97,7 +97,7 @@ impl App {
     }
 
     /// Why no way is recommended. Where a state is left by its lever, that lever comes first.
-    fn no_way(&self) -> String {
+    pub fn no_way(&self) -> String {
         let run = self.desk.run.as_ref();
         let unpulled = run.is_some_and(|run| run.unverified().is_none());
         let state = run.zip(self.desk.book()).and_then(|(run, book)| book.state(&run.state));
