@@ -86,12 +86,11 @@ impl App {
     pub(super) fn go(&mut self) -> Vec<Effect> {
         let mut effects = self.ensure_run();
         let advised = self.desk.run.as_ref().and_then(|run| run.seen.as_ref()?.advised.as_ref());
-        match advised.map(|a| a.edge.clone()) {
-            Some(edge) => effects.extend(self.take_way(&edge, None)),
-            None => {
-                let why = self.no_way();
-                self.notice(&why);
-            }
+        if let Some(edge) = advised.map(|a| a.edge.clone()) {
+            effects.extend(self.take_way(&edge, None));
+        } else {
+            let why = self.no_way();
+            self.notice(&why);
         }
         effects
     }
