@@ -86,18 +86,17 @@ impl App {
     pub(super) fn go(&mut self) -> Vec<Effect> {
         let mut effects = self.ensure_run();
         let advised = self.desk.run.as_ref().and_then(|run| run.seen.as_ref()?.advised.as_ref());
-        match advised.map(|a| a.edge.clone()) {
-            Some(edge) => effects.extend(self.take_way(&edge, None)),
-            None => {
-                let why = self.no_way();
-                self.notice(&why);
-            }
+        if let Some(edge) = advised.map(|a| a.edge.clone()) {
+            effects.extend(self.take_way(&edge, None));
+        } else {
+            let why = self.no_way();
+            self.notice(&why);
         }
         effects
     }
 
     /// Why no way is recommended. Where a state is left by its lever, that lever comes first.
-    fn no_way(&self) -> String {
+    pub fn no_way(&self) -> String {
         let run = self.desk.run.as_ref();
         let unpulled = run.is_some_and(|run| run.unverified().is_none());
         let state = run.zip(self.desk.book()).and_then(|(run, book)| book.state(&run.state));

@@ -158,20 +158,18 @@ fn action(ctx: Ctx<'_>, acting: &Acting, width: usize) -> Vec<Line> {
     lines
 }
 
-/// How far the cluster is, in a picture and a sentence of at most two rows.
+/// How far the cluster is, in a picture and a sentence of at most two rows, the second one below the picture.
 fn under_way(ctx: Ctx<'_>, progress: &Progress, width: usize) -> Vec<Line> {
     let pen = ctx.pen;
-    let bar = bar(ctx, progress);
-    let at = LABEL + bar.width();
-    let mut picture = Some(bar);
-    let rows = pen.fold(&progress.sentence, width.saturating_sub(at + 1), 2);
-    rows.iter()
-        .map(|text| {
-            let line = Line::default().to(pen, LABEL).then(picture.take().unwrap_or_default());
-            let line = if line.width() < at { line.to(pen, at) } else { line };
-            line.put(pen, Slot::Text, text)
-        })
-        .collect()
+    let first = Line::default().to(pen, LABEL).then(bar(ctx, progress));
+    let folded = pen.fold(&progress.sentence, width.saturating_sub(first.width() + 1), usize::MAX);
+    let Some((begins, rest)) = folded.split_first() else { return vec![first] };
+    let mut lines = vec![first.put(pen, Slot::Text, begins)];
+    if !rest.is_empty() {
+        let rest = pen.fit(&rest.join(" "), width.saturating_sub(LABEL + 1));
+        lines.push(Line::default().to(pen, LABEL).put(pen, Slot::Text, &rest));
+    }
+    lines
 }
 
 /// The share of replicas that are as they should be.
@@ -221,7 +219,10 @@ pub(super) fn helps(ctx: Ctx<'_>, width: usize) -> Option<Line> {
         (Helps::Unknown, "unsure: ", Slot::TextMuted),
     ] {
         let mut first = true;
-        for lever in d.levers.iter().filter(|l| l.helps == wanted) {
+        let mut levers_so: Vec<_> = d.levers.iter().filter(|l| l.helps == wanted).collect();
+        // Those that are one key away stand first.
+        levers_so.sort_by_key(|l| levers::key(ctx, l.action).is_none());
+        for lever in levers_so {
             let between = match (first, any) {
                 (true, false) => String::new(),
                 (true, true) => format!("; {label}"),

@@ -3,12 +3,14 @@
 //!
 //! ```text
 //!  narrow                     wide (from 110 columns)
-//!  verdict                    verdict
+//!  what is on record          what is on record
+//!  verdict                    verdict, the next way, the line of the action
 //!  objectives                 objectives      │ evidence of the first finding
 //!  phases                     phases          │ levers
 //!  trend, where there is room trend           │ changes
 //!  changes                                    │ the runbook's map
-//!  runbook
+//!  runbook, the next way
+//!  the line of the action, or what helps
 //! ```
 
 use ratatui::buffer::Buffer;

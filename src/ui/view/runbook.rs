@@ -76,8 +76,7 @@ pub(super) fn next(ctx: Ctx<'_>, width: usize) -> Option<Line> {
             line.put(pen, Slot::Notice, &format!("it broke again: {} goes back to the start; ", key(Command::Again)));
     }
     let Some(to) = &advice.recommended else {
-        let text = "no way is recommended: none of the conditions is known to hold";
-        return Some(line.put(pen, Slot::Text, text).beside(pen, other, width));
+        return Some(line.put(pen, Slot::Text, &app.no_way()).beside(pen, other, width));
     };
     if decides {
         line = line.put(pen, Slot::Key, &key(Command::Go)).put(pen, Slot::Text, " = ");

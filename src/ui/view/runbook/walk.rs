@@ -45,7 +45,7 @@ pub(in super::super) fn view(ctx: Ctx<'_>, width: usize, height: usize) -> Vec<L
         // Here the key that opens takes what is selected, so that none is named.
         let text = match &advice.recommended {
             Some(to) => format!("{}, because {}", code(to), advice.because.join("; ")),
-            None => "no way is recommended: none of the conditions is known to hold".to_owned(),
+            None => ctx.app.no_way(),
         };
         head.extend(said(ctx, "NEXT", Slot::Text, &text, width, 2));
         if ctx.app.run().is_some_and(|run| run.again_offered) {
