@@ -9,6 +9,8 @@ mod choices;
 mod founding;
 #[path = "played/gate.rs"]
 mod gate;
+#[path = "played/hands_off.rs"]
+mod hands_off;
 #[path = "support/room.rs"]
 mod room;
 #[path = "support/sim.rs"]

@@ -212,7 +212,12 @@ fn ours(plan: &Plan, object: &Value) -> Option<bool> {
 pub fn last_writer(object: &Value) -> Option<String> {
     let entry = newest_writer(object)?;
     let part = |field: &str| entry[field].as_str().map(|s| clean(s, 100)).unwrap_or_default();
-    let cause = object["metadata"]["annotations"]["kubernetes.io/change-cause"].as_str();
+    // Who scaled it has written no cause: the one that is there is another's.
+    let fields = &entry["fieldsV1"];
+    let annotations = &fields["f:metadata"]["f:annotations"];
+    let theirs = fields.is_null()
+        || annotations.as_object().is_some_and(|a| a.is_empty() || a.contains_key("f:kubernetes.io/change-cause"));
+    let cause = object["metadata"]["annotations"]["kubernetes.io/change-cause"].as_str().filter(|_| theirs);
     let cause = cause.map(|c| format!(": {}", clean(c, SENTENCE))).unwrap_or_default();
     Some(format!("'{}' at {}{cause}", part("manager"), part("time")))
 }

@@ -49,7 +49,10 @@ pub fn progress(facts: &ClusterFacts, plan: &Plan, now: At) -> Progress {
     let uid = &plan.precondition.uid;
     match &plan.goal {
         Goal::Bounds { min, max } => match facts.autoscaler.as_ref().filter(|a| a.uid == *uid) {
-            Some(a) => whether((a.min, a.max) == (*min, *max), format!("bounds {min}-{max}; it wants {}", a.desired)),
+            Some(a) if (a.min, a.max) == (*min, *max) => within(facts, *min, *max).unwrap_or_else(|| {
+                whether(true, format!("bounds {min}-{max}; it wants {}", a.desired))
+            }),
+            Some(a) => whether(false, format!("bounds {min}-{max}; it wants {}", a.desired)),
             None => said(Stage::Gone, "the autoscaler does not exist any more".to_owned()),
         },
         Goal::ScaleInPaused(paused) => match facts.autoscaler.as_ref().filter(|a| a.uid == *uid) {
@@ -65,6 +68,23 @@ pub fn progress(facts: &ClusterFacts, plan: &Plan, now: At) -> Progress {
             _ => said(Stage::Gone, format!("{} does not exist any more", plan.object)),
         },
     }
+}
+
+/// What bounds that are stored wait for still: for the autoscaler to act on them, and for what it starts to serve.
+fn within(facts: &ClusterFacts, min: u32, max: u32) -> Option<Progress> {
+    let w = facts.workload.as_ref()?;
+    let said = |stage, sentence: String| Progress { stage, sentence, ready: w.available.min(min), of: min };
+    if w.desired < min || w.desired > max {
+        return Some(said(Stage::Underway, format!("bounds {min}-{max} are stored; {} are wanted still", w.desired)));
+    }
+    if w.available >= min {
+        return None;
+    }
+    let starting: Vec<&Pod> = facts.pods.iter().filter(|p| p.deleting.is_none() && p.start().is_some()).collect();
+    Some(match trouble(w, &starting) {
+        Some(why) => said(Stage::Stuck, why),
+        None => said(Stage::Underway, format!("{} of at least {min} replicas serve", w.available)),
+    })
 }
 
 fn of_workload(facts: &ClusterFacts, w: &Workload, plan: &Plan, now: At) -> Progress {

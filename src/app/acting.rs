@@ -52,6 +52,8 @@ pub struct Acting {
     pub id: u64,
     /// The plan.
     pub plan: Plan,
+    /// Whether it takes back what was done before: then it is no remedy, and has no verdict.
+    pub takes_back: bool,
     /// When it was handed over to be sent.
     pub sent: At,
     /// What came of it; `None`: no answer yet.
@@ -68,7 +70,7 @@ pub struct Acting {
 
 impl Acting {
     pub(super) const fn new(id: u64, plan: Plan, sent: At) -> Self {
-        Self { id, plan, sent, outcome: None, progress: None, done: None, holds: None, worked: None }
+        Self { id, plan, takes_back: false, sent, outcome: None, progress: None, done: None, holds: None, worked: None }
     }
 
     /// Whether it is to be followed: it was accepted, or nobody knows.
@@ -103,7 +105,7 @@ impl Acting {
             Condition::Open | Condition::Stale => self.holds,
             Condition::Breached => None,
         };
-        let Some(done) = self.done.filter(|_| self.worked.is_none()) else { return false };
+        let Some(done) = self.done.filter(|_| self.worked.is_none() && !self.takes_back) else { return false };
         let waited = now.since(done);
         let held = self.holds.map_or(0.0, |since| now.since(since.max(done)));
         let worked = match condition {

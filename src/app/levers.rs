@@ -111,10 +111,12 @@ impl App {
                 Ok(proposed) => (Stage::Trying(Box::new(plan)), vec![Effect::DryRun(Box::new(proposed))]),
             },
         };
-        let said = self.levers().into_iter().find(|row| row.action == action.kind());
+        // What takes a change back is no remedy: it neither helps nor hides what another one did.
+        let back = self.takes_back(&action);
+        let said = if back { None } else { self.said(&action) };
         self.desk.card = Some(Card {
             helps: said.map(|row| (row.helps, row.why)),
-            caution: run.and_then(|run| run.caution(action.kind())),
+            caution: run.filter(|_| !back).and_then(|run| run.caution(action.kind())),
             opened: self.snapshot.now,
             action,
             stage,
@@ -126,6 +128,27 @@ impl App {
         self.cursors[View::Card as usize] = super::Cursor::default();
         self.changed = true;
         effects
+    }
+
+    /// Whether an action takes back what was done from here and stayed.
+    fn takes_back(&self, action: &Action) -> bool {
+        self.desk.owed.iter().any(|owed| owed.inverse == *action)
+    }
+
+    /// What the diagnosis says of an action. More replicas are more replicas, whether they are set or what owns them
+    /// has to keep more.
+    fn said(&self, action: &Action) -> Option<LeverRow> {
+        let rows = self.levers();
+        let of = |kind: domain::Action| rows.iter().find(|row| row.action == kind).cloned();
+        let facts = self.snapshot.cluster.as_ref().map(|(_, facts)| facts);
+        let desired = facts.and_then(|f| f.workload.as_ref()).map_or(0, |w| w.desired);
+        let own = of(action.kind());
+        match action {
+            Action::SetAutoscalerBounds { min, .. } if *min > desired => {
+                own.filter(|row| row.helps != Helps::Unknown).or_else(|| of(domain::Action::Scale))
+            }
+            _ => own,
+        }
     }
 
     /// The card was left, or what it was about is on its way.
@@ -232,9 +255,13 @@ impl App {
         let confirmation = Confirmation { at: self.snapshot.now, typed };
         match self.desk.guard.approve(pending, &confirmation, &self.snapshot) {
             Ok(approved) => {
-                let mut effects = self.ensure_run();
+                // Taking something back belongs to the incident in which it was done, even where that is over.
+                let back = self.takes_back(&plan.action);
+                let mut effects = if back && self.desk.run.is_some() { Vec::new() } else { self.ensure_run() };
                 let id = self.new_id();
-                self.desk.acting = Some(Acting::new(id, plan.clone(), self.snapshot.now));
+                let mut acting = Acting::new(id, plan.clone(), self.snapshot.now);
+                acting.takes_back = back;
+                self.desk.acting = Some(acting);
                 let mut notes: Vec<String> =
                     card.helps.iter().map(|(helps, why)| format!("helps: {helps}, {why}")).collect();
                 notes.extend(plan.inverse.as_ref().map(|inverse| format!("taken back by: {inverse}")));
@@ -268,8 +295,8 @@ impl App {
         let Some(acting) = self.desk.acting.as_mut().filter(|a| a.id == id) else { return Vec::new() };
         let (accepted, said) = (outcome.changed(), outcome.to_string());
         acting.outcome = Some(outcome);
-        let plan = acting.plan.clone();
-        let reason = self.levers().into_iter().find(|row| row.action == plan.action.kind()).and_then(|row| {
+        let (plan, back) = (acting.plan.clone(), acting.takes_back);
+        let reason = self.said(&plan.action).and_then(|row| {
             let word = match row.helps {
                 Helps::Yes => "helps",
                 Helps::No => "said not to help",
@@ -281,6 +308,10 @@ impl App {
         self.notice(&format!("{}: {said}", plan.action));
         if accepted != Some(false) {
             Owed::after(&mut self.desk.owed, &plan.action, plan.inverse.as_ref(), at);
+        }
+        if back {
+            let text = format!("to take it back: {}: {said}", plan.action);
+            return self.run_event(RunEvent::Note { at, by, text });
         }
         self.run_event(RunEvent::Acted {
             at,

@@ -1,129 +1,183 @@
-//! Other choices, and other incidents.
+//! Other choices in the founding incident, and incidents in which an undo is no remedy.
 
-use crate::room::{Opening, Room, scenario};
+use warroom::action::card::card;
+use warroom::action::{Action, Refusal};
+use warroom::app::{App, Card, Stage, View};
+use warroom::domain::{Helps, Verdict};
+use warroom::runbook::{Check, How, Meaning, Outcome, Record};
+use warroom::sim::cluster::Kind;
 
-fn show(room: &Room, t0: f64) {
-    let d = room.d();
-    let now = room.now().0 as f64 / 1000.0 - t0;
-    let seen = room.app.run().and_then(|r| r.seen.as_ref());
-    println!(
-        "{now:.0} {} {:?} until {:?} late {:?} adv {:?}\n   {}\n   levers {:?}\n  suspect {:?}",
-        room.state(),
-        d.verdict,
-        d.until.map(|a| a.0 as f64 / 1000.0 - t0),
-        room.late(),
-        seen.and_then(|s| s.advised.as_ref().map(|a| (a.edge.clone(), a.why.clone()))),
-        d.sentence,
-        d.levers.iter().map(|l| (l.action.code(), l.helps, &l.why)).collect::<Vec<_>>(),
-        d.suspect.as_ref().map(|s| (s.phase, s.mechanism, s.cause, s.subject.clone()))
-    );
-    if let Some(seen) = seen {
-        for w in &seen.ways {
-            println!("    way {} {:?} {}", w.edge, w.holds, w.why);
-        }
-        if room.state() == "verify" {
-            for c in &seen.checks {
-                println!("     {:?} {} {}", c.outcome, c.check.code(), c.says);
-            }
-        }
-    }
-    if let Some(card) = room.app.card() {
-        println!(
-            "  CARD {:?} helps {:?} caution {:?} alt {:?} stage {:.300}",
-            card.action,
-            card.helps,
-            card.caution,
-            card.alternatives(),
-            format!("{:?}", card.stage)
-        );
-        if let Some(plan) = card.plan() {
-            for p in warroom::action::card::card(plan, card.tried()) {
-                println!("      {} {:?}", p.label, p.lines);
-            }
-        }
-    }
-    println!("  acting {:?}", room.action.last());
+use crate::room::{Line, Opening, Room, scenario};
+
+fn advised(app: &App) -> Option<&str> {
+    Some(app.run()?.seen.as_ref()?.advised.as_ref()?.to.as_str())
+}
+
+fn part(card_: &Card, label: &str) -> String {
+    let parts = card(card_.plan().expect("a plan"), card_.tried());
+    parts.iter().find(|p| p.label == label).map(|p| p.lines.join(" ")).expect("a part of the card")
+}
+
+fn helps(room: &Room) -> Option<(Helps, &str)> {
+    room.app.card()?.helps.as_ref().map(|(helps, why)| (*helps, why.as_str()))
+}
+
+fn burn(room: &Room) -> Option<Outcome> {
+    let seen = room.app.run()?.seen.as_ref()?;
+    seen.checks.iter().find(|c| c.check == Check::BurnShortUnderOne).map(|c| c.outcome)
+}
+
+/// The moves so far, as `from -> to`.
+fn moves(room: &Room) -> Vec<(String, How)> {
+    room.run().moves.iter().map(|m| (format!("{} -> {}", m.from, m.to), m.how)).collect()
 }
 
 #[test]
-fn draft_scale() {
+fn scaling_is_said_to_be_no_remedy_goes_through_what_owns_the_replicas_and_is_not_one() {
     let mut room = Room::open(&scenario("bad-rollout"), Opening::default());
-    let t0 = room.now().0 as f64 / 1000.0;
     room.keys("S");
-    show(&room, t0);
+    let same_flags = "a further replica runs rev 42 with the same flags";
+    let shown = room.app.card().expect("a card");
+    let Stage::Refused(Refusal::AutoscalerOwns { name, .. }) = &shown.stage else { panic!("{}", room.story()) };
+    assert_eq!(name, "vllm-runtime");
+    assert_eq!(shown.alternatives(), [Action::SetAutoscalerBounds { min: 4, max: 4 }]);
+    assert!(helps(&room).is_some_and(|(helps, why)| helps == Helps::No && why.starts_with(same_flags)));
+    assert_eq!(room.writes(), Vec::<String>::new(), "what cannot be planned is not tried");
+    // Its alternative is a card of its own, and it is no better for that.
     room.keys("enter");
-    show(&room, t0);
+    assert!(helps(&room).is_some_and(|(helps, why)| helps == Helps::No && why.starts_with(same_flags)), "{}", room.story());
+    let shown = room.app.card().expect("a card");
+    assert_eq!(part(shown, "BACK"), "Taken back by: set the autoscaler's bounds to 2-3.");
     room.keys("Y");
-    for _ in 0..14 {
-        room.pass(60.0);
-        show(&room, t0);
-        if room.run().seen.as_ref().is_some_and(|s| s.advised.is_some()) && room.state() != "deploy" {
-            room.keys("enter");
-        }
-    }
+    let hpa = "PATCH /apis/autoscaling/v2/namespaces/llm-serving/horizontalpodautoscalers/vllm-runtime";
+    assert_eq!(room.calls().0, [format!("{hpa}?fieldManager=warroom&fieldValidation=Strict")]);
+    assert_eq!(moves(&room), [("triage -> levers".to_owned(), How::Lever)], "stabilising works from any state");
+    // It is done once the replica serves, and not when the bounds are stored.
+    room.until(900.0, "the replica serves", |app| app.acting().is_some_and(|a| a.done.is_some()));
+    let ready = room.look(|world| world.endpoints().iter().filter(|e| e.revision == Some(42) && e.ready).count());
+    assert_eq!(ready, 4);
+    room.until(60.0, "verify is recommended", |app| advised(app) == Some("verify"));
+    room.keys("enter");
+    assert_eq!(room.state(), "verify");
+    room.until(900.0, "it is known not to be over", |app| {
+        assert_ne!(advised(app), Some("resolved"));
+        advised(app) == Some("triage")
+    });
+    assert_eq!((burn(&room), room.d().verdict), (Some(Outcome::Fail), Verdict::Breach));
+    let words: Vec<&str> = room.action.iter().map(|(_, w)| w.as_str()).collect();
+    assert_eq!(words, ["sent", "stored", "underway", "done", "not fixed"], "{}", room.story());
+    room.keys("enter");
+    assert_eq!(room.state(), "triage");
+    // What stays is owed until it is taken back, which is no lever and moves nothing.
+    assert_eq!(room.app.owed().len(), 1);
     room.keys("a");
-    for i in room.app.items() {
-        println!("{i:?}");
-    }
+    assert_eq!(room.app.items()[0].words, "take back set the autoscaler's bounds to 4-4");
     room.keys("enter");
-    show(&room, t0);
-    println!("{}", room.story());
+    let shown = room.app.card().expect("a card");
+    assert_eq!((&shown.action, &shown.helps, &shown.caution), (&Action::SetAutoscalerBounds { min: 2, max: 3 }, &None, &None));
+    let acts = room.run().acts.len();
+    room.keys("Y");
+    assert_eq!((room.app.owed().len(), room.run().acts.len(), room.state()), (0, acts, "triage"));
+    assert!(room.writes().last().is_some_and(|w| w.starts_with(hpa) && w.contains(r#""value":2"#)));
+    let noted = room.records().iter().any(|r| matches!(r, Record::Noted { text, .. } if text.contains("take it back")));
+    assert!(noted, "{}", room.story());
 }
+
 #[test]
-fn draft_wait() {
+fn waiting_ends_in_a_verify_that_fails_and_leads_back() {
     let mut room = Room::open(&scenario("bad-rollout"), Opening::default());
-    let t0 = room.now().0 as f64 / 1000.0;
-    room.keys("enter enter");
-    room.keys("> enter");
-    println!("{:?}", room.app.prompt());
-    room.types("wait and see");
+    room.keys("enter enter enter");
+    assert_eq!(room.state(), "rollback", "it is not left by itself");
+    assert!(room.was_told("before a lever was pulled here: first back to the last good revision"), "{}", room.story());
+    // A way that is not recommended asks for a reason.
+    room.keys("> enter enter");
+    assert!(room.was_told("a reason is needed"), "{}", room.story());
+    room.types("it looks better already");
     room.keys("enter");
-    show(&room, t0);
-    room.keys("esc enter");
-    for _ in 0..8 {
-        room.pass(60.0);
-        show(&room, t0);
-    }
-    println!("{}", room.story());
+    assert_eq!(room.state(), "verify");
+    assert_eq!(moves(&room).last(), Some(&("rollback -> verify".to_owned(), How::Chosen)));
+    assert_eq!(room.run().moves.last().map(|m| m.reason.as_str()), Some("it looks better already"));
+    room.keys("esc");
+    let entered = room.now();
+    room.until(900.0, "it is known not to be over", |app| {
+        assert_ne!(advised(app), Some("resolved"));
+        advised(app) == Some("triage")
+    });
+    assert!(room.now().since(entered) >= 300.0, "the short window is given its time");
+    room.keys("enter");
+    assert_eq!((room.state(), room.run().ended), ("triage", false));
+    assert_eq!(room.writes(), Vec::<String>::new());
+    assert_eq!(room.run().times.verified, None);
 }
+
 #[test]
-fn draft_innocent() {
+fn a_harmless_deploy_leads_away_from_the_rollback() {
     let mut room = Room::open(&scenario("innocent-deploy"), Opening::default());
-    let t0 = room.now().0 as f64 / 1000.0;
-    show(&room, t0);
     for _ in 0..10 {
         room.keys("enter");
-        show(&room, t0);
-        room.pass(60.0);
+        assert_ne!(room.state(), "rollback");
+        assert_ne!(advised(&room.app), Some("rollback"));
+        room.pass(30.0);
     }
-    println!("{}", room.story());
+    let went: Vec<String> = moves(&room).into_iter().map(|(m, _)| m).collect();
+    assert_eq!(went[..3], ["triage -> deploy", "deploy -> triage", "triage -> prefill"], "{}", room.story());
+    room.keys("U");
+    let said = helps(&room).map(|(helps, why)| (helps, why.to_owned()));
+    let (helps, why) = said.expect("it says whether it helps");
+    assert!(helps == Helps::No && why.contains("rev 42 is not why"), "{why}");
+    assert_eq!(room.calls().0, Vec::<String>::new());
 }
+
 #[test]
-fn draft_thermal() {
+fn a_hot_gpu_leads_to_the_hardware_and_its_node_is_cordoned_through_the_gate() {
     let mut room = Room::open(&scenario("thermal"), Opening::default());
-    let t0 = room.now().0 as f64 / 1000.0;
-    show(&room, t0);
+    assert_eq!(advised(&room.app), Some("hardware"));
     room.keys("enter");
-    show(&room, t0);
-    room.keys("a");
-    for i in room.app.items() {
-        println!("{i:?}");
-    }
-    room.keys("enter");
-    show(&room, t0);
+    assert_eq!((room.state(), advised(&room.app)), ("hardware", Some("diverted")));
+    room.keys("a enter");
+    let shown = room.app.card().expect("a card");
+    assert_eq!(shown.action, Action::CordonNode { node: "gpu-a-1".to_owned(), cordoned: true });
+    assert_eq!(helps(&room).map(|(helps, _)| helps), Some(Helps::Yes));
+    assert_eq!(part(shown, "WHERE").split(" of ").next(), Some("Node/gpu-a-1"));
     room.keys("Y");
-    room.pass(60.0);
-    show(&room, t0);
-    room.keys("esc esc enter");
-    show(&room, t0);
-    room.keys("a");
-    for i in room.app.items() {
-        println!("{i:?}");
-    }
-    room.keys("enter");
-    show(&room, t0);
-    room.keys("Y");
+    let node = "PATCH /api/v1/nodes/gpu-a-1";
+    assert_eq!(room.calls().0, [format!("{node}?fieldManager=warroom&fieldValidation=Strict")]);
+    let cordoned = |room: &Room| {
+        let nodes = room.look(|world| world.objects(Kind::Node));
+        let on: Vec<String> = nodes
+            .iter()
+            .filter(|n| n["spec"]["unschedulable"] == true)
+            .filter_map(|n| Some(n["metadata"]["name"].as_str()?.to_owned()))
+            .collect();
+        on.join(" ")
+    };
+    assert_eq!(cordoned(&room), "gpu-a-1");
     room.pass(10.0);
-    show(&room, t0);
-    println!("{}", room.story());
+    assert_eq!(room.state(), "hardware", "the state's own lever moves nothing");
+    while room.app.view() != View::Main {
+        room.keys("esc");
+    }
+    room.keys("enter");
+    let last = room.run().moves.last().expect("a move");
+    assert_eq!((last.to.as_str(), last.divert.as_deref(), last.means), ("diverted", Some("RB-8"), Some(Meaning::Diverted)));
+    assert!(room.run().ended);
+    // What was done stays owed beyond the end, and taking it back begins no new incident.
+    let begun = |room: &Room| room.lines.iter().filter(|l| matches!(l, Line::Begun(_))).count();
+    room.keys("a");
+    assert_eq!(room.app.items()[0].words, "take back cordon gpu-a-1");
+    room.keys("enter Y");
+    assert_eq!((cordoned(&room).as_str(), room.app.owed().len(), begun(&room)), ("", 0, 1), "{}", room.story());
+    assert_eq!(room.state(), "diverted");
+    room.pass(10.0);
+    // The node's own runbook came to its end: on from where one came from.
+    while room.app.view() != View::Main {
+        room.keys("esc");
+    }
+    room.keys("b");
+    let back = room.app.items().iter().position(|item| item.key == "to verify").expect("a way back");
+    for _ in 0..back {
+        room.keys("down");
+    }
+    room.keys("enter");
+    assert_eq!((room.state(), room.run().ended), ("verify", false), "{}", room.story());
 }

@@ -11,7 +11,6 @@ use std::time::Duration;
 
 use http::Request;
 use kube::Client;
-use kube::client::Body as Bytes;
 use reader::{OPENS, Reader, SWEEP_S, policy, target};
 use serde_json::Value;
 use tokio::runtime::Runtime;
@@ -83,6 +82,8 @@ pub(crate) struct Room {
     /// What somebody else does after the approval and before the request.
     pub(crate) between: Option<Between>,
     pub(crate) scenario: Scenario,
+    /// Everything that was observed.
+    pub(crate) observed: Vec<Observation>,
     keymap: Keymap,
     reader: Reader,
     heard: usize,
@@ -95,6 +96,11 @@ pub(crate) struct Room {
 /// A built-in scenario.
 pub(crate) fn scenario(name: &str) -> Scenario {
     Scenario::named(name).expect("a built-in scenario")
+}
+
+/// How a built-in scenario is judged.
+pub(crate) fn judged_by(name: &str) -> warroom::diagnosis::Policy {
+    policy(&scenario(name))
 }
 
 fn client(url: &str, handle: &Handle) -> Client {
@@ -144,6 +150,7 @@ impl Room {
             recording: opening.recording,
             between: None,
             scenario: scenario.clone(),
+            observed: Vec::new(),
             keymap: Keymap::default(),
             reader: Reader::new(&workload),
             heard: 0,
@@ -204,6 +211,7 @@ impl Room {
             let watch = Watch { resource, state: SourceState::Live, heard: Some(at), error: None };
             observations.push(Observation { at, body: Body::Watch(watch) });
         }
+        self.observed.extend(observations.iter().cloned());
         for observation in observations {
             self.happen(Event::Observed(Box::new(observation)));
         }

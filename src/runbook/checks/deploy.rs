@@ -155,9 +155,10 @@ pub(crate) fn others_drained(sight: Sight<'_>) -> Answer {
     }
 }
 
-/// Whether the change is known to be innocent: both revisions are as slow.
+/// Whether the change is known to be innocent: both revisions are as slow; or something else is the cause, and the diff
+/// touches none of the mechanism's knobs, or the new revision served well before it.
 pub(crate) fn innocent(sight: Sight<'_>) -> bool {
-    use crate::domain::Cause;
+    use crate::domain::{Action, Cause, Helps};
     use crate::runbook::Outcome;
     if side_by_side(sight).is_some() {
         return revisions_alike(sight).outcome() == Outcome::Pass;
@@ -165,7 +166,12 @@ pub(crate) fn innocent(sight: Sight<'_>) -> bool {
     let other = sight.d.suspect.as_ref().and_then(|s| s.cause).is_some_and(|c| {
         !matches!(c, Cause::DeployRegression | Cause::NoneFound | Cause::ConfigDrift | Cause::MaxNumSeqsBound)
     });
-    other && diff_elsewhere(sight).outcome() == Outcome::Pass
+    let acquitted = || sight.d.levers.iter().any(|l| l.action == Action::RolloutUndo && l.helps == Helps::No);
+    match diff_elsewhere(sight).outcome() {
+        Outcome::Pass => other,
+        Outcome::CannotTell => other && acquitted(),
+        Outcome::Fail => false,
+    }
 }
 
 /// Whether the change is known to be the cause, and why.

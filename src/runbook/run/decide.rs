@@ -2,7 +2,7 @@
 
 use super::{Refused, Run, RunEffect, RunEvent};
 use crate::domain::{Action, At};
-use crate::runbook::Runbook;
+use crate::runbook::{Anywhere, Runbook};
 use crate::runbook::look::{Advised, Condition, Seen};
 use crate::runbook::record::{Act, Announced, Answered, How, Record, Transition, Who};
 use crate::text::clean;
@@ -137,7 +137,8 @@ impl Run {
         if let Some(caution) = self.caution(act.action).filter(|_| act.accepted != Some(false)) {
             effects.push(RunEffect::Warned(caution));
         }
-        let to = runbook.anywhere.iter().find(|a| a.action == act.action).map(|a| a.to.clone());
+        let stands_for = |a: &&Anywhere| a.action == act.action || a.action == scale_of_an_owner(act.action);
+        let to = runbook.anywhere.iter().find(stands_for).map(|a| a.to.clone());
         let moves =
             to.filter(|to| *to != self.state && act.accepted != Some(false) && !self.is_due(runbook, act.action));
         let step = moves.map(|to| {
@@ -200,6 +201,14 @@ impl Run {
             (Condition::Holds, Condition::Breached) => Some(Announced::BreachedAgain),
             _ => None,
         }
+    }
+}
+
+/// Where an autoscaler owns the replicas, its bounds and its pause are what scaling is.
+const fn scale_of_an_owner(action: Action) -> Action {
+    match action {
+        Action::SetAutoscalerBounds | Action::PauseAutoscaler => Action::Scale,
+        other => other,
     }
 }
 
