@@ -21,6 +21,10 @@ impl Latest {
         match body {
             Body::Endpoint { .. } => self.endpoint(Observation { at, body }),
             Body::EndpointGone { name } => self.endpoints.retain(|e| name_of(e) != Some(&*name)),
+            // A past may be that of a pod that is gone already: to say it again would bring it back.
+            Body::Recorded(endpoint) if endpoint.gone => {
+                self.endpoints.retain(|e| name_of(e) != Some(endpoint.name.as_str()));
+            }
             Body::Recorded(endpoint) => {
                 let placement = endpoint.placements.last().cloned();
                 let at = placement.as_ref().and_then(|p| p.from).unwrap_or(at);
@@ -74,4 +78,21 @@ impl Latest {
 
 fn name_of(observation: &Observation) -> Option<&str> {
     if let Body::Endpoint { name, .. } = &observation.body { Some(name) } else { None }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::Endpoint;
+
+    #[test]
+    fn the_past_of_a_pod_that_is_gone_is_not_said_again() {
+        let mut latest = Latest::default();
+        for (name, gone) in [("a", false), ("b", true)] {
+            let endpoint = Endpoint { gone, ..Endpoint::new(name, "") };
+            latest.note(Observation { at: At(5), body: Body::Recorded(Box::new(endpoint)) }, 0);
+        }
+        let names: Vec<_> = latest.endpoints.iter().filter_map(name_of).collect();
+        assert_eq!((names, latest.entries().len()), (vec!["a"], 1));
+    }
 }
