@@ -4,7 +4,6 @@
 //! no clock, no file and no screen. Nothing is made up: where the readings are gone, the record alone goes on.
 
 use std::collections::VecDeque;
-use std::iter::Peekable;
 
 use crate::contract::record::{Contents, Entry, Line};
 use crate::domain::{At, Observation};
@@ -42,7 +41,9 @@ impl std::fmt::Display for Gap {
 #[derive(Debug)]
 pub struct Replay<R: Iterator<Item = Observation>> {
     lines: VecDeque<Line>,
-    readings: Peekable<R>,
+    readings: R,
+    /// The reading that comes next.
+    reading: Option<Observation>,
     begins: At,
     last_line: Option<At>,
     now: At,
@@ -55,11 +56,17 @@ impl<R: Iterator<Item = Observation>> Replay<R> {
     /// when everything before it is due at once.
     pub fn new(record: Contents, readings: R, from: Option<At>) -> Self {
         let lines: VecDeque<Line> = record.lines.into();
-        let mut readings = readings.peekable();
+        let mut readings = readings;
+        let reading = readings.next();
         let opened = lines.iter().find(|l| matches!(l.entry, Entry::Opened { .. })).or_else(|| lines.front());
-        let begins = opened.map(|l| l.at).or_else(|| readings.peek().map(|o| o.at)).unwrap_or_default();
+        let begins = opened.map(|l| l.at).or_else(|| reading.as_ref().map(|o| o.at)).unwrap_or_default();
         let last_line = lines.iter().map(|l| l.at).max();
-        Self { lines, readings, begins, last_line, now: from.unwrap_or(begins), reached: None }
+        Self { lines, readings, reading, begins, last_line, now: from.unwrap_or(begins), reached: None }
+    }
+
+    /// Where the readings come from: what is wrong with them it knows at their end.
+    pub const fn readings(&self) -> &R {
+        &self.readings
     }
 
     /// When the incident begins.
@@ -88,7 +95,9 @@ impl<R: Iterator<Item = Observation>> Replay<R> {
         let item = if is_line {
             Item::Line(Box::new(self.lines.pop_front()?))
         } else {
-            Item::Observation(Box::new(self.readings.next()?))
+            let reading = self.reading.take()?;
+            self.reading = self.readings.next();
+            Item::Observation(Box::new(reading))
         };
         Some((at, item))
     }
@@ -122,7 +131,7 @@ impl<R: Iterator<Item = Observation>> Replay<R> {
     fn next(&mut self) -> Option<(At, bool)> {
         let not_before = |at: At| self.reached.map_or(at, |reached| reached.max(at));
         let line = self.lines.front().map(|l| not_before(l.at));
-        let reading = self.readings.peek().map(|o| not_before(o.at));
+        let reading = self.reading.as_ref().map(|o| not_before(o.at));
         match (line, reading) {
             (Some(line), Some(reading)) if reading <= line => Some((reading, false)),
             (Some(line), _) => Some((line, true)),

@@ -43,6 +43,8 @@ pub(super) struct Incident {
     path: Option<PathBuf>,
     /// What was observed, beside the record.
     readings: Option<Readings>,
+    /// What was wrong with them when it was last told.
+    trouble: Option<String>,
 }
 
 impl Incident {
@@ -64,6 +66,7 @@ impl Incident {
             judged: None,
             path: None,
             readings: None,
+            trouble: None,
         };
         (incident, trouble)
     }
@@ -99,6 +102,10 @@ impl Incident {
             Came::Report(Report::Earlier(earlier)) => vec![Event::Earlier(earlier)],
             Came::Report(Report::Recording(recording)) => {
                 self.writes = matches!(recording, Recording::Writing { .. } | Recording::Failing { .. });
+                if !self.writes {
+                    // Whoever writes the record now reads along beside it.
+                    self.readings = None;
+                }
                 vec![Event::Recording(recording)]
             }
             Came::Report(Report::Heard(heard)) => vec![Event::Heard(heard)],
@@ -199,8 +206,15 @@ impl Incident {
         }
     }
 
-    /// What of a new diagnosis is worth a line.
+    /// What of a new diagnosis is worth a line; and what is wrong with the readings, once.
     pub(super) fn judged(&mut self, d: &Diagnosis) -> Option<Event> {
+        let trouble = self.readings.as_ref().and_then(Readings::trouble);
+        if trouble != self.trouble {
+            self.trouble.clone_from(&trouble);
+            if let Some(why) = trouble {
+                return Some(Event::Notice(format!("a replay of this will have gaps: {why}")));
+            }
+        }
         if !self.writes || self.judged == Some(d.at) {
             return None;
         }

@@ -17,13 +17,15 @@ use super::steps::{self, Step};
 use crate::app::{Beginning, Earlier, Heard, Recording, Sending};
 use crate::contract::record::{self, Answered, Contents, Entry, Planned, Target};
 use crate::domain::At;
-use crate::journal::{self, Following, Journal, JournalError, Opening, Unfinished};
+use crate::journal::{self, Following, Journal, JournalError, Opening, Unfinished, readings};
 use crate::runbook::Who;
 
 /// Wishes that wait for the disk: more come only from one that hangs.
 const WISHES: usize = 4096;
 /// Between two looks at whether somebody else took over, or at what somebody else wrote.
 const LOOK: Duration = Duration::from_millis(500);
+/// Readings of all incidents together (bytes): those of the oldest make room, and no record does.
+const MOST_READINGS: u64 = 512 << 20;
 /// How long is waited for the last lines when the program is left.
 const GOODBYE: Duration = Duration::from_secs(1);
 
@@ -199,6 +201,9 @@ impl Desk {
             Ok((open, contents)) => {
                 if let Open::Mine(journal) = &open {
                     self.say(Report::Opened(journal.path().to_owned(), Box::new(contents)));
+                    if let Some(folder) = journal.path().parent() {
+                        readings::tidy(folder, MOST_READINGS, journal.path());
+                    }
                 }
                 self.open = open;
                 self.tell();

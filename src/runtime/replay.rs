@@ -20,6 +20,9 @@ use crate::journal::{self, readings, replay};
 /// What comes at once, at most: beyond it keys are looked at first.
 const MOST_AT_ONCE: usize = 2_000;
 
+/// What is wrong with a recording, in as many sentences.
+const MOST_PROBLEMS: usize = 5;
+
 type Replay = replay::Replay<readings::Past>;
 
 /// An incident that is played again.
@@ -56,6 +59,8 @@ impl Again {
         }
         self.take_due(&mut events);
         if self.replay.is_over() && !std::mem::replace(&mut self.over, true) {
+            let problems = self.replay.readings().problems();
+            events.extend(problems.into_iter().take(MOST_PROBLEMS).map(Event::Notice));
             events.push(Event::Notice("the record ends here: what is shown is its last picture, and ages".to_owned()));
         }
         events
@@ -100,8 +105,11 @@ pub(super) fn run(cli: &Cli, args: &ReplayArgs) -> Result<u8> {
     contents.problems().iter().for_each(|problem| complain(problem));
     promised(&mut config, args, &contents);
     let target = contents.target().and_then(workload);
-    let snapshot =
-        Snapshot { target: target.clone(), interval_s: config.scrape.interval.as_secs_f64(), ..Snapshot::default() };
+    let snapshot = Snapshot {
+        target: target.clone(),
+        interval_s: readings::interval_s(&args.file).unwrap_or_else(|| config.scrape.interval.as_secs_f64()),
+        ..Snapshot::default()
+    };
     let clock = Clock::simulated(from.unwrap_or(begins).0, args.speed);
     let start = Start {
         snapshot,

@@ -45,7 +45,11 @@ fn scaling_is_said_to_be_no_remedy_goes_through_what_owns_the_replicas_and_is_no
     assert_eq!(room.writes(), Vec::<String>::new(), "what cannot be planned is not tried");
     // Its alternative is a card of its own, and it is no better for that.
     room.keys("enter");
-    assert!(helps(&room).is_some_and(|(helps, why)| helps == Helps::No && why.starts_with(same_flags)), "{}", room.story());
+    assert!(
+        helps(&room).is_some_and(|(helps, why)| helps == Helps::No && why.starts_with(same_flags)),
+        "{}",
+        room.story()
+    );
     let shown = room.app.card().expect("a card");
     assert_eq!(part(shown, "BACK"), "Taken back by: set the autoscaler's bounds to 2-3.");
     room.keys("Y");
@@ -74,7 +78,10 @@ fn scaling_is_said_to_be_no_remedy_goes_through_what_owns_the_replicas_and_is_no
     assert_eq!(room.app.items()[0].words, "take back set the autoscaler's bounds to 4-4");
     room.keys("enter");
     let shown = room.app.card().expect("a card");
-    assert_eq!((&shown.action, &shown.helps, &shown.caution), (&Action::SetAutoscalerBounds { min: 2, max: 3 }, &None, &None));
+    assert_eq!(
+        (&shown.action, &shown.helps, &shown.caution),
+        (&Action::SetAutoscalerBounds { min: 2, max: 3 }, &None, &None)
+    );
     let acts = room.run().acts.len();
     room.keys("Y");
     assert_eq!((room.app.owed().len(), room.run().acts.len(), room.state()), (0, acts, "triage"));
@@ -159,7 +166,10 @@ fn a_hot_gpu_leads_to_the_hardware_and_its_node_is_cordoned_through_the_gate() {
     }
     room.keys("enter");
     let last = room.run().moves.last().expect("a move");
-    assert_eq!((last.to.as_str(), last.divert.as_deref(), last.means), ("diverted", Some("RB-8"), Some(Meaning::Diverted)));
+    assert_eq!(
+        (last.to.as_str(), last.divert.as_deref(), last.means),
+        ("diverted", Some("RB-8"), Some(Meaning::Diverted))
+    );
     assert!(room.run().ended);
     // What was done stays owed beyond the end, and taking it back begins no new incident.
     let begun = |room: &Room| room.lines.iter().filter(|l| matches!(l, Line::Begun(_))).count();

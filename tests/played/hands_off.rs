@@ -222,7 +222,16 @@ struct Game {
 
 impl Game {
     fn new(app: App, may_write: bool) -> Self {
-        Self { app, keymap: Keymap::default(), waiting: Vec::new(), tried: None, last_id: 1, may_write, dry_runs: 0, sent: 0 }
+        Self {
+            app,
+            keymap: Keymap::default(),
+            waiting: Vec::new(),
+            tried: None,
+            last_id: 1,
+            may_write,
+            dry_runs: 0,
+            sent: 0,
+        }
     }
 
     fn happen(&mut self, event: Event) {
@@ -231,7 +240,10 @@ impl Game {
         let before_ready = self.app.card().is_some_and(warroom::app::Card::is_ready);
         let off = self.app.levers_off();
         let effects = self.app.update(event);
-        if painted && before_ready && let Some((_, seen)) = &mut self.tried {
+        if painted
+            && before_ready
+            && let Some((_, seen)) = &mut self.tried
+        {
             *seen = true;
         }
         for effect in effects {
