@@ -44,15 +44,11 @@ fn later(app: &mut App, seconds: f64) -> At {
 
 /// Answers the dry run that was asked for.
 pub(crate) fn answered(app: &mut App, effects: Vec<Effect>, permission: Permission, result: Result<Answer, Outcome>) {
-    for effect in effects {
-        if let Effect::DryRun(proposed) = effect {
-            let at = later(app, 0.4);
-            let trial = Trial { at, sent: proposed.plan().request.clone(), permission, result };
-            app.update(Event::Tried(Box::new(Tried { proposed: *proposed, trial })));
-            return;
-        }
-    }
-    panic!("no dry run was asked for");
+    let asked = effects.into_iter().find_map(|e| if let Effect::DryRun(proposed) = e { Some(proposed) } else { None });
+    let proposed = asked.expect("a dry run is asked for");
+    let at = later(app, 0.4);
+    let trial = Trial { at, sent: proposed.plan().request.clone(), permission, result };
+    app.update(Event::Tried(Box::new(Tried { proposed: *proposed, trial })));
 }
 
 /// An accepted dry run that has been on the screen for some seconds.
@@ -236,7 +232,8 @@ fn sent(app: &mut App, outcome: Option<Outcome>) {
     ready(app, Command::Undo);
     let effects = press(app, &[Command::Confirm]);
     let id = effects.iter().find_map(|e| if let Effect::Send(sending) = e { Some(sending.id) } else { None });
-    let id = id.unwrap_or_else(|| panic!("it was not sent: {:?}", app.notices()));
+    assert!(id.is_some(), "it was not sent: {:?}", app.notices());
+    let id = id.expect("sent");
     app.update(Event::Recording(Recording::Writing { path: "incident.jsonl".to_owned() }));
     later(app, 1.0);
     if let Some(outcome) = outcome {
@@ -428,7 +425,8 @@ fn walk(app: &mut App, ways: &[&str]) {
         press(app, &[Command::Runbook, Command::Top]);
         let items = app.items();
         let at = items.iter().position(|item| item.key == format!("to {way}"));
-        let at = at.unwrap_or_else(|| panic!("{way} is no way: {items:?}"));
+        assert!(at.is_some(), "{way} is no way: {items:?}");
+        let at = at.expect("a way");
         press(app, &vec![Command::Down; at]);
         press(app, &[Command::Open]);
         if app.prompt().is_some() {
