@@ -3,7 +3,9 @@
 use serde::Serialize;
 
 use super::request::{is_name, kubectl};
-use super::{Access, Action, Conflict, Cost, Fit, Line, Refusal, Request, autoscaler, node, rollout, scale, template, undo};
+use super::{
+    Access, Action, Conflict, Cost, Fit, Line, Refusal, Request, autoscaler, node, rollout, scale, template, undo,
+};
 use crate::domain::{
     At, ClusterFacts, RawTemplate, Snapshot, SourceState, TemplateChange, Workload, WorkloadKind, WorkloadRef,
 };
@@ -165,9 +167,10 @@ impl Plan {
         }
         if self.precondition.template.as_ref().is_some_and(|shown| *shown != w.raw_template) {
             // What is known of who did it is what they wrote beside it.
-            let newest = facts.revisions.last().filter(|r| {
-                template::same(&template::restored(&r.raw_template, self.target.kind), &w.raw_template)
-            });
+            let newest = facts
+                .revisions
+                .last()
+                .filter(|r| template::same(&template::restored(&r.raw_template, self.target.kind), &w.raw_template));
             let cause =
                 newest.and_then(|r| r.change_cause.as_ref()).map(|c| format!(", '{}'", crate::text::clean(c, 120)));
             let number = newest.map(|r| format!(" of revision {}", r.number)).unwrap_or_default();

@@ -49,9 +49,8 @@ pub fn progress(facts: &ClusterFacts, plan: &Plan, now: At) -> Progress {
     let uid = &plan.precondition.uid;
     match &plan.goal {
         Goal::Bounds { min, max } => match facts.autoscaler.as_ref().filter(|a| a.uid == *uid) {
-            Some(a) if (a.min, a.max) == (*min, *max) => within(facts, *min, *max).unwrap_or_else(|| {
-                whether(true, format!("bounds {min}-{max}; it wants {}", a.desired))
-            }),
+            Some(a) if (a.min, a.max) == (*min, *max) => within(facts, *min, *max)
+                .unwrap_or_else(|| whether(true, format!("bounds {min}-{max}; it wants {}", a.desired))),
             Some(a) => whether(false, format!("bounds {min}-{max}; it wants {}", a.desired)),
             None => said(Stage::Gone, "the autoscaler does not exist any more".to_owned()),
         },

@@ -74,7 +74,10 @@ fn scaling_is_said_to_be_no_remedy_goes_through_what_owns_the_replicas_and_is_no
     assert_eq!(room.app.items()[0].words, "take back set the autoscaler's bounds to 4-4");
     room.keys("enter");
     let shown = room.app.card().expect("a card");
-    assert_eq!((&shown.action, &shown.helps, &shown.caution), (&Action::SetAutoscalerBounds { min: 2, max: 3 }, &None, &None));
+    assert_eq!(
+        (&shown.action, &shown.helps, &shown.caution),
+        (&Action::SetAutoscalerBounds { min: 2, max: 3 }, &None, &None)
+    );
     let acts = room.run().acts.len();
     room.keys("Y");
     assert_eq!((room.app.owed().len(), room.run().acts.len(), room.state()), (0, acts, "triage"));
@@ -97,7 +100,8 @@ fn waiting_ends_in_a_verify_that_fails_and_leads_back() {
     assert_eq!(room.state(), "verify");
     assert_eq!(moves(&room).last(), Some(&("rollback -> verify".to_owned(), How::Chosen)));
     assert_eq!(room.run().moves.last().map(|m| m.reason.as_str()), Some("it looks better already"));
-    room.keys("esc");
+    room.keys("esc enter enter");
+    assert_eq!(room.state(), "verify", "nothing but the objective opens the way out");
     let entered = room.now();
     room.until(900.0, "it is known not to be over", |app| {
         assert_ne!(advised(app), Some("resolved"));
@@ -159,7 +163,10 @@ fn a_hot_gpu_leads_to_the_hardware_and_its_node_is_cordoned_through_the_gate() {
     }
     room.keys("enter");
     let last = room.run().moves.last().expect("a move");
-    assert_eq!((last.to.as_str(), last.divert.as_deref(), last.means), ("diverted", Some("RB-8"), Some(Meaning::Diverted)));
+    assert_eq!(
+        (last.to.as_str(), last.divert.as_deref(), last.means),
+        ("diverted", Some("RB-8"), Some(Meaning::Diverted))
+    );
     assert!(room.run().ended);
     // What was done stays owed beyond the end, and taking it back begins no new incident.
     let begun = |room: &Room| room.lines.iter().filter(|l| matches!(l, Line::Begun(_))).count();

@@ -12,7 +12,6 @@ use warroom::sim::world::{Act, Setup};
 use crate::room::{Cut, Opening, Room, scenario, seen};
 use crate::sim::{engines, setup};
 
-
 /// A rollout of 512 sequences twenty minutes ago, and nothing that scales.
 fn rolled_out() -> Setup {
     let mut setup = setup();
@@ -260,14 +259,18 @@ fn the_number_of_replicas_is_chosen_on_the_card_and_bounded() {
     room.keys("S + + +");
     assert!(room.app.card().is_some_and(|c| c.action == Action::Scale { to: 6 }), "{}", room.story());
     room.keys("+");
-    let denied = room.app.card().is_some_and(|c| matches!(c.stage, Stage::Denied(_, Denial::TooFar { step: 5, most: 4 })));
+    let denied =
+        room.app.card().is_some_and(|c| matches!(c.stage, Stage::Denied(_, Denial::TooFar { step: 5, most: 4 })));
     assert!(denied, "{}", room.story());
     room.keys("Y - - - - - - - Y");
     // Never to nothing; and what it has already is no change.
     assert_eq!(room.calls().0.len(), 1, "{}", room.story());
     assert_eq!(deployment(&room)["spec"]["replicas"], 1);
     let told = room.writes();
-    assert!(told.last().is_some_and(|w| w.contains("/deployments/vllm-runtime/scale?fieldManager=warroom")), "{told:?}");
+    assert!(
+        told.last().is_some_and(|w| w.contains("/deployments/vllm-runtime/scale?fieldManager=warroom")),
+        "{told:?}"
+    );
 }
 
 #[test]

@@ -222,7 +222,16 @@ struct Game {
 
 impl Game {
     fn new(app: App, may_write: bool) -> Self {
-        Self { app, keymap: Keymap::default(), waiting: Vec::new(), tried: None, last_id: 1, may_write, dry_runs: 0, sent: 0 }
+        Self {
+            app,
+            keymap: Keymap::default(),
+            waiting: Vec::new(),
+            tried: None,
+            last_id: 1,
+            may_write,
+            dry_runs: 0,
+            sent: 0,
+        }
     }
 
     fn happen(&mut self, event: Event) {
@@ -231,7 +240,10 @@ impl Game {
         let before_ready = self.app.card().is_some_and(warroom::app::Card::is_ready);
         let off = self.app.levers_off();
         let effects = self.app.update(event);
-        if painted && before_ready && let Some((_, seen)) = &mut self.tried {
+        if painted
+            && before_ready
+            && let Some((_, seen)) = &mut self.tried
+        {
             *seen = true;
         }
         for effect in effects {
@@ -364,7 +376,9 @@ proptest! {
     fn whoever_started_read_only_asks_for_nothing(steps in prop::collection::vec(step(), 1..60)) {
         let mut game = Game::new(room(Policy::default()), true);
         game.happen(Event::Tick(world().now));
-        steps.iter().for_each(|step| game.step(step));
+        for step in &steps {
+            game.step(step);
+        }
         prop_assert_eq!((game.dry_runs, game.sent), (0, 0));
     }
 
@@ -376,7 +390,9 @@ proptest! {
         let recording = if replay { Recording::Replay } else { Recording::ReadingAlong { by: who("bob") } };
         game.happen(Event::Recording(recording));
         game.happen(Event::Tick(world().now));
-        steps.iter().for_each(|step| game.step(step));
+        for step in &steps {
+            game.step(step);
+        }
         prop_assert_eq!((game.dry_runs, game.sent), (0, 0));
     }
 
@@ -384,7 +400,9 @@ proptest! {
     fn nothing_is_sent_that_was_not_tried_shown_and_confirmed(steps in prop::collection::vec(step(), 1..60)) {
         let mut game = Game::new(room(writing()), true);
         game.happen(Event::Tick(world().now));
-        steps.iter().for_each(|step| game.step(step));
+        for step in &steps {
+            game.step(step);
+        }
     }
 }
 

@@ -2,9 +2,9 @@
 
 use super::{Refused, Run, RunEffect, RunEvent};
 use crate::domain::{Action, At};
-use crate::runbook::{Anywhere, Runbook};
 use crate::runbook::look::{Advised, Condition, Seen};
 use crate::runbook::record::{Act, Announced, Answered, How, Record, Transition, Who};
+use crate::runbook::{Anywhere, Runbook};
 use crate::text::clean;
 
 /// It must have held for so long before it is announced (s): one good minute between two bad ones is none.
