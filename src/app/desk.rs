@@ -53,8 +53,10 @@ pub struct Owed {
 impl Owed {
     /// What is owed after `action` was done: what it took back goes, and it comes itself where it stays.
     pub fn after(owed: &mut Vec<Self>, action: &Action, inverse: Option<&Action>, at: At) {
+        let before = owed.len();
         owed.retain(|o| o.inverse != *action);
-        let Some(inverse) = inverse else { return };
+        // What takes back is not owed in its turn.
+        let Some(inverse) = inverse.filter(|_| owed.len() == before) else { return };
         let stays = match action {
             // The bounds of the beginning are what they go back to, however often they were set since.
             Action::SetAutoscalerBounds { .. } => !owed.iter().any(|o| o.inverse.kind() == action.kind()),

@@ -101,20 +101,20 @@ impl App {
         let unpulled = run.is_some_and(|run| run.unverified().is_none());
         let state = run.zip(self.desk.book()).and_then(|(run, book)| book.state(&run.state));
         match state.filter(|state| unpulled && !state.verifies).and_then(|state| state.levers.first()) {
-            Some(lever) => format!("no way is recommended before a lever was pulled here: first {}", lever.text),
+            Some(lever) => format!("no way is recommended before a lever was pulled here: {}", lever.text),
             None => "no way is recommended now: none of the conditions is known to hold".to_owned(),
         }
     }
 
     /// A way out: the recommended one at once, another one once its reason was typed.
     pub(super) fn take_way(&mut self, edge: &str, reason: Option<String>) -> Vec<Effect> {
+        let (at, by) = (self.now(), self.desk.who.clone());
+        // From an end one comes back into the same run: looked at before a new one would begin.
+        if self.desk.run.as_ref().is_some_and(|run| run.ended) {
+            return self.run_event(RunEvent::Return { at, by, to: edge.to_owned(), reason });
+        }
         let mut effects = self.ensure_run();
         let Some(run) = &self.desk.run else { return effects };
-        let (at, by) = (self.now(), self.desk.who.clone());
-        if run.ended {
-            effects.extend(self.run_event(RunEvent::Return { at, by, to: edge.to_owned(), reason }));
-            return effects;
-        }
         let advised = run.seen.as_ref().and_then(|s| s.advised.as_ref()).is_some_and(|a| a.edge == edge);
         if !advised && reason.is_none() {
             self.ask(Asking::Reason { edge: edge.to_owned() });
@@ -143,7 +143,8 @@ impl App {
         if text.trim().is_empty() {
             return Vec::new();
         }
-        let mut effects = self.ensure_run();
+        // What is noted after the end is about what is over.
+        let mut effects = if self.desk.run.is_some() { Vec::new() } else { self.ensure_run() };
         let (at, by) = (self.now(), self.desk.who.clone());
         effects.extend(self.run_event(RunEvent::Note { at, by, text }));
         self.notice("noted");

@@ -376,7 +376,9 @@ proptest! {
     fn whoever_started_read_only_asks_for_nothing(steps in prop::collection::vec(step(), 1..60)) {
         let mut game = Game::new(room(Policy::default()), true);
         game.happen(Event::Tick(world().now));
-        steps.iter().for_each(|step| game.step(step));
+        for step in &steps {
+            game.step(step);
+        }
         prop_assert_eq!((game.dry_runs, game.sent), (0, 0));
     }
 
@@ -388,7 +390,9 @@ proptest! {
         let recording = if replay { Recording::Replay } else { Recording::ReadingAlong { by: who("bob") } };
         game.happen(Event::Recording(recording));
         game.happen(Event::Tick(world().now));
-        steps.iter().for_each(|step| game.step(step));
+        for step in &steps {
+            game.step(step);
+        }
         prop_assert_eq!((game.dry_runs, game.sent), (0, 0));
     }
 
@@ -396,7 +400,9 @@ proptest! {
     fn nothing_is_sent_that_was_not_tried_shown_and_confirmed(steps in prop::collection::vec(step(), 1..60)) {
         let mut game = Game::new(room(writing()), true);
         game.happen(Event::Tick(world().now));
-        steps.iter().for_each(|step| game.step(step));
+        for step in &steps {
+            game.step(step);
+        }
     }
 }
 
