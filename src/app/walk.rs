@@ -101,8 +101,8 @@ impl App {
         let unpulled = run.is_some_and(|run| run.unverified().is_none());
         let state = run.zip(self.desk.book()).and_then(|(run, book)| book.state(&run.state));
         match state.filter(|state| unpulled && !state.verifies).and_then(|state| state.levers.first()) {
-            Some(lever) => format!("no way is recommended before a lever was pulled here: {}", lever.text),
-            None => "no way is recommended now: none of the conditions is known to hold".to_owned(),
+            Some(lever) => format!("a lever comes first: {}", lever.text),
+            None => "no way is recommended: no condition is known to hold".to_owned(),
         }
     }
 

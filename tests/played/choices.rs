@@ -91,7 +91,7 @@ fn waiting_ends_in_a_verify_that_fails_and_leads_back() {
     let mut room = Room::open(&scenario("bad-rollout"), Opening::default());
     room.keys("enter enter enter");
     assert_eq!(room.state(), "rollback", "it is not left by itself");
-    assert!(room.was_told("before a lever was pulled here: back to the last good revision"), "{}", room.story());
+    assert!(room.was_told("a lever comes first: back to the last good revision"), "{}", room.story());
     // A way that is not recommended asks for a reason.
     room.keys("> enter enter");
     assert!(room.was_told("a reason is needed"), "{}", room.story());
