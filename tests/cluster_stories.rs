@@ -48,6 +48,7 @@ fn founding() -> World {
     // The autoscaler's extra replica is still loading.
     world.facts.pods.push(pod("new-c", "node-2", 42, 150, None));
     (world.workload().desired, world.workload().ready) = (3, 2);
+    world.facts.revisions[1].ready = 2;
     world.ends(180)
 }
 
