@@ -129,6 +129,11 @@ fn a_harmless_deploy_leads_away_from_the_rollback() {
     }
     let went: Vec<String> = moves(&room).into_iter().map(|(m, _)| m).collect();
     assert_eq!(went, ["triage -> prefill", "prefill -> levers"], "{}", room.story());
+    // A replica that was added since is no part of that rollout.
+    let ready = room.look(|world| world.endpoints().iter().filter(|e| e.revision == Some(42) && e.ready).count());
+    assert_eq!(ready, 3, "the autoscaler has added one");
+    room.keys("U");
+    assert!(self::helps(&room).is_some_and(|(_, why)| why.contains("rev 42 is not why")), "{:?}", self::helps(&room));
     assert_eq!(room.calls().0, Vec::<String>::new());
 }
 

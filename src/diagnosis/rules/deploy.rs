@@ -142,6 +142,9 @@ fn most_touching(changes: &[TemplateChange], mechanisms: &[Mechanism]) -> (Touch
     all.max_by_key(|(t, _)| *t).map_or((Touches::Nothing, None), |(t, c)| (t, Some(c.to_string())))
 }
 
+/// So long after one wave of a rollout serves, the next one is made (s), or there is none.
+const NEXT_WAVE_S: f64 = 60.0;
+
 /// The rollout that is to be judged, with when its first and its last replica began to serve: the last one before the end
 /// of the incident. An old revision that was brought back after the break is somebody's remedy, and no suspect.
 fn last_rollout<'a>(facts: &Facts<'a>) -> Option<(Rollout<'a>, At, At)> {
@@ -151,11 +154,23 @@ fn last_rollout<'a>(facts: &Facts<'a>) -> Option<(Rollout<'a>, At, At)> {
     let rollout = cluster.rollouts().into_iter().rev().find(suspect)?;
     let number = rollout.revision.number;
     let firsts = facts.engines().filter(|r| facts.revision(r) == Some(number)).filter_map(|r| {
-        let ready = cluster.pod(r.endpoint).and_then(|p| p.ready_since);
+        let pod = cluster.pod(r.endpoint);
         let page = r.track.points().front().map(|p| p.at);
-        ready.into_iter().chain(page).max()
+        Some((pod.and_then(|p| p.created), pod.and_then(|p| p.ready_since).into_iter().chain(page).max()?))
     });
-    let serving: Vec<At> = firsts.chain(rollout.serving).collect();
+    let mut firsts: Vec<(Option<At>, At)> = firsts.collect();
+    firsts.sort_unstable();
+    let others = facts.engines().filter(|r| facts.revision(r).is_some_and(|r| r != number));
+    let old_until = others.filter_map(|r| r.track.points().back().map(|p| p.at)).max();
+    let mut serving: Vec<At> = rollout.serving.into_iter().collect();
+    for (created, at) in firsts {
+        // One that was made long after all before it served, when nothing old was left, is not the rollout's: somebody
+        // scaled, or a pod was lost.
+        let complete = serving.iter().copied().chain(old_until).max();
+        if !created.zip(complete).is_some_and(|(created, complete)| created.since(complete) > NEXT_WAVE_S) {
+            serving.push(at);
+        }
+    }
     let first = serving.iter().copied().min().unwrap_or(rollout.at).max(rollout.at);
     let last = serving.iter().copied().max().unwrap_or(first).max(first);
     Some((rollout, first, last))
