@@ -116,7 +116,7 @@ pub enum Command {
 /// `warroom replay FILE`
 #[derive(Debug, Clone, Args)]
 pub struct ReplayArgs {
-    /// The record: a file of $XDG_STATE_HOME/warroom/incidents
+    /// The record: a file in the folder warroom/incidents of the state directory
     #[arg(value_name = "FILE")]
     pub file: PathBuf,
 

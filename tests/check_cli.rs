@@ -144,7 +144,7 @@ fn values_that_make_no_sense_are_named_with_a_remedy() {
 fn a_configuration_with_an_unknown_key_is_refused_with_file_line_key_and_the_nearest() {
     let (dir, path) = recording(recorded::idle);
     let file = dir.path().join("war.toml");
-    fs::write(&file, "[slo.default]\nttft = { tagret = \"1s\" }\n").unwrap();
+    fs::write(&file, "[slo.default]\nttft = { tagret = \"1s\" }\n").expect("as this test made it");
     let run = run(&mut warroom(["--config", arg(&file), "check", "--pages", arg(&path)]));
     refused(&run, 2, &["war.toml' line 2", "unknown key 'tagret'", "did you mean 'target'?"]);
 }
@@ -171,14 +171,14 @@ fn a_theme_that_is_not_there_is_said_and_the_verdict_still_given() {
 fn a_directory_that_is_none_is_named_with_what_is_expected() {
     let dir = dir();
     let (missing, file, empty) = (dir.path().join("missing"), dir.path().join("file"), dir.path().join("empty"));
-    fs::write(&file, "x").unwrap();
-    fs::create_dir(&empty).unwrap();
+    fs::write(&file, "x").expect("as this test made it");
+    fs::create_dir(&empty).expect("as this test made it");
     refused(&check(["--pages", arg(&missing)]), 2, &[arg(&missing), "cannot be read", "<unix_ms>.prom"]);
     refused(&check(["--pages", arg(&file)]), 2, &[arg(&file), "is not a directory", "<unix_ms>.prom"]);
     refused(&check(["--pages", arg(&empty)]), 2, &[arg(&empty), "holds no pages", "<unix_ms>.prom"]);
     // Names that are no moment are no pages.
     for name in ["notes.prom", "-5.prom", "9223372036854775807.prom", "99999999999999999999999.prom", "1.prom.bak"] {
-        fs::write(empty.join(name), "x 1\n").unwrap();
+        fs::write(empty.join(name), "x 1\n").expect("as this test made it");
     }
     refused(&check(["--pages", arg(&empty)]), 2, &["holds no pages"]);
 }
@@ -206,10 +206,10 @@ const MOST_RESIDENT: usize = 200 << 20;
 
 /// Runs a check of a recording and looks at its memory meanwhile: its exit code, standard error and most resident bytes.
 fn watched(path: &Path) -> (Option<i32>, String, usize) {
-    let mut child = warroom(["check", "--pages", arg(path)]).spawn().unwrap();
+    let mut child = warroom(["check", "--pages", arg(path)]).spawn().expect("as this test made it");
     let mut resident = 0;
     let mut ticks = 0;
-    while child.try_wait().unwrap().is_none() {
+    while child.try_wait().expect("as this test made it").is_none() {
         // Pages of 4 KiB; elsewhere than on Linux only the time is looked at.
         let statm = fs::read_to_string(format!("/proc/{}/statm", child.id())).unwrap_or_default();
         resident = resident.max(statm.split(' ').nth(1).and_then(|n| n.parse().ok()).unwrap_or(0) * 4096);
@@ -219,19 +219,19 @@ fn watched(path: &Path) -> (Option<i32>, String, usize) {
     }
     let code = wait(&mut child);
     let mut stderr = String::new();
-    child.stderr.take().unwrap().read_to_string(&mut stderr).unwrap();
+    child.stderr.take().expect("as this test made it").read_to_string(&mut stderr).expect("as this test made it");
     (code, stderr, resident)
 }
 
 #[test]
 fn a_page_that_inflates_to_a_gigabyte_costs_little_time_and_memory() {
-    let (dir, path) = recording(|p| fs::create_dir_all(p).unwrap());
+    let (dir, path) = recording(|p| fs::create_dir_all(p).expect("as this test made it"));
     // Members that follow each other inflate to one page; each of these is 16 MB of zeros.
     let mut encoder = GzEncoder::new(Vec::new(), Compression::fast());
-    encoder.write_all(&vec![0; 16 << 20]).unwrap();
-    let bomb = encoder.finish().unwrap().repeat(64);
+    encoder.write_all(&vec![0; 16 << 20]).expect("as this test made it");
+    let bomb = encoder.finish().expect("as this test made it").repeat(64);
     for i in 0..5 {
-        fs::write(path.join(format!("{}.prom.gz", FIRST_MS + i * 5000)), &bomb).unwrap();
+        fs::write(path.join(format!("{}.prom.gz", FIRST_MS + i * 5000)), &bomb).expect("as this test made it");
     }
     let (code, _, resident) = watched(&path);
     assert_eq!(code, Some(5));
@@ -254,7 +254,7 @@ fn files_beside_the_pages_are_refused_with_their_name_and_what_they_hold() {
         ("target.json", "{}", &["target.json", "list"]),
     ] {
         let (_dir, path) = recording(recorded::idle);
-        fs::write(path.join(file), text).unwrap();
+        fs::write(path.join(file), text).expect("as this test made it");
         refused(&check(["--pages", arg(&path)]), 2, words);
     }
 }
@@ -262,11 +262,20 @@ fn files_beside_the_pages_are_refused_with_their_name_and_what_they_hold() {
 /// Two minutes of a healthy engine in one file.
 fn in_one_file() -> Vec<String> {
     let (_dir, path) = recording(|p| recorded::healthy(p, "lab-model"));
-    let mut files: Vec<PathBuf> = fs::read_dir(&path).unwrap().map(|entry| entry.unwrap().path()).collect();
+    let mut files: Vec<PathBuf> = fs::read_dir(&path)
+        .expect("as this test made it")
+        .map(|entry| entry.expect("as this test made it").path())
+        .collect();
     files.sort();
     let line = |file: &PathBuf| {
-        let at_ms: i64 = file.file_stem().unwrap().to_str().unwrap().parse().unwrap();
-        serde_json::json!({"at_ms": at_ms, "page": fs::read_to_string(file).unwrap()}).to_string()
+        let at_ms: i64 = file
+            .file_stem()
+            .expect("as this test made it")
+            .to_str()
+            .expect("as this test made it")
+            .parse()
+            .expect("as this test made it");
+        serde_json::json!({"at_ms": at_ms, "page": fs::read_to_string(file).expect("as this test made it")}).to_string()
     };
     files.iter().map(line).collect()
 }
@@ -274,8 +283,8 @@ fn in_one_file() -> Vec<String> {
 fn judged_in_one_file(text: &[u8]) -> Run {
     pages(
         |path| {
-            fs::create_dir_all(path).unwrap();
-            fs::write(path.join("pages.jsonl"), text).unwrap();
+            fs::create_dir_all(path).expect("as this test made it");
+            fs::write(path.join("pages.jsonl"), text).expect("as this test made it");
         },
         &["-o", "json"],
     )
@@ -305,11 +314,11 @@ fn a_line_that_cannot_be_placed_in_time_is_refused_with_its_number() {
         refused(&judged_in_one_file(text.as_bytes()), 2, words);
     }
     let (_dir, path) = recording(|path| {
-        fs::create_dir_all(path).unwrap();
-        fs::write(path.join("pages.jsonl.gz"), lines.join("\n")).unwrap();
+        fs::create_dir_all(path).expect("as this test made it");
+        fs::write(path.join("pages.jsonl.gz"), lines.join("\n")).expect("as this test made it");
     });
     refused(&check(["--pages", arg(&path)]), 2, &["pages.jsonl.gz", "line 1 cannot be read", "gzip"]);
-    fs::write(path.join("pages.jsonl"), lines.join("\n")).unwrap();
+    fs::write(path.join("pages.jsonl"), lines.join("\n")).expect("as this test made it");
     refused(&check(["--pages", arg(&path)]), 2, &["pages.jsonl.gz", "beside a pages.jsonl", "keep one"]);
 }
 
@@ -317,11 +326,11 @@ fn a_line_that_cannot_be_placed_in_time_is_refused_with_its_number() {
 fn a_line_whose_page_is_none_is_a_reading_that_failed_at_its_moment() {
     let mut lines = in_one_file();
     let last = lines.len() - 1;
-    let at_ms = serde_json::from_str::<Value>(&lines[last]).unwrap()["at_ms"].clone();
+    let at_ms = serde_json::from_str::<Value>(&lines[last]).expect("as this test made it")["at_ms"].clone();
     for page in ["[1, 2]", "null", "\"\\ud800\"", "\"<html>sign in</html>\"", "\"\""] {
         lines[last] = format!("{{\"at_ms\": {at_ms}, \"page\": {page}}}");
         let run = judged_in_one_file(lines.join("\n").as_bytes());
-        let output: Value = serde_json::from_str(&run.stdout).unwrap();
+        let output: Value = serde_json::from_str(&run.stdout).expect("as this test made it");
         assert!(output["sources"][0]["error"].is_string(), "{page}: {}", output["sources"]);
         assert_eq!(output["sources"][0]["age_s"], f64::from(EVERY_S), "{page}: the good one before it is older");
         harmless(&run);
@@ -334,27 +343,27 @@ fn a_recording_that_was_cut_off_is_good_up_to_there() {
     let text = lines.join("\n") + "\n";
     let whole = judged_in_one_file(text.as_bytes());
     assert_eq!(whole.code, Some(0), "{}", whole.stderr);
-    let last = text.len() - lines.last().unwrap().len() - 1;
+    let last = text.len() - lines.last().expect("as this test made it").len() - 1;
     // In the middle of a page, and then where even its moment is not known.
     for (cut, failed) in [(last + 100, true), (last + 5, false)] {
         let run = judged_in_one_file(&text.as_bytes()[..cut]);
-        let output: Value = serde_json::from_str(&run.stdout).unwrap();
+        let output: Value = serde_json::from_str(&run.stdout).expect("as this test made it");
         assert_eq!(output["sources"][0]["error"].is_string(), failed, "{}", output["sources"]);
         assert_eq!(output["verdict"], "healthy", "{}", output["sentence"]);
     }
     let mut encoder = GzEncoder::new(Vec::new(), Compression::fast());
-    encoder.write_all(text.as_bytes()).unwrap();
-    let zipped = encoder.finish().unwrap();
+    encoder.write_all(text.as_bytes()).expect("as this test made it");
+    let zipped = encoder.finish().expect("as this test made it");
     for kept in [zipped.len() - 4, zipped.len() / 2] {
         let run = pages(
             |path| {
-                fs::create_dir_all(path).unwrap();
-                fs::write(path.join("pages.jsonl.gz"), &zipped[..kept]).unwrap();
+                fs::create_dir_all(path).expect("as this test made it");
+                fs::write(path.join("pages.jsonl.gz"), &zipped[..kept]).expect("as this test made it");
             },
             &["-o", "json"],
         );
         assert_eq!(run.code, Some(0), "{}", run.stderr);
-        let output: Value = serde_json::from_str(&run.stdout).unwrap();
+        let output: Value = serde_json::from_str(&run.stdout).expect("as this test made it");
         assert_eq!(output["verdict"], "healthy", "{kept} of {}: {}", zipped.len(), output["sentence"]);
     }
 }
@@ -363,8 +372,8 @@ fn a_recording_that_was_cut_off_is_good_up_to_there() {
 fn a_file_of_pages_that_inflates_to_gigabytes_costs_little_time_and_memory() {
     let member = |text: &str| {
         let mut encoder = GzEncoder::new(Vec::new(), Compression::fast());
-        encoder.write_all(text.as_bytes()).unwrap();
-        encoder.finish().unwrap()
+        encoder.write_all(text.as_bytes()).expect("as this test made it");
+        encoder.finish().expect("as this test made it")
     };
     let bomb = member(&"x".repeat(16 << 20));
     let blank = member(&(" ".repeat(16 << 20) + "\n"));
@@ -376,8 +385,8 @@ fn a_file_of_pages_that_inflates_to_gigabytes_costs_little_time_and_memory() {
         (blank.repeat(80), Some("it holds more than 1024 MB")),
     ] {
         let (_dir, path) = recording(|path| {
-            fs::create_dir_all(path).unwrap();
-            fs::write(path.join("pages.jsonl.gz"), parts).unwrap();
+            fs::create_dir_all(path).expect("as this test made it");
+            fs::write(path.join("pages.jsonl.gz"), parts).expect("as this test made it");
         });
         let (code, stderr, resident) = watched(&path);
         assert!(resident < MOST_RESIDENT, "{resident} bytes");
@@ -392,8 +401,12 @@ fn a_file_of_pages_that_inflates_to_gigabytes_costs_little_time_and_memory() {
 fn a_moment_long_after_the_last_page_cannot_be_told_and_says_how_old_it_is() {
     let run = pages(|p| recorded::healthy(p, "lab-model"), &["--at", "+1h", "-o", "json"]);
     assert_eq!(run.code, Some(5));
-    let output: Value = serde_json::from_str(&run.stdout).unwrap();
-    assert!(output["sentence"].as_str().unwrap().contains("58 min old"), "{}", output["sentence"]);
+    let output: Value = serde_json::from_str(&run.stdout).expect("as this test made it");
+    assert!(
+        output["sentence"].as_str().expect("as this test made it").contains("58 min old"),
+        "{}",
+        output["sentence"]
+    );
     assert_eq!(output["sources"][0]["age_s"], 3480.0);
     assert_eq!(output["window"]["observed_s"], 0.0, "of the last five minutes nothing was seen");
 }
@@ -401,7 +414,8 @@ fn a_moment_long_after_the_last_page_cannot_be_told_and_says_how_old_it_is() {
 #[test]
 fn what_comes_after_the_judged_moment_makes_no_difference() {
     let (_dir, path) = recording(|p| recorded::healthy(p, "lab-model"));
-    fs::write(path.join("target.json"), "[{\"to_ms\": 1780888500000, \"pod\": \"old\", \"revision\": 41}]").unwrap();
+    fs::write(path.join("target.json"), "[{\"to_ms\": 1780888500000, \"pod\": \"old\", \"revision\": 41}]")
+        .expect("as this test made it");
     let judge = |at: &str| {
         let run = check(["--pages", arg(&path), "--at", at, "-o", "json"]);
         (run.code, run.stdout)
@@ -411,20 +425,21 @@ fn what_comes_after_the_judged_moment_makes_no_difference() {
     assert_eq!(before.0, Some(0), "{}", before.1);
     // From a moment later on: rubbish, another engine, other gaps, probes and pods.
     let (judged, last) = (FIRST_MS + 45_000, FIRST_MS + 24 * i64::from(EVERY_S) * 1000);
-    fs::write(path.join(format!("{}.prom", judged + 1)), "<html>poison</html>\n").unwrap();
+    fs::write(path.join(format!("{}.prom", judged + 1)), "<html>poison</html>\n").expect("as this test made it");
     for i in 1..60 {
-        fs::write(path.join(format!("{}.prom", last + i * 60_000)), "llamacpp:tokens_predicted_total 1e9\n").unwrap();
+        fs::write(path.join(format!("{}.prom", last + i * 60_000)), "llamacpp:tokens_predicted_total 1e9\n")
+            .expect("as this test made it");
     }
     fs::write(
         path.join("probes.jsonl"),
         format!("{{\"t_ms\": {}, \"/metrics\": \"connection refused\"}}\n", judged + 2),
     )
-    .unwrap();
+    .expect("as this test made it");
     fs::write(
         path.join("target.json"),
         "[{\"from_ms\": 1780888500000, \"pod\": \"new\", \"revision\": 42}, {\"to_ms\": 1780888500000, \"pod\": \"old\", \"revision\": 41}]",
     )
-    .unwrap();
+    .expect("as this test made it");
     for way in ways {
         assert_eq!(judge(way), before, "--at {way}");
     }
@@ -451,10 +466,15 @@ fn nothing_that_a_page_says_can_steer_a_terminal_or_break_a_table() {
             }),
         );
         fs::write(path.join("probes.jsonl"), "{\"t_ms\": 1780888448000, \"/metrics\": \"\\u001b[31m gone\"}\n")
-            .unwrap();
-        fs::write(path.join("target.json"), "[{\"pod\": \"p\\u001b[31m|`o`\", \"node\": \"\\u0007\"}]").unwrap();
+            .expect("as this test made it");
+        fs::write(path.join("target.json"), "[{\"pod\": \"p\\u001b[31m|`o`\", \"node\": \"\\u0007\"}]")
+            .expect("as this test made it");
         // By another way of writing its path it is a second replica.
-        let again = dir.path().join("..").join(dir.path().file_name().unwrap()).join("pod \u{1b}[31m|`evil`\u{7}");
+        let again = dir
+            .path()
+            .join("..")
+            .join(dir.path().file_name().expect("as this test made it"))
+            .join("pod \u{1b}[31m|`evil`\u{7}");
         for format in FORMATS {
             let run = check(["--pages", arg(&path), "--pages", arg(&again), "-o", format]);
             assert_eq!(run.code, Some(4), "{}", run.stderr);
@@ -463,13 +483,14 @@ fn nothing_that_a_page_says_can_steer_a_terminal_or_break_a_table() {
                 is_whole_markdown(&run.stdout);
             }
         }
-        fs::write(path.join(format!("{}.prom", FIRST_MS + 999_000)), "evil\u{1b}]0;x\u{7}y 1\nn\u{9b}31m 2\n").unwrap();
+        fs::write(path.join(format!("{}.prom", FIRST_MS + 999_000)), "evil\u{1b}]0;x\u{7}y 1\nn\u{9b}31m 2\n")
+            .expect("as this test made it");
         for format in FORMATS {
             harmless(&check(["--pages", arg(&path), "-o", format]));
         }
-        fs::remove_file(path.join("target.json")).unwrap();
-        fs::remove_file(path.join("probes.jsonl")).unwrap();
-        fs::write(path.join("probes.jsonl"), "{\u{1b}[31m}\n").unwrap();
+        fs::remove_file(path.join("target.json")).expect("as this test made it");
+        fs::remove_file(path.join("probes.jsonl")).expect("as this test made it");
+        fs::write(path.join("probes.jsonl"), "{\u{1b}[31m}\n").expect("as this test made it");
         refused(&check(["--pages", arg(&path)]), 2, &["probes.jsonl"]);
     }
 }
@@ -539,14 +560,15 @@ fn no_line_of_the_text_runs_away() {
 fn sixty_columns_are_enough() {
     let (_dir, path) = recording(|p| recorded::saturated(p, "lab-model"));
     let sources = || Sources::Recorded { directories: vec![path.clone(), path.clone()], at: None };
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-    let judged = runtime.block_on(judge(sources(), Duration::from_mins(5), &Config::default())).unwrap();
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("as this test made it");
+    let judged =
+        runtime.block_on(judge(sources(), Duration::from_mins(5), &Config::default())).expect("as this test made it");
     let theme = Theme::default();
     for (width, most) in [(1, 60), (60, 60), (100, 100), (10_000, 120)] {
         for ascii in [true, false] {
             let text = report::text(&judged, None, Look { theme: &theme, width, ascii });
             let plain = anstream::adapter::strip_str(&text).to_string();
-            let longest = plain.lines().max_by_key(|line| line.chars().count()).unwrap();
+            let longest = plain.lines().max_by_key(|line| line.chars().count()).expect("as this test made it");
             assert!(longest.chars().count() <= most, "{} of {most}: {longest}", longest.chars().count());
         }
     }
@@ -556,10 +578,11 @@ fn sixty_columns_are_enough() {
 fn a_reader_that_has_gone_is_no_error() {
     let (_dir, path) = recording(|p| recorded::healthy(p, "lab-model"));
     for format in FORMATS {
-        let mut child = warroom(["check", "--pages", arg(&path), "-o", format]).spawn().unwrap();
+        let mut child = warroom(["check", "--pages", arg(&path), "-o", format]).spawn().expect("as this test made it");
         drop(child.stdout.take());
         let mut said = String::new();
-        std::io::Read::read_to_string(&mut child.stderr.take().unwrap(), &mut said).unwrap();
+        std::io::Read::read_to_string(&mut child.stderr.take().expect("as this test made it"), &mut said)
+            .expect("as this test made it");
         assert_eq!((wait(&mut child), said.as_str()), (Some(0), ""), "{format}");
     }
 }
@@ -568,7 +591,7 @@ fn a_reader_that_has_gone_is_no_error() {
 #[cfg(target_os = "linux")]
 fn a_full_disk_is_a_failure_in_one_line() {
     let (_dir, path) = recording(|p| recorded::healthy(p, "lab-model"));
-    let full = fs::OpenOptions::new().write(true).open("/dev/full").unwrap();
+    let full = fs::OpenOptions::new().write(true).open("/dev/full").expect("as this test made it");
     let run = run(warroom(["check", "--pages", arg(&path)]).env("RUST_BACKTRACE", "1").stdout(full));
     refused(&run, 1, &["standard output cannot be written", "No space left"]);
     assert_eq!(run.stderr.lines().count(), 1, "{}", run.stderr);
@@ -601,8 +624,8 @@ fn an_engine_that_cannot_be_read_is_said_to_be_so_and_how() {
         assert_eq!((run.code, output["verdict"].as_str()), (Some(5), Some("cannot_tell")), "{words}");
         let source = &output["sources"][0];
         assert_eq!(source["state"], state, "{words}");
-        assert!(source["error"].as_str().unwrap().contains(words), "{source}");
-        assert!(output["sentence"].as_str().unwrap().contains(words), "{}", output["sentence"]);
+        assert!(source["error"].as_str().expect("as this test made it").contains(words), "{source}");
+        assert!(output["sentence"].as_str().expect("as this test made it").contains(words), "{}", output["sentence"]);
         assert!(run.took < Duration::from_secs(8), "{words}: {:?}", run.took);
         if words.contains("loading") {
             assert_eq!(output["findings"][0]["code"], "cold_start");
@@ -613,16 +636,16 @@ fn an_engine_that_cannot_be_read_is_said_to_be_so_and_how() {
 #[test]
 fn an_engine_that_serves_gets_its_verdict_live() {
     let engine = Mutex::new(Vllm::new("lab-model"));
-    let url = served::page(move |_| engine.lock().unwrap().serve(10, 0.01, 0.08, 0.02).page());
+    let url = served::page(move |_| engine.lock().expect("as this test made it").serve(10, 0.01, 0.08, 0.02).page());
     let run = check(["--engine", &url, "--for", "3s", "-o", "json"]);
-    let output: Value = serde_json::from_str(&run.stdout).unwrap();
+    let output: Value = serde_json::from_str(&run.stdout).expect("as this test made it");
     assert_eq!((run.code, output["verdict"].as_str()), (Some(0), Some("healthy")), "{}", output["sentence"]);
     assert_eq!((&output["sources"][0]["state"], &output["target"]["engine"]), (&"live".into(), &"vllm".into()));
-    assert!(output["slo"][0]["count"].as_u64().unwrap() >= 20);
+    assert!(output["slo"][0]["count"].as_u64().expect("as this test made it") >= 20);
     assert!(run.took >= Duration::from_secs(3) && run.took < Duration::from_secs(10), "{:?}", run.took);
 
     let engine = Mutex::new(Vllm::new("lab-model"));
-    let url = served::page(move |_| engine.lock().unwrap().serve(10, 4.0, 0.08, 0.02).page());
+    let url = served::page(move |_| engine.lock().expect("as this test made it").serve(10, 4.0, 0.08, 0.02).page());
     assert_eq!(check(["--engine", &url, "--for", "3s"]).code, Some(4));
 }
 
@@ -631,7 +654,7 @@ fn a_password_in_a_url_is_used_and_never_shown() {
     let heads = std::sync::Arc::new(Mutex::new(String::new()));
     let seen = std::sync::Arc::clone(&heads);
     let url = served::page(move |head| {
-        seen.lock().unwrap().push_str(&head.to_ascii_lowercase());
+        seen.lock().expect("as this test made it").push_str(&head.to_ascii_lowercase());
         Vllm::new("lab-model").page()
     });
     let with_secrets = |url: &str| url.replace("http://", "http://me:s3cret@") + "?token=hunter2";
@@ -648,18 +671,21 @@ fn a_password_in_a_url_is_used_and_never_shown() {
             }
         }
     }
-    assert!(heads.lock().unwrap().contains("authorization: basic"), "the engine's own is sent to it");
+    assert!(
+        heads.lock().expect("as this test made it").contains("authorization: basic"),
+        "the engine's own is sent to it"
+    );
 }
 
 #[test]
 #[cfg(unix)]
 fn an_interrupt_ends_a_watch_at_once() {
     let url = served::silent();
-    let mut child = warroom(["check", "--engine", &url, "--for", "60s"]).spawn().unwrap();
+    let mut child = warroom(["check", "--engine", &url, "--for", "60s"]).spawn().expect("as this test made it");
     thread::sleep(Duration::from_millis(800));
     let start = warroom::clock::monotonic();
     let pid = child.id().to_string();
-    assert!(std::process::Command::new("kill").args(["-INT", &pid]).status().unwrap().success());
+    assert!(std::process::Command::new("kill").args(["-INT", &pid]).status().expect("as this test made it").success());
     assert_eq!(wait(&mut child), Some(130));
     assert!(start.elapsed() < Duration::from_secs(3), "{:?}", start.elapsed());
 }
@@ -680,11 +706,11 @@ fn a_replica_that_is_named_twice_is_a_mistake() {
 fn an_adapter_whose_last_requests_were_late_is_not_healthy() {
     for (ttft, code) in [("14", 3), ("0.1", 0)] {
         let (_dir, path) = recording(|p| {
-            fs::create_dir_all(p).unwrap();
+            fs::create_dir_all(p).expect("as this test made it");
             for i in 0..10_i64 {
                 let page =
                     format!("llm_ttft_seconds {ttft}\nllm_queue_depth 0\nllm_tokens_processed_total {}\n", i * 90);
-                fs::write(p.join(format!("{}.prom", FIRST_MS + i * 5000)), page).unwrap();
+                fs::write(p.join(format!("{}.prom", FIRST_MS + i * 5000)), page).expect("as this test made it");
             }
         });
         let run = check(["--pages", arg(&path)]);

@@ -220,7 +220,8 @@ impl Incident {
         }
         self.judged = Some(d.at);
         let entries = self.watching.entries(d);
-        entries.into_iter().filter_map(|entry| self.wish(Wish::Write(d.at, entry))).next()
+        // Each is tried, whatever became of the one before.
+        entries.into_iter().fold(None, |trouble, entry| self.wish(Wish::Write(d.at, entry)).or(trouble))
     }
 
     /// It was left in order.

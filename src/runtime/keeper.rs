@@ -5,7 +5,7 @@
 //!  App ─ Effect ─► shell ─ Wish ─► keeper (journal, its lock, its file) ─ Report ─► shell ─ Event ─► App
 //! ```
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, TrySendError, sync_channel};
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
@@ -182,11 +182,9 @@ impl Desk {
                 self.create(at)
             }
             (Beginning::New, _) => self.create(at),
-            (Beginning::Resume { .. }, Open::Along { following, .. }) => {
-                self.resume(following.path().to_owned(), at, true)
-            }
+            (Beginning::Resume { .. }, Open::Along { following, .. }) => self.resume(following.path(), at, true),
             (Beginning::Resume { take_over }, _) => match self.found.as_ref().map(|found| found.path.clone()) {
-                Some(path) => self.resume(path, at, take_over),
+                Some(path) => self.resume(&path, at, take_over),
                 None => self.create(at),
             },
             (Beginning::ReadAlong, _) => match &self.found {
@@ -236,8 +234,8 @@ impl Desk {
         Ok((Open::Mine(Box::new(journal)), Contents::default()))
     }
 
-    fn resume(&self, path: PathBuf, at: At, take_over: bool) -> Result<(Open, Contents), JournalError> {
-        let (journal, contents) = Journal::resume(&path, at, &self.place.who, take_over)?;
+    fn resume(&self, path: &Path, at: At, take_over: bool) -> Result<(Open, Contents), JournalError> {
+        let (journal, contents) = Journal::resume(path, at, &self.place.who, take_over)?;
         Ok((Open::Mine(Box::new(journal)), contents))
     }
 

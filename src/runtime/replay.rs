@@ -107,7 +107,7 @@ pub(super) fn run(cli: &Cli, args: &ReplayArgs) -> Result<u8> {
     let target = contents.target().and_then(workload);
     let snapshot = Snapshot {
         target: target.clone(),
-        interval_s: readings::interval_s(&args.file).unwrap_or_else(|| config.scrape.interval.as_secs_f64()),
+        interval_s: readings::interval_s(&args.file).unwrap_or(config.scrape.interval.as_secs_f64()),
         ..Snapshot::default()
     };
     let clock = Clock::simulated(from.unwrap_or(begins).0, args.speed);
