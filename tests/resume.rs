@@ -111,10 +111,12 @@ fn mode(path: &Path) -> u32 {
     std::fs::metadata(path).expect("it is there").permissions().mode() & 0o777
 }
 
+/// Where it dies, what is on record then, whether it was done, what is said after it was resumed, what is on record then.
+type Case = (&'static str, &'static [&'static str], bool, &'static str, &'static [&'static str]);
+
 #[test]
 fn kill_9_at_any_step_of_an_action_loses_nothing_and_the_next_start_tells_the_truth() {
-    // Where it dies, what is on record then, whether it was done, what is said after it was resumed.
-    let steps: [(&str, &[&str], bool, &str, &[&str]); 4] = [
+    let steps: [Case; 4] = [
         ("approved", &[], false, "", &[]),
         ("planned", &["planned"], false, "it was not done", &["planned", "not done"]),
         ("sent", &["planned"], true, "it was this that did it", &["planned", "done"]),
