@@ -175,7 +175,10 @@ fn a_hot_gpu_leads_to_the_hardware_and_its_node_is_cordoned_through_the_gate() {
     assert!(room.run().ended);
     // What was done stays owed beyond the end, and taking it back begins no new incident.
     let begun = |room: &Room| room.lines.iter().filter(|l| matches!(l, Line::Begun(_))).count();
-    room.keys("a");
+    room.keys("c");
+    room.types("the fan tray is replaced");
+    room.keys("enter a");
+    assert_eq!(begun(&room), 1, "what is noted after the end belongs to what is over");
     assert_eq!(room.app.items()[0].words, "take back cordon gpu-a-1");
     room.keys("enter Y");
     assert_eq!((cordoned(&room).as_str(), room.app.owed().len(), begun(&room)), ("", 0, 1), "{}", room.story());
