@@ -254,10 +254,11 @@ fn stood(program: &Program, watch: Duration) -> Stood {
     // Ten seconds to settle down.
     let settled = running.since + Duration::from_secs(10);
     read_until(&mut running, settled);
-    let before = cpu(&running);
+    let (before, coarse) = (cpu(&running), whole(&running));
     let end = now() + watch;
     let chunks = read_until(&mut running, end);
-    let cpu = cpu(&running).saturating_sub(before);
+    // Threads that ended took their account with them; the process's own counts in hundredths of a second.
+    let cpu = cpu(&running).saturating_sub(before).max(whole(&running).saturating_sub(coarse));
     let status = fs::read_to_string(format!("/proc/{}/status", running.child.id())).unwrap_or_default();
     let kib = |name: &str| {
         let line = status.lines().find_map(|line| line.strip_prefix(name)).unwrap_or_default();
@@ -270,6 +271,14 @@ fn stood(program: &Program, watch: Duration) -> Stood {
         bytes: chunks.iter().map(|(_, bytes)| bytes.len()).sum(),
         reads: chunks.len(),
     }
+}
+
+/// The processor time of the whole process so far, in hundredths of a second.
+fn whole(running: &Running) -> Duration {
+    let stat = fs::read_to_string(format!("/proc/{}/stat", running.child.id())).unwrap_or_default();
+    let fields = stat.rsplit_once(')').map_or("", |(_, rest)| rest);
+    let ticks: u64 = fields.split_whitespace().skip(11).take(2).filter_map(|n| n.parse::<u64>().ok()).sum();
+    Duration::from_millis(ticks * 10)
 }
 
 /// The processor time of all its threads so far.

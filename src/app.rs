@@ -44,6 +44,10 @@ const JUDGE_AT_LEAST_EVERY_S: f64 = 5.0;
 const SWEEP_S: f64 = 1.0;
 const CALM_SWEEP_S: f64 = 5.0;
 
+/// At first sources answer one after the other, and whoever was paged looks at every one of them.
+const YOUNG_SWEEP_S: f64 = 0.25;
+const YOUNG_S: f64 = 5.0;
+
 /// Notices that wait to be read.
 const MOST_NOTICES: usize = 20;
 
@@ -177,6 +181,7 @@ impl App {
             Event::Painted(at) => self.painted(at),
             Event::Tried(tried) => self.tried(*tried),
             Event::Performed { id, outcome } => return self.performed(id, *outcome),
+            Event::Runbooks(catalogue) => self.desk.catalogue = *catalogue,
             Event::Earlier(earlier) => return self.found_earlier(earlier),
             Event::Recording(recording) => self.take_recording(recording),
             Event::Heard(heard) => self.heard(*heard),
@@ -219,7 +224,11 @@ impl App {
             self.learn_names();
         }
         let since = self.diagnosis.as_ref().map(|d| now.since(d.at).abs());
-        let sweep = if self.presenting { CALM_SWEEP_S } else { SWEEP_S };
+        let sweep = match () {
+            () if self.presenting => CALM_SWEEP_S,
+            () if self.is_young() => YOUNG_SWEEP_S,
+            () => SWEEP_S,
+        };
         let due = match since {
             None => self.fresh,
             Some(s) => (self.fresh && s >= sweep) || s >= JUDGE_AT_LEAST_EVERY_S,
@@ -326,6 +335,11 @@ impl App {
     /// The moment.
     pub fn now(&self) -> At {
         self.snapshot.now
+    }
+
+    /// Whether it began just now.
+    pub fn is_young(&self) -> bool {
+        self.started.is_none_or(|started| self.snapshot.now.since(started) < YOUNG_S)
     }
 
     /// When it began.

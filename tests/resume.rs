@@ -90,7 +90,7 @@ impl Incident {
 fn undo(program: &Program) {
     program.key("U");
     program.until_text("Undo revision 42 -> 41");
-    program.until_text("Y");
+    program.until_text("Y: do it");
     // A card counts as read a moment after it is on the screen.
     std::thread::sleep(Duration::from_millis(800));
     program.key("Y");
@@ -182,12 +182,13 @@ fn a_second_war_room_looks_on_and_takes_over_with_a_key() {
     first.key("U");
     first.until_text("take it over first");
     // Whoever has it can act.
+    second.until_text("BREACH");
     undo(&second);
-    second.until_text("stored");
+    second.until_text("accepted");
     let records = incident.records();
     assert_eq!(records.len(), 1);
     assert_eq!(of_levers(&records[0].1), ["planned", "done"]);
-    first.until_text("stored");
+    first.until_text("accepted");
 }
 
 #[test]

@@ -5,7 +5,7 @@ use super::desk::{Earlier, Recording};
 use crate::action::guard::{Approved, Proposed};
 use crate::action::{Outcome, Plan, Trial};
 use crate::domain::{At, Observation, WorkloadRef};
-use crate::runbook::{Record, Who};
+use crate::runbook::{Catalogue, Record, Who};
 
 /// Everything that can happen.
 #[derive(Debug)]
@@ -35,6 +35,8 @@ pub enum Event {
         /// What came of it.
         outcome: Box<Outcome>,
     },
+    /// Every runbook at hand: they are read after the first frame.
+    Runbooks(Box<Catalogue>),
     /// The records of this workload were looked through: what was left unfinished, if anything.
     Earlier(Option<Box<Earlier>>),
     /// How it stands with the record.
@@ -106,7 +108,7 @@ pub struct Sending {
     pub id: u64,
     /// The permission.
     pub approved: Approved,
-    /// For the record: what it was expected to help, and what takes it back.
+    /// For the record: what it was expected to help.
     pub notes: Vec<String>,
 }
 

@@ -262,9 +262,8 @@ impl App {
                 let mut acting = Acting::new(id, plan.clone(), self.snapshot.now);
                 acting.takes_back = back;
                 self.desk.acting = Some(acting);
-                let mut notes: Vec<String> =
+                let notes: Vec<String> =
                     card.helps.iter().map(|(helps, why)| format!("helps: {helps}, {why}")).collect();
-                notes.extend(plan.inverse.as_ref().map(|inverse| format!("taken back by: {inverse}")));
                 self.close_card();
                 effects.push(Effect::Send(Box::new(Sending { id, approved, notes })));
                 effects

@@ -21,7 +21,7 @@ pub struct LeverRow {
 }
 
 /// The levers of a state over a diagnosis. One that the diagnosis knows and the state does not is there where it can be
-/// pulled from anywhere, or where it will not help: so that nobody reaches for it.
+/// pulled from anywhere, where it helps, or where it will not: so that nobody reaches for it.
 pub fn levers(runbook: &Runbook, state: &str, d: &Diagnosis) -> Vec<LeverRow> {
     let said = |action: Action| d.levers.iter().find(|l| l.action == action);
     let anywhere = |action: Action| runbook.anywhere.iter().any(|a| a.action == action);
@@ -33,8 +33,8 @@ pub fn levers(runbook: &Runbook, state: &str, d: &Diagnosis) -> Vec<LeverRow> {
     let own = runbook.state(state).map_or(&[][..], |s| &s.levers);
     let mut rows: Vec<LeverRow> = own.iter().map(|l| row(l.action, Some(l))).collect();
     let more = runbook.anywhere.iter().map(|a| a.action);
-    let hopeless = d.levers.iter().filter(|l| l.helps == Helps::No).map(|l| l.action);
-    for action in more.chain(hopeless) {
+    let sure = d.levers.iter().filter(|l| l.helps != Helps::Unknown).map(|l| l.action);
+    for action in more.chain(sure) {
         if !rows.iter().any(|r| r.action == action) {
             rows.push(row(action, None));
         }

@@ -12,10 +12,11 @@ use std::time::Duration;
 
 use tokio::sync::mpsc;
 
+use super::gate;
 use super::remembered::{earlier, heard, workload};
 use super::steps::{self, Step};
 use crate::app::{Beginning, Earlier, Heard, Recording, Sending};
-use crate::contract::record::{self, Answered, Contents, Entry, Planned, Target};
+use crate::contract::record::{Answered, Contents, Entry, Target};
 use crate::domain::At;
 use crate::journal::{self, Following, Journal, JournalError, Opening, Unfinished, readings};
 use crate::runbook::Who;
@@ -245,18 +246,9 @@ impl Desk {
             self.say(Report::NotOnRecord(id, "no record is open, and nothing is done without one".to_owned()));
             return;
         };
-        let plan = sending.approved.plan();
-        let entry = Entry::Planned(Planned {
-            id,
-            action: plan.action.kind(),
-            title: plan.title.clone(),
-            object: plan.object.clone(),
-            kubectl: plan.kubectl.clone(),
-            bytes: plan.request.body.clone(),
-            dry_run: false,
-            notes: sending.notes.clone(),
-            plan: record::kept_plan(plan),
-        });
+        let mut planned = gate::planned(sending.approved.plan(), id);
+        planned.notes.splice(..0, sending.notes.iter().cloned());
+        let entry = Entry::Planned(planned);
         steps::reached(Step::Approved);
         match journal.append(at, entry) {
             Ok(()) => self.say(Report::OnRecord(sending)),

@@ -27,6 +27,7 @@ use crate::app::{App, Card, Effect, Event, LogBatch, Mode, Recording, View};
 use crate::clock::{self, Clock};
 use crate::cluster::Performer;
 use crate::domain::{At, Observation, WorkloadRef};
+use crate::runbook::Catalogue;
 use crate::ui::Look;
 use crate::ui::keymap::Keymap;
 use crate::ui::view;
@@ -162,6 +163,15 @@ impl Shell {
         self.draw()
     }
 
+    /// Takes in every runbook at hand, and what is wrong with the user's own.
+    pub(super) fn take_runbooks(&mut self, (catalogue, refused): (Catalogue, Vec<String>)) -> io::Result<()> {
+        self.perform(Event::Runbooks(Box::new(catalogue)))?;
+        for why in refused {
+            self.perform(Event::Notice(why))?;
+        }
+        Ok(())
+    }
+
     /// Runs until it is left. `opening` looks for what there is to watch.
     pub(super) async fn run(
         &mut self,
@@ -261,7 +271,7 @@ impl Shell {
                             return Ok(ended);
                         }
                     }
-                    if self.app.diagnosis().is_none() {
+                    if self.app.is_young() {
                         // Nobody who waits for the first verdict waits for the next tick as well.
                         self.tick()?;
                     }

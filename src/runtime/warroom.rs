@@ -24,6 +24,7 @@ use crate::config::{self, Config, TerminalHints};
 use crate::domain::{Role, Snapshot};
 use crate::journal;
 use crate::reach::http::shown;
+use crate::runbook::Catalogue;
 
 /// What cannot be shown anywhere else than on a terminal, asked for without one.
 const NO_TERMINAL: &str = "standard output is no terminal, so there is nothing to show the war room on: \
@@ -205,13 +206,12 @@ pub(super) fn show(
         return Ok(usage(&format!("there is no step '{}'", crate::text::clean(step, 40))));
     }
     let (looks, warnings) = looks::read(config, terminal::colours(hints), ascii);
-    let (catalogue, refused) = papers::catalogue();
     let guard = gate::guard(config);
     let place = start.records.place(guard.read_only);
     let settings = Settings {
         contacting: start.contacting,
-        notices: [warnings, refused].concat(),
-        catalogue,
+        notices: warnings,
+        catalogue: Catalogue::default(),
         who: place.who.clone(),
         guard,
         awaits_records: true,
@@ -229,6 +229,7 @@ pub(super) fn show(
         input::hear_signals(sender.clone())?;
         let mut shell = Shell::new(Screen::take(ascii)?, app, looks, start.clock, incident);
         shell.first_frame()?;
+        shell.take_runbooks(papers::catalogue())?;
         input::read_keys(sender)?;
         let (notify, notices) = tokio::sync::mpsc::channel(8);
         let opening = open(config.clone(), notify);
