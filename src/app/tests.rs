@@ -84,6 +84,8 @@ fn nothing_is_judged_before_something_was_observed() {
 #[test]
 fn a_diagnosis_is_made_once_a_sweep_and_never_by_a_key() {
     let mut app = app();
+    // It is open for a while.
+    app.update(Event::Tick(NOW.plus(-60.0)));
     observed(&mut app, 0.0);
     app.update(Event::Tick(NOW));
     observed(&mut app, 0.3);
@@ -97,6 +99,16 @@ fn a_diagnosis_is_made_once_a_sweep_and_never_by_a_key() {
     assert_eq!(judged_at(&app), Some(1.0), "nothing new was observed");
     app.update(Event::Tick(NOW.plus(6.0)));
     assert_eq!(judged_at(&app), Some(6.0), "silence is news after a while");
+}
+
+#[test]
+fn in_its_first_seconds_every_answer_is_judged_soon() {
+    let mut app = app();
+    for (after, judged) in [(0.0, 0.0), (0.1, 0.0), (0.3, 0.3), (4.9, 4.9), (5.1, 4.9), (6.0, 6.0)] {
+        observed(&mut app, after);
+        app.update(Event::Tick(NOW.plus(after)));
+        assert_eq!(judged_at(&app), Some(judged), "after {after} s");
+    }
 }
 
 #[test]
