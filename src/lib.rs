@@ -9,13 +9,17 @@
 //! ┌────────────────────┐ Observation                                    ┌─► contract, report   text, Markdown, JSON
 //! │ source::kubernetes ├──────────────► Snapshot ─► diagnose ─► Diagnosis
 //! │ source::poll       │ (one ordered    Track, GpuTrack,         │      └─► App ─► ui::view ─► a frame
-//! │ source::pages      │  stream)        ClusterFacts             └─► runbook::advise  ▲
+//! │ source::pages      │  stream)        ClusterFacts             └─► runbook::Run     ▲
 //! └─────────▲──────────┘                                                               │
 //!    reach, apiserver          key ─► ui::keymap ─► Command ─► App::update ────────────┘─► Effect ─► runtime
 //! ```
 //!
 //! A page is read by [`decode`] and [`dialect`], which `source::engine` puts together; Kubernetes' JSON by
 //! [`decode::kubernetes`]. [`runtime`] opens a session on a target, folds what comes into one [`app::App`], and draws.
+//!
+//! A change goes one way: a key opens a card, [`action::plan`] makes its bytes, [`cluster`] tries them, the card is painted
+//! and confirmed, [`action::guard`] approves, [`journal`] has it on disk, [`cluster`] sends it once, and its answer comes
+//! back as an event like everything else.
 //!
 //! | rank | room | owns | does not know |
 //! |---|---|---|---|
