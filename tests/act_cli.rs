@@ -21,24 +21,14 @@ use std::time::Duration;
 use kube::Client;
 use program::{Run, run, wait, warroom};
 use serde_json::Value;
-use sim::{NAME, NAMESPACE, engines, setup};
+use sim::{NAME, NAMESPACE, engines, rolled_out, setup};
 use warroom::apiserver::{self, connect, deadline};
 use warroom::contract::record::Entry;
 use warroom::journal;
 use warroom::sim::serve::{Handle, Options, serve};
-use warroom::sim::world::{Act, Setup};
+use warroom::sim::world::Setup;
 
 const METHODS: [&str; 5] = ["GET", "POST", "PUT", "PATCH", "DELETE"];
-
-/// A rollout of 512 sequences twenty minutes ago, and nothing that scales.
-fn rolled_out() -> Setup {
-    let mut setup = setup();
-    setup.manifests.pop();
-    let args = ["llama", "--served-model-name=llama-3-70b", "--max-num-seqs=512"].map(str::to_owned).to_vec();
-    let act = Act::Template { args, image: "vllm/vllm-openai:v0.32.0".into(), cause: "more sequences".into() };
-    setup.acts = vec![(600.0, act)];
-    setup
-}
 
 /// What stands between the program and the cluster.
 #[derive(Clone, Default)]

@@ -12,7 +12,7 @@ use std::sync::Arc;
 
 use kube::Client;
 use serde_json::{Value, json};
-use sim::{NAME, NAMESPACE, OPENS, engines, setup};
+use sim::{NAME, NAMESPACE, OPENS, engines, rolled_out, setup};
 use warroom::action::guard::{Confirmation, Guard, Policy};
 use warroom::action::{Action, Context, Outcome, Plan, Progress, Refusal, Stage, plan, progress};
 use warroom::apiserver::{self, connect, deadline};
@@ -20,23 +20,13 @@ use warroom::cluster::{Performed, Performer};
 use warroom::decode::kubernetes::{Objects, facts, gpus_of};
 use warroom::domain::{At, Snapshot, WorkloadKind, WorkloadRef};
 use warroom::sim::serve::{Handle, Options, serve};
-use warroom::sim::world::{Act, Setup};
+use warroom::sim::world::Setup;
 
 /// Where what we leave differs from what kubectl leaves, and why.
 const ON_PURPOSE: &[(&str, &str)] = &[
     ("/metadata/annotations/kubernetes.io~1change-cause", "says who undid what; kubectl puts the old one back"),
     ("/metadata/annotations/ticket", "stays; kubectl replaces all annotations by those of the old revision"),
 ];
-
-/// A rollout of 512 sequences half an hour ago, and nothing that scales.
-fn rolled_out() -> Setup {
-    let mut setup = setup();
-    setup.manifests.pop();
-    let args = ["llama", "--served-model-name=llama-3-70b", "--max-num-seqs=512"].map(str::to_owned).to_vec();
-    let act = Act::Template { args, image: "vllm/vllm-openai:v0.32.0".into(), cause: "more sequences".into() };
-    setup.acts = vec![(600.0, act)];
-    setup
-}
 
 /// A simulated cluster and a client for it.
 struct Lab {

@@ -257,3 +257,34 @@ fn an_endpoint_is_told_before_it_was_read() {
     assert!(app.connecting(), "it has not answered");
     assert_eq!(app.diagnosis().expect("judged").sources.len(), 1);
 }
+
+#[test]
+fn whoever_takes_over_finds_out_what_became_of_a_change_without_an_answer() {
+    use crate::action::{Action, Outcome, Plan, Seen};
+    use crate::runbook::Who;
+    let mut app = app();
+    let by = Who { user: "ada".to_owned(), host: "bastion".to_owned() };
+    app.update(Event::Recording(Recording::ReadingAlong { by: by.clone() }));
+    let action = Action::SetAutoscalerBounds { min: 4, max: 6 };
+    let inverse = Action::SetAutoscalerBounds { min: 2, max: 6 };
+    let kept = serde_json::json!({
+        "action": action, "object": "HorizontalPodAutoscaler/w", "at": NOW.0, "title": "bounds",
+        "precondition": {"uid": "u", "replicas": null}, "request": {"path": "/p"}, "inverse": inverse, "cause": null,
+    });
+    let plan = Plan::recalled(&kept, "[]", app.target().expect("a workload").clone()).expect("a plan");
+    let sent = Heard::Sent { id: 7, by, at: NOW, title: "bounds".to_owned(), plan: Some(Box::new(plan)) };
+    app.update(Event::Heard(Box::new(sent)));
+    assert!(app.owed().is_empty(), "nobody knows yet whether it was done");
+    let effects = press(&mut app, Command::TakeOver);
+    assert!(
+        matches!(
+            effects.as_slice(),
+            [Effect::Begin(Beginning::Resume { take_over: true }), Effect::Reread { id: 7, .. }]
+        ),
+        "{effects:?}"
+    );
+    app.update(Event::Recording(Recording::Writing { path: "record".to_owned() }));
+    let seen = Seen::Done { ours: Some(true) };
+    app.update(Event::Performed { id: 7, outcome: Box::new(Outcome::Unknown { why: "lost".to_owned(), seen }) });
+    assert_eq!(app.owed().iter().map(|owed| owed.inverse.clone()).collect::<Vec<_>>(), [inverse]);
+}

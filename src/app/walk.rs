@@ -1,7 +1,7 @@
 //! The walk through the runbook: the run begins, moves where the operator says so, and is taken over from a record.
 
 use super::acting::Acting;
-use super::desk::{Earlier, Recording};
+use super::desk::{Earlier, Owed, Recording};
 use super::event::{Beginning, Heard};
 use super::{App, Asking, Effect, View};
 use crate::runbook::{Condition, Record, Run, RunEffect, RunEvent, Sight};
@@ -30,12 +30,12 @@ impl App {
 
     /// Looks from where the run stands, and takes in what is seen.
     pub(super) fn look(&mut self) -> Vec<Effect> {
+        let decides = self.desk.decides();
         let (desk, Some(d)) = (&mut self.desk, &self.diagnosis) else { return Vec::new() };
         let Some(id) = desk.run.as_ref().map(|run| run.runbook.clone()) else { return Vec::new() };
         let (Some(run), Some(loaded)) = (&mut desk.run, desk.catalogue.get(&id)) else { return Vec::new() };
         let sight = Sight::new(d).with_snapshot(&self.snapshot).with_outside(&desk.outside);
         let seen = run.look(&loaded.runbook, sight);
-        let decides = !matches!(desk.recording, Recording::ReadingAlong { .. } | Recording::Replay);
         if !decides {
             run.glanced(seen);
             return Vec::new();
@@ -176,7 +176,9 @@ impl App {
     /// Goes on with what was found on record; where somebody has it open, looks on.
     pub(super) fn resume(&mut self, take_over: bool) -> Vec<Effect> {
         if let Recording::ReadingAlong { .. } = &self.desk.recording {
-            return vec![Effect::Begin(Beginning::Resume { take_over: true })];
+            // Whoever had it may never have seen an answer.
+            let begin = Effect::Begin(Beginning::Resume { take_over: true });
+            return std::iter::once(begin).chain(self.reread()).collect();
         }
         let Some(earlier) = self.desk.earlier.take() else { return Vec::new() };
         let Earlier { run, held_by, change, owed, .. } = *earlier;
@@ -195,10 +197,17 @@ impl App {
             _ => Beginning::Resume { take_over },
         };
         let mut effects = vec![Effect::Begin(beginning)];
-        let unknown = self.desk.acting.as_ref().filter(|a| a.outcome.is_none() && beginning != Beginning::ReadAlong);
-        effects.extend(unknown.map(|a| Effect::Reread { id: a.id, plan: Box::new(a.plan.clone()), sent: a.sent }));
+        if beginning != Beginning::ReadAlong {
+            effects.extend(self.reread());
+        }
         effects.extend(self.follow());
         effects
+    }
+
+    /// A change without an answer on record is read again.
+    fn reread(&self) -> Option<Effect> {
+        let unknown = self.desk.acting.as_ref().filter(|a| a.outcome.is_none())?;
+        Some(Effect::Reread { id: unknown.id, plan: Box::new(unknown.plan.clone()), sent: unknown.sent })
     }
 
     pub(super) fn begin_anew(&mut self) -> Vec<Effect> {
@@ -244,6 +253,10 @@ impl App {
             Heard::Answered { id, outcome } => {
                 self.notice(&outcome.to_string());
                 if let Some(acting) = self.desk.acting.as_mut().filter(|a| a.id == id) {
+                    if outcome.changed() != Some(false) {
+                        let plan = &acting.plan;
+                        Owed::after(&mut self.desk.owed, &plan.action, plan.inverse.as_ref(), acting.sent);
+                    }
                     acting.outcome = Some(*outcome);
                 }
             }

@@ -15,7 +15,7 @@
 //! - Secrets are not in it: literal values of variables that are named like secrets were hidden where they came in, and
 //!   raw templates are left out, since only a lever needs them. A replay has no levers.
 //!
-//! Measured on a simulated rollout of 42 minutes (`cargo test --test readings -- --ignored --nocapture`, in a debug build on
+//! Measured on a simulated rollout of 42 minutes (in a debug build on
 //! a shared core): three vLLM replicas at an interval of 5 s come to 12 KB a minute, 390 bytes a page; with a gateway, three
 //! exporters of GPUs, and Kubernetes told every 5 s, to 29 KB, 250 bytes an observation, so that the default bound holds a
 //! day and a half. An observation costs 60 to 90 us on the thread that writes, and 85 to 155 us to read back. A hundred

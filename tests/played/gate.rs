@@ -7,20 +7,9 @@ use warroom::action::{Action, Refusal, Seen};
 use warroom::app::{Recording, Stage};
 use warroom::runbook::Record;
 use warroom::sim::cluster::Kind;
-use warroom::sim::world::{Act, Setup};
 
 use crate::room::{Cut, Opening, Room, scenario, seen};
-use crate::sim::{engines, setup};
-
-/// A rollout of 512 sequences twenty minutes ago, and nothing that scales.
-fn rolled_out() -> Setup {
-    let mut setup = setup();
-    setup.manifests.pop();
-    let args = ["llama", "--served-model-name=llama-3-70b", "--max-num-seqs=512"].map(str::to_owned).to_vec();
-    let act = Act::Template { args, image: "vllm/vllm-openai:v0.32.0".into(), cause: "more sequences".into() };
-    setup.acts = vec![(600.0, act)];
-    setup
-}
+use crate::sim::{engines, rolled_out};
 
 fn open(opening: Opening) -> Room {
     let opening = Opening { read_before_s: 60.0, ..opening };

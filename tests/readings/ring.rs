@@ -257,10 +257,8 @@ fn a_record_without_readings_has_an_empty_past() {
     assert!(past.next().is_none() && !past.is_there() && past.problems().is_empty());
 }
 
-/// What the ring costs: `cargo test --test readings -- --ignored --nocapture what_a_ring_costs`.
 #[test]
-#[ignore = "it measures, and judges nothing"]
-fn what_a_ring_costs() {
+fn an_incident_of_three_replicas_is_kept_for_more_than_a_day() {
     let (observations, ..) = incident();
     let mut placed = BTreeMap::new();
     // A session says where an endpoint is when that changes, and not with every page.
@@ -271,30 +269,17 @@ fn what_a_ring_costs() {
         _ => true,
     };
     let all: Vec<Observation> = observations.iter().filter(news).cloned().collect();
-    cost("everything", &all);
-    let of_an_engine =
-        |o: &&Observation| matches!(&o.body, Body::Page { endpoint, .. } if endpoint.starts_with("vllm-runtime"));
-    cost("pages of three replicas", &all.iter().filter(of_an_engine).cloned().collect::<Vec<_>>());
-}
-
-#[expect(clippy::disallowed_methods, clippy::print_stdout, reason = "a measurement reads the clock and prints")]
-fn cost(what: &str, observations: &[Observation]) {
     let home = tempfile::tempdir().expect("a folder");
     let record = record(home.path());
-    let lines: usize = observations.iter().map(|o| json(o).len()).sum();
-    let begun = std::time::Instant::now();
-    keep(&record, u64::MAX, observations.iter().cloned()).expect("it is written");
-    let written = begun.elapsed();
-    let begun = std::time::Instant::now();
-    assert_eq!(read(&record).count(), observations.len());
-    let back = begun.elapsed();
-    let minutes = observations[observations.len() - 1].at.since(observations[0].at) / 60.0;
-    let (bytes, n) = (size(&record) as f64, observations.len() as f64);
-    println!("{what}: {n} observations in {minutes:.1} minutes, {:.1} KB per minute", bytes / minutes / 1e3);
-    println!("  {:.0} bytes each as JSON, {:.0} on disk", lines as f64 / n, bytes / n);
-    println!(
-        "  {:.0} us to write one, {:.0} us to read one",
-        written.as_secs_f64() * 1e6 / n,
-        back.as_secs_f64() * 1e6 / n
+    keep(&record, u64::MAX, all.iter().cloned()).expect("it is written");
+    assert_eq!(read(&record).count(), all.len());
+    let minutes = all[all.len() - 1].at.since(all[0].at) / 60.0;
+    let per_minute = size(&record) as f64 / minutes;
+    let days = MOST_BYTES as f64 / per_minute / 1440.0;
+    assert!(
+        days > 1.0,
+        "{:.1} KB per minute, {:.0} bytes each",
+        per_minute / 1e3,
+        size(&record) as f64 / all.len() as f64
     );
 }

@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 use warroom::sim::idle::Idle;
 use warroom::sim::serving::{Load, Serving};
-use warroom::sim::world::{Past, Setup};
+use warroom::sim::world::{Act, Past, Setup};
 
 /// 2026-11-24T03:00:00Z
 #[allow(dead_code, reason = "not every suite has a moment of its own")]
@@ -85,4 +85,15 @@ pub(crate) fn setup() -> Setup {
 /// Engines that an autoscaler sees waiting requests at.
 pub(crate) fn engines(waiting: f64) -> Box<dyn Serving> {
     Box::new(Idle::new(LOAD_S, Load { waiting, ..Load::default() }))
+}
+
+/// A rollout of 512 sequences twenty minutes ago, and nothing that scales.
+#[allow(dead_code, reason = "not every suite has a rollout")]
+pub(crate) fn rolled_out() -> Setup {
+    let mut setup = setup();
+    setup.manifests.pop();
+    let args = ["llama", "--served-model-name=llama-3-70b", "--max-num-seqs=512"].map(str::to_owned).to_vec();
+    let act = Act::Template { args, image: "vllm/vllm-openai:v0.32.0".into(), cause: "more sequences".into() };
+    setup.acts = vec![(600.0, act)];
+    setup
 }
