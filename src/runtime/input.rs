@@ -52,6 +52,7 @@ pub(super) fn hear_signals(sender: Sender<Input>) -> io::Result<()> {
         quit: signal(SignalKind::quit())?,
         stop: signal(SignalKind::from_raw(rustix::process::Signal::TSTP.as_raw()))?,
         go_on: signal(SignalKind::from_raw(rustix::process::Signal::CONT.as_raw()))?,
+        resized: signal(SignalKind::window_change())?,
     };
     tokio::spawn(signals.forward(sender));
     Ok(())
@@ -69,6 +70,7 @@ struct Signals {
     quit: Signal,
     stop: Signal,
     go_on: Signal,
+    resized: Signal,
 }
 
 impl Signals {
@@ -81,6 +83,7 @@ impl Signals {
                 Some(()) = self.quit.recv() => Input::Leave,
                 Some(()) = self.stop.recv() => Input::Stop,
                 Some(()) = self.go_on.recv() => Input::Continue,
+                Some(()) = self.resized.recv() => Input::Resized,
                 else => return,
             };
             if matches!(input, Input::Leave) {
@@ -103,9 +106,10 @@ fn forward_keys(sender: &Sender<Input>) {
                 Input::Leave
             }
             Event::Key(key) => Input::Key(key),
-            Event::Resize(..) => Input::Resized,
             Event::Paste(text) => Input::Pasted(text),
-            Event::FocusGained | Event::FocusLost | Event::Mouse(_) => continue,
+            // Sizes are heard of as a signal: whoever reads keys begins to hear them after the first size was taken, and
+            // one in between would leave every frame in the wrong size.
+            Event::Resize(..) | Event::FocusGained | Event::FocusLost | Event::Mouse(_) => continue,
         };
         let refused = match input {
             Input::Key(_) | Input::Pasted(_) => sender.try_send(input),

@@ -76,11 +76,23 @@ fn it_fits_itself_into_every_size() {
         let before = program.bytes();
         program.until("a frame of that size", |seen| count(&seen.bytes[before..], END) > 0);
         if columns >= 60 {
-            program.until_text("q quit");
+            program.until("the keys in the last row of that size", |seen| last_row(seen).contains("q quit"));
         }
     }
     program.key("q");
     program.ended().in_order(0);
+}
+
+#[test]
+fn a_size_that_changes_as_it_starts_is_not_missed() {
+    for _ in 0..5 {
+        let program = on(&served::nobody()).start();
+        program.until("the first frame", |seen| count(&seen.bytes, END) > 0);
+        program.resize(120, 36);
+        program.until("the keys in the last row of that size", |seen| last_row(seen).contains("q quit"));
+        program.key("q");
+        program.ended().in_order(0);
+    }
 }
 
 #[test]
@@ -160,4 +172,9 @@ fn a_terminal_that_cannot_place_its_cursor_is_told_what_to_do_instead() {
     let program = on(&engine()).env("TERM", "dumb").start();
     let text = program.ended().in_order(2);
     assert!(text.contains("warroom check"), "{text}");
+}
+
+fn last_row(seen: &Seen) -> String {
+    let screen = seen.parser.screen();
+    screen.rows(0, screen.size().1).last().unwrap_or_default()
 }
