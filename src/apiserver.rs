@@ -4,6 +4,7 @@
 //! The client itself has no read timeout, and it would retry what is overloaded for minutes: every call here has a
 //! deadline, and [`connect::client`] turns the retries off.
 
+mod client;
 pub mod connect;
 mod trouble;
 
@@ -14,12 +15,12 @@ use std::time::Duration;
 use http::header::ACCEPT;
 use http::{Request, Response};
 use hyper::body::Body as _;
-use kube::Client;
 use kube::client::Body;
 use tokio::time::{Instant, timeout_at};
 
 use crate::clock;
 
+pub use client::Client;
 pub use trouble::Trouble;
 pub(crate) use trouble::status_message;
 
@@ -37,8 +38,7 @@ pub async fn send(client: &Client, path: &str, accept: &str, until: Instant) -> 
         .header(ACCEPT, accept)
         .body(Body::empty())
         .map_err(|_| Trouble::Malformed("its address holds characters that no URL may hold".to_owned()))?;
-    let answer = timeout_at(until, client.send(request)).await.map_err(|_| Trouble::Late)?;
-    answer.map_err(|error| Trouble::of(&error))
+    timeout_at(until, client.send(request)).await.map_err(|_| Trouble::Late)?
 }
 
 /// Sends a GET; only a success is an answer, and everything else what the server says about it.

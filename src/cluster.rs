@@ -11,7 +11,6 @@ use std::time::Duration;
 
 use http::Request as HttpRequest;
 use http::header::{ACCEPT, CONTENT_TYPE};
-use kube::Client;
 use kube::client::Body;
 use serde_json::Value;
 use tokio::time::{Instant, sleep, timeout_at};
@@ -20,7 +19,7 @@ use crate::action::guard::{Approved, Proposed};
 use crate::action::{
     Access, Answer, Outcome, Permission, Plan, Request, Seen, Trial, differences, last_writer, seen, unexpected,
 };
-use crate::apiserver::{self, Trouble, deadline};
+use crate::apiserver::{self, Client, Trouble, deadline};
 use crate::clock::Clock;
 use crate::domain::At;
 use answer::{Refused, refused};
@@ -209,7 +208,7 @@ impl Performer {
         };
         let answer = match timeout_at(until, self.client.send(http)).await {
             Err(_) => return Reply::Lost(Trouble::Late),
-            Ok(Err(error)) => return Reply::Lost(Trouble::of(&error)),
+            Ok(Err(trouble)) => return Reply::Lost(trouble),
             Ok(Ok(answer)) => answer,
         };
         let status = answer.status().as_u16();

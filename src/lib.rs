@@ -33,7 +33,7 @@
 //! | 3 | [`app`] | all state, and the one reducer | keys, terminal, sources |
 //! | 4 | [`ui`] | the view, themes, the keymap, a frame as a file | sources |
 //! | 4 | [`report`], [`contract`] | a diagnosis for people, and for programs | the terminal |
-//! | edge | [`apiserver`] | one conversation with a Kubernetes API server | resources, schedules |
+//! | edge | [`apiserver`] | one connection with a Kubernetes API server: login, proxies, limits, what went wrong | resources, schedules |
 //! | edge | [`reach`] | how a page is reached: directly, or through the API server | what is read |
 //! | edge | [`cluster`] | sends what the gate has approved, once | why |
 //! | edge | [`journal`] | an incident's record on disk, the ring of readings beside it, and both again in order | what it means |

@@ -9,8 +9,7 @@ mod proxy;
 
 use std::time::Duration;
 
-use kube::Client;
-
+use crate::apiserver::Client;
 use crate::domain::Failure;
 use http::{Fetcher, Settings, Url};
 

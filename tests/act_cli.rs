@@ -18,10 +18,10 @@ use std::sync::{Arc, Mutex};
 use std::thread;
 use std::time::Duration;
 
-use kube::Client;
 use program::{Run, run, wait, warroom};
 use serde_json::Value;
 use sim::{NAME, NAMESPACE, engines, rolled_out, setup};
+use warroom::apiserver::Client;
 use warroom::apiserver::{self, connect, deadline};
 use warroom::contract::record::Entry;
 use warroom::journal;

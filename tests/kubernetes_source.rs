@@ -411,7 +411,7 @@ fn a_source_that_nobody_listens_to_asks_for_nothing_any_more() {
 
 // ---- what was typed ------------------------------------------------------------------------------------------------
 
-fn place<'a>(client: &'a kube::Client, namespace: &'a str) -> Place<'a> {
+fn place<'a>(client: &'a warroom::apiserver::Client, namespace: &'a str) -> Place<'a> {
     Place { client, context: "test", namespace, deadline: Duration::from_millis(500) }
 }
 

@@ -10,10 +10,10 @@ use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use kube::Client;
 use program::{Program, Start};
 use serde_json::Value;
 use tokio::runtime::Runtime;
+use warroom::apiserver::Client;
 use warroom::apiserver::{self, connect, deadline};
 use warroom::command::sim;
 use warroom::contract::record::{Contents, Entry};

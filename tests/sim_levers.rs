@@ -10,11 +10,11 @@ use std::io::Write as _;
 use std::process::Command;
 use std::sync::Arc;
 
-use kube::Client;
 use serde_json::{Value, json};
 use sim::{NAME, NAMESPACE, OPENS, engines, rolled_out, setup};
 use warroom::action::guard::{Confirmation, Guard, Policy};
 use warroom::action::{Action, Context, Outcome, Plan, Progress, Refusal, Stage, plan, progress};
+use warroom::apiserver::Client;
 use warroom::apiserver::{self, connect, deadline};
 use warroom::cluster::{Performed, Performer};
 use warroom::decode::kubernetes::{Objects, facts, gpus_of};

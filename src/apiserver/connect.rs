@@ -5,9 +5,10 @@ use std::time::Duration;
 
 use http::header::USER_AGENT;
 use http::{HeaderValue, Uri};
+use kube::Config;
 use kube::config::{ExecInteractiveMode, KubeConfigOptions, Kubeconfig, KubeconfigError};
-use kube::{Client, Config};
 
+use super::Client;
 use crate::text::{clean, nearest};
 
 const SHOWN: usize = 300;
@@ -109,7 +110,8 @@ pub fn client(mut config: Config) -> Result<Client, ConnectError> {
         exec.interactive_mode = Some(ExecInteractiveMode::Never);
     }
     config.headers.push((USER_AGENT, HeaderValue::from_static(concat!("warroom/", env!("CARGO_PKG_VERSION")))));
-    Client::try_from(config).map_err(|error| ConnectError::Client(clean(&error.to_string(), SHOWN)))
+    let client = kube::Client::try_from(config);
+    client.map(Client::from).map_err(|error| ConnectError::Client(clean(&error.to_string(), SHOWN)))
 }
 
 async fn from_kubeconfig(kubeconfig: Kubeconfig, options: &Options) -> Result<(Config, String), ConnectError> {

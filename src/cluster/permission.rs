@@ -2,13 +2,12 @@
 
 use http::Request;
 use http::header::{ACCEPT, CONTENT_TYPE};
-use kube::Client;
 use kube::client::Body;
 use serde_json::{Value, json};
 use tokio::time::{Instant, timeout_at};
 
 use crate::action::{Access, Permission};
-use crate::apiserver::{self, Trouble};
+use crate::apiserver::{self, Client, Trouble};
 use crate::text::clean;
 
 const PATH: &str = "/apis/authorization.k8s.io/v1/selfsubjectaccessreviews";
@@ -46,8 +45,7 @@ async fn ask(client: &Client, access: &Access, until: Instant) -> Result<Value, 
         .header(ACCEPT, "application/json")
         .body(Body::from(body.to_string().into_bytes()))
         .map_err(|_| Trouble::Malformed("no request can be made for it".to_owned()))?;
-    let answer = timeout_at(until, client.send(request)).await.map_err(|_| Trouble::Late)?;
-    let answer = answer.map_err(|error| Trouble::of(&error))?;
+    let answer = timeout_at(until, client.send(request)).await.map_err(|_| Trouble::Late)??;
     let status = answer.status().as_u16();
     let mut body = Vec::new();
     apiserver::read(answer.into_body(), LARGEST, until, &mut body).await?;

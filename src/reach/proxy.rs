@@ -4,13 +4,12 @@ use std::time::Duration;
 
 use http::Response;
 use http::header::{CONTENT_ENCODING, CONTENT_LENGTH, LOCATION};
-use kube::Client;
 use kube::client::Body;
 use tokio::time::Instant;
 
 use super::http::Settings;
 use super::millis;
-use crate::apiserver::{self, Trouble};
+use crate::apiserver::{self, Client, Trouble};
 use crate::domain::Failure;
 use crate::text::clean;
 

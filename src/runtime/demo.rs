@@ -11,14 +11,13 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use color_eyre::eyre::Result;
-use kube::Client;
 use tokio::sync::mpsc::Receiver;
 
 use super::session::Session;
 use super::shell::{Nothing, Watched};
 use super::warroom::{Records, Start, WINDOW, no_screen, show, threads};
 use super::{FAILURE, INTERRUPTED, complain, print, rendered, usage};
-use crate::apiserver::connect;
+use crate::apiserver::{Client, connect};
 use crate::cli::{Cli, DemoArgs, FailOn};
 use crate::clock::{self, Clock};
 use crate::command::{check, sim};

@@ -1,8 +1,8 @@
 //! The log that the screen follows: one at a time, from whoever is asked to what the state takes in.
 
-use kube::Client;
 use tokio::sync::mpsc::Receiver;
 
+use crate::apiserver::Client;
 use crate::app::LogBatch;
 use crate::source::logs::{Batch, Whose, follow};
 

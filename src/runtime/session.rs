@@ -14,10 +14,10 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-use kube::Client;
 use tokio::sync::{mpsc, watch};
 use tokio::task::{JoinHandle, JoinSet, spawn_blocking};
 
+use crate::apiserver::Client;
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::domain::{At, Body, ClusterFacts, Failure, Observation, Page, Role, Snapshot, WorkloadRef};

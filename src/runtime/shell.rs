@@ -23,6 +23,7 @@ use super::logs::{self, Log};
 use super::replay::Again;
 use super::terminal::Screen;
 use super::{keys, saved};
+use crate::apiserver::Client;
 use crate::app::{App, Card, Effect, Event, LogBatch, Mode, Recording, View};
 use crate::clock::{self, Clock};
 use crate::cluster::Performer;
@@ -52,7 +53,7 @@ pub(super) struct Watched {
     /// What its sources deliver.
     pub(super) observations: Receiver<Observation>,
     /// Whom to ask for logs, and through whom levers act.
-    pub(super) client: Option<kube::Client>,
+    pub(super) client: Option<Client>,
     /// What has to stay for as long as it is watched.
     pub(super) kept: Box<dyn Any + Send>,
     /// The record that is played again, where it is one.
@@ -110,7 +111,7 @@ pub(super) struct Shell {
     stopped: bool,
     next_frame: Instant,
     /// Where logs come from, once it is known.
-    client: Option<kube::Client>,
+    client: Option<Client>,
     /// The log that is followed.
     log: Option<Log>,
     /// The record, and what is sent.

@@ -18,11 +18,11 @@ mod watching;
 
 use std::time::Duration;
 
-use kube::Client;
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep, sleep_until};
 
+use crate::apiserver::Client;
 use crate::clock::{self, Clock};
 use crate::domain::{At, Observation, WorkloadRef};
 use census::Census;

@@ -3,11 +3,10 @@
 
 use std::time::Duration;
 
-use kube::Client;
 use tokio::sync::mpsc;
 use tokio::time::{sleep, timeout};
 
-use crate::apiserver::{self, Lines, Trouble};
+use crate::apiserver::{self, Client, Lines, Trouble};
 use crate::text::clean;
 
 /// Lines of the past that are asked for.

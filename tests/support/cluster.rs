@@ -11,10 +11,10 @@ use hyper::body::{Bytes, Frame, Incoming};
 use hyper::service::service_fn;
 use hyper::{Request, Response};
 use hyper_util::rt::TokioIo;
-use kube::Client;
 use serde_json::{Value, json};
 use tokio::net::TcpListener;
 use tokio::sync::mpsc;
+use warroom::apiserver::Client;
 
 /// How a request goes wrong.
 #[derive(Debug, Clone)]

@@ -10,13 +10,12 @@ mod wire;
 use std::time::Duration;
 
 use http::Request;
-use kube::Client;
 use reader::{OPENS, Reader, SWEEP_S, policy, target};
 use serde_json::Value;
 use tokio::runtime::Runtime;
 use warroom::action::guard;
 use warroom::action::{Outcome, Seen, Stage};
-use warroom::apiserver::connect;
+use warroom::apiserver::{Client, connect};
 use warroom::app::{App, Beginning, Effect, Event, Recording, Sending, Settings, Tried};
 use warroom::clock::Clock;
 use warroom::cluster::{Patience, Performer};
@@ -347,7 +346,7 @@ impl Room {
             .body(patch.to_string().into_bytes())
             .expect("a request");
         let answer: Result<Value, _> =
-            self.runtime.block_on(async { client(&self.handle.url, &self.handle).request(request).await });
+            self.runtime.block_on(async { client(&self.handle.url, &self.handle).current().request(request).await });
         answer.expect("the other's patch is taken");
     }
 

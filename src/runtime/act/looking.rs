@@ -5,12 +5,12 @@ use std::io;
 use std::time::Duration;
 
 use futures::FutureExt as _;
-use kube::Client;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep_until, timeout};
 
+use crate::apiserver::Client;
 use crate::clock::{self, Clock};
 use crate::domain::{Observation, Snapshot, SourceState, WorkloadRef};
 use crate::source::kubernetes::{Kubernetes, Pace};

@@ -4,9 +4,9 @@
 use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, Mutex, PoisonError};
 
-use kube::Client;
 use tokio::sync::mpsc;
 
+use crate::apiserver::Client;
 use crate::dialect::Memory;
 use crate::domain::{At, Body, ClusterFacts, Failure, Observation, Page, Placement, Pod, Role, WorkloadRef};
 use crate::reach::http::Settings;

@@ -3,12 +3,11 @@
 
 use std::collections::BTreeMap;
 
-use kube::Client;
 use serde_json::Value;
 
 use super::Pace;
 use super::resource::escaped;
-use crate::apiserver::{self, Trouble};
+use crate::apiserver::{self, Client, Trouble};
 use crate::decode::kubernetes::gpus_of;
 use crate::domain::{Role, SourceState, Watch, WorkloadRef};
 use crate::text::clean;

@@ -1,10 +1,9 @@
 //! What was typed → which workload is meant, as kubectl understands it.
 
-use kube::Client;
 use serde_json::Value;
 
 use super::resource::plural;
-use crate::apiserver::{self, Trouble};
+use crate::apiserver::{self, Client, Trouble};
 use crate::decode::kubernetes::serves_a_model;
 use crate::domain::{WorkloadKind, WorkloadRef};
 use crate::text::{clean, nearest};

@@ -9,7 +9,6 @@
 use std::hash::{BuildHasher, RandomState};
 use std::time::Duration;
 
-use kube::Client;
 use serde_json::Value;
 use tokio::sync::mpsc::Sender;
 use tokio::sync::watch;
@@ -17,7 +16,7 @@ use tokio::time::{sleep, timeout_at};
 
 use super::Pace;
 use super::resource::{Resource, escaped, key, trim};
-use crate::apiserver::{self, Lines, Trouble};
+use crate::apiserver::{self, Client, Lines, Trouble};
 use crate::domain::WorkloadRef;
 
 /// One page of a list, in objects and in bytes, and one object of a watch in bytes: etcd takes none over 1.5 MB.
