@@ -12,9 +12,11 @@ use std::future::poll_fn;
 use std::pin::Pin;
 use std::time::Duration;
 
+use futures::StreamExt;
+use futures::stream::BoxStream;
 use http::header::ACCEPT;
 use http::{Request, Response};
-use hyper::body::Body as _;
+use hyper::body::{Body as _, Bytes};
 use kube::client::Body;
 use tokio::time::{Instant, timeout_at};
 
@@ -64,7 +66,7 @@ pub async fn whole(client: &Client, path: &str, limit: usize, until: Instant) ->
 
 /// Reads a body to its end, into what `into` holds already.
 pub async fn read(body: Body, limit: usize, until: Instant, into: &mut Vec<u8>) -> Result<(), Trouble> {
-    let mut chunks = Chunks(body);
+    let mut chunks = Chunks::Body(body);
     while let Some(chunk) = timeout_at(until, chunks.next()).await.map_err(|_| Trouble::Late)?? {
         if chunk.len() > limit.saturating_sub(into.len()) {
             return Err(Trouble::TooLarge { limit });
@@ -75,12 +77,21 @@ pub async fn read(body: Body, limit: usize, until: Instant, into: &mut Vec<u8>) 
 }
 
 /// A body, piece by piece.
-struct Chunks(Body);
+enum Chunks {
+    /// Of an answer of the API server.
+    Body(Body),
+    /// Of somebody else's.
+    Stream(BoxStream<'static, Result<Bytes, Trouble>>),
+}
 
 impl Chunks {
-    async fn next(&mut self) -> Result<Option<hyper::body::Bytes>, Trouble> {
+    async fn next(&mut self) -> Result<Option<Bytes>, Trouble> {
         loop {
-            let frame = poll_fn(|context| Pin::new(&mut self.0).poll_frame(context)).await;
+            let body = match self {
+                Self::Body(body) => body,
+                Self::Stream(stream) => return stream.next().await.transpose(),
+            };
+            let frame = poll_fn(|context| Pin::new(&mut *body).poll_frame(context)).await;
             match frame {
                 None => return Ok(None),
                 Some(Err(error)) => return Err(Trouble::of(&error)),
@@ -110,7 +121,15 @@ pub struct Lines {
 impl Lines {
     /// The lines of this answer; what is longer than `longest` bytes is cut there.
     pub fn of(answer: Response<Body>, longest: usize) -> Self {
-        let chunks = Chunks(answer.into_body());
+        Self::cut(Chunks::Body(answer.into_body()), longest)
+    }
+
+    /// The same of bytes that come from somebody else than the API server.
+    pub fn of_bytes(bytes: BoxStream<'static, Result<Bytes, Trouble>>, longest: usize) -> Self {
+        Self::cut(Chunks::Stream(bytes), longest)
+    }
+
+    fn cut(chunks: Chunks, longest: usize) -> Self {
         Self { chunks, held: Vec::new(), from: 0, longest, skipping: false, ended: false }
     }
 

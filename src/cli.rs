@@ -64,6 +64,10 @@ pub struct LookArgs {
     #[arg(long, value_name = "RATIO", allow_negative_numbers = true)]
     pub objective: Option<String>,
 
+    /// Whether requests of our own are sent
+    #[command(flatten)]
+    pub probe: ProbeArgs,
+
     /// Colours of the screen
     #[arg(long, value_name = "NAME")]
     pub theme: Option<String>,
@@ -85,6 +89,18 @@ pub struct LookArgs {
     #[cfg(debug_assertions)]
     #[arg(long, hide = true, value_name = "STEP")]
     pub die_at: Option<String>,
+}
+
+/// Synthetic requests.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Args)]
+pub struct ProbeArgs {
+    /// Send a request of one token now and then, as users do: the only witness of a stall that looks idle. It costs tokens
+    #[arg(long)]
+    pub probe: bool,
+
+    /// Where users knock, ending in /v1: it is asked too, with --probe
+    #[arg(long, value_name = "URL")]
+    pub probe_url: Option<String>,
 }
 
 /// The commands.
@@ -456,6 +472,10 @@ pub struct CheckArgs {
     /// The share of events that must be within the targets
     #[arg(long, value_name = "RATIO", allow_negative_numbers = true)]
     pub objective: Option<String>,
+
+    /// Whether requests of our own are sent
+    #[command(flatten)]
+    pub probe: ProbeArgs,
 
     /// Output format
     #[arg(short, long, value_enum, default_value_t = Output::Text)]

@@ -57,6 +57,14 @@ impl Clock {
         }
     }
 
+    /// How much time passes by this clock while `real` passes on this machine.
+    pub fn passed(self, real: Duration) -> Duration {
+        match self {
+            Self::Wall => real,
+            Self::Simulated { speed, .. } => real.mul_f64(speed),
+        }
+    }
+
     /// How long `by_this_clock` takes on this machine.
     pub fn real(self, by_this_clock: Duration) -> Duration {
         match self {

@@ -28,6 +28,7 @@ mod folders;
 mod given;
 mod limits;
 mod outside;
+mod probe;
 mod values;
 mod words;
 
@@ -36,6 +37,7 @@ pub use folders::{runbooks, state_folder};
 pub use given::{Flag, Setting, VARIABLES};
 pub use limits::Policy;
 pub use outside::{Surroundings, TerminalHints, beside, gather, speaks_utf8};
+pub use probe::Probe;
 
 use words::{key, quoted};
 
@@ -155,6 +157,8 @@ pub struct Config {
     pub aliases: BTreeMap<String, &'static str>,
     /// What may be changed, and how it is confirmed.
     pub policy: Policy,
+    /// Synthetic requests, as they were asked for; [`Self::probing`] says whether they are sent.
+    pub probe: Probe,
     /// The screen.
     pub ui: Ui,
     /// Who said the value of a key, for the keys that are not at their default.
@@ -229,6 +233,7 @@ impl Default for Config {
             scrape: Scrape { interval: Duration::from_secs(5), timeout: Duration::from_secs(3), concurrency: 32 },
             aliases: DEFAULT_ALIASES.iter().map(|(family, quantity)| ((*family).to_owned(), *quantity)).collect(),
             policy: Policy::default(),
+            probe: Probe::default(),
             ui: Ui { theme: "default".to_owned() },
             origins: BTreeMap::new(),
         }
@@ -244,6 +249,11 @@ impl Config {
     /// Reads the environment and the files, and merges them with the flags. `named` is the file of `--config`.
     pub fn load(named: Option<&Path>, flags: Vec<Flag>) -> Result<Self, ConfigError> {
         merge(gather(&Surroundings::of_this_process(), named, flags)?)
+    }
+
+    /// How synthetic requests are sent; never in read-only, whoever asked for them.
+    pub fn probing(&self) -> Option<&Probe> {
+        Some(&self.probe).filter(|probe| probe.enabled && !self.policy.read_only)
     }
 
     /// Every value in effect with who said it, one per line: `key = value   # from layer`. Without the comments this
@@ -276,6 +286,7 @@ impl Config {
         entries.push(("scrape.concurrency".to_owned(), self.scrape.concurrency.to_string()));
         entries.extend(self.aliases.iter().map(|(family, quantity)| (alias_key(family), quoted(quantity))));
         entries.extend(self.policy.entries());
+        entries.extend(self.probe.entries());
         entries.push(("ui.theme".to_owned(), quoted(&self.ui.theme)));
         entries
     }

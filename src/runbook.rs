@@ -38,7 +38,7 @@ pub use memory::{Burn, Burns, Memory, Pulled};
 pub use problem::{Problem, RunbookError};
 pub use record::{Act, Announced, How, Record, Transition, Who};
 pub use run::{Refused, Run, RunEffect, RunEvent, Times};
-pub use sight::{Alert, Outside, Probe, Sight};
+pub use sight::{Alert, Outside, Sight};
 
 use crate::diagnosis::Diagnosis;
 use crate::domain::Verdict;

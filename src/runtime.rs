@@ -165,6 +165,8 @@ fn flags(args: &CheckArgs) -> Vec<Flag> {
         ("--ttft-target", Setting::TtftTarget, &args.ttft_target),
         ("--tpot-target", Setting::TpotTarget, &args.tpot_target),
         ("--objective", Setting::Objective, &args.objective),
+        ("--probe", Setting::Probe, &switched_on(args.probe.probe)),
+        ("--probe-url", Setting::ProbeUrl, &args.probe.probe_url),
         ("--theme", Setting::Theme, &args.theme),
     ])
 }
@@ -192,6 +194,8 @@ impl LookArgs {
             ("--tpot-target", Setting::TpotTarget, &self.tpot_target),
             ("--objective", Setting::Objective, &self.objective),
             ("--read-only", Setting::ReadOnly, &switched_on(self.read_only)),
+            ("--probe", Setting::Probe, &switched_on(self.probe.probe)),
+            ("--probe-url", Setting::ProbeUrl, &self.probe.probe_url),
             ("--theme", Setting::Theme, &self.theme),
         ])
     }

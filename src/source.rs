@@ -5,3 +5,4 @@ pub mod kubernetes;
 pub mod logs;
 pub mod pages;
 pub mod poll;
+pub mod probe;

@@ -76,6 +76,7 @@ impl Open {
                     Body::Recorded(endpoint) => format!("recorded {}", endpoint.name),
                     Body::Cluster(_) => "cluster".to_owned(),
                     Body::Watch(_) => "watch".to_owned(),
+                    Body::Probed(_) => "probed".to_owned(),
                 });
                 self.snapshot.observe(observation);
             }

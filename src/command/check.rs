@@ -15,10 +15,12 @@ use crate::diagnosis::{Diagnosis, Policy, Target, Targets, diagnose};
 use crate::dialect::{Catalogue, DialectError, Memory};
 use crate::domain::{At, Body, Observation, Role, Snapshot, Verdict, WorkloadRef};
 use crate::reach::Way;
+use crate::reach::front::Front;
 use crate::reach::http::{Fetcher, Settings, Unusable, Url, shown};
 use crate::source::engine::Decoder;
 use crate::source::pages::{PagesError, Recording};
 use crate::source::poll::{Attempt, Poller};
+use crate::source::probe::{Prober, Replica};
 use crate::text::clean;
 
 /// What `check` was asked to read.
@@ -126,6 +128,27 @@ pub async fn check(sources: Sources, window: Duration, config: &Config) -> Resul
     Ok(diagnose(&snapshot, &policy(window, config)))
 }
 
+/// Synthetic requests as they are configured; `None` where there are none.
+pub fn prober(config: &Config, clock: Clock) -> Option<Prober> {
+    let probe = config.probing()?;
+    let gateway = probe.url.as_ref().map(|url| Replica {
+        name: shown(url).into(),
+        front: match Fetcher::new(Settings { timeout: probe.every, ..Settings::default() }) {
+            Ok(fetcher) => Front::Direct { fetcher, base: url.clone(), key: probe.token_file.clone() },
+            Err(error) => Front::Closed(error.to_string()),
+        },
+    });
+    Some(Prober { gateway, every: probe.every, max_tokens: probe.max_tokens, clock })
+}
+
+/// The API beside a metrics page that was named by its URL.
+fn beside(name: &Arc<str>, fetcher: &Fetcher, page: &Url) -> Replica {
+    let mut base = page.clone();
+    base.set_path("/v1");
+    base.set_query(None);
+    Replica { name: Arc::clone(name), front: Front::Direct { fetcher: fetcher.clone(), base, key: None } }
+}
+
 /// A decoder that knows the configured aliases.
 pub fn decoder(config: &Config) -> Result<Decoder, CheckError> {
     let aliases: Vec<(String, String)> = config.aliases.iter().map(|(f, q)| (f.clone(), (*q).to_owned())).collect();
@@ -201,7 +224,9 @@ async fn live(engines: &[String], watch: Duration, decoder: Decoder, config: &Co
     let timeout = config.scrape.timeout.min(watch);
     let interval = interval(config, watch);
     let places = usize::from(config.scrape.concurrency);
-    let (polling, deliveries) = poll(&pages, interval, timeout, places, decoder)?;
+    // The same holds for a request of our own.
+    let prober = prober(config, Clock::Wall).map(|p| Prober { every: p.every.min(watch), ..p });
+    let (polling, deliveries) = poll(&pages, interval, timeout, places, decoder, prober)?;
     let snapshot = Snapshot { interval_s: interval.as_secs_f64(), ..Snapshot::default() };
     let listening = listen(snapshot, deliveries, Clock::Wall, watch);
     tokio::pin!(listening);
@@ -215,6 +240,7 @@ pub fn poll(
     timeout: Duration,
     places: usize,
     decoder: Decoder,
+    prober: Option<Prober>,
 ) -> Result<(impl Future<Output = ()> + Send + use<>, Receiver<Observation>), CheckError> {
     let settings = Settings { timeout, connect_timeout: timeout.min(Duration::from_secs(2)), ..Settings::default() };
     let fetcher = Fetcher::new(settings)?;
@@ -226,12 +252,21 @@ pub fn poll(
     };
     let names: Vec<(Role, Arc<str>)> = pages.iter().map(|(role, url)| (*role, shown(url).into())).collect();
     let memories: Vec<Mutex<Memory>> = pages.iter().map(|_| Mutex::default()).collect();
+    let engines = pages.iter().zip(&names).filter(|((role, _), _)| *role == Role::Engine);
+    let replicas: Vec<Replica> = engines.map(|((_, url), (_, name))| beside(name, &fetcher, url)).collect();
     let decode = move |endpoint: usize, page: &[u8]| {
         let mut memory = memories[endpoint].lock().unwrap_or_else(PoisonError::into_inner);
         decoder.decode(page, &mut memory)
     };
     let (attempted, mut attempts) = tokio::sync::mpsc::channel(names.len().clamp(16, 256));
     let (deliver, deliveries) = tokio::sync::mpsc::channel(256);
+    let probed = deliver.clone();
+    let probing = async move {
+        if let Some(prober) = prober {
+            let (_, replicas) = tokio::sync::watch::channel(replicas);
+            prober.run(replicas, probed).await;
+        }
+    };
     let told = async move {
         for (role, name) in &names {
             let reproduce = format!("curl -s '{}'", name.replace('\'', "%27"));
@@ -246,7 +281,7 @@ pub fn poll(
         }
     };
     let polling = async move {
-        tokio::join!(poller.run(decode, attempted), told);
+        tokio::join!(poller.run(decode, attempted), told, probing);
     };
     Ok((polling, deliveries))
 }

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use crate::diagnosis::BurnPreset;
 
-use super::{Config, Origin, Slo, Target, limits, slo_key};
+use super::{Config, Origin, Slo, Target, limits, probe, slo_key};
 
 /// A value, and who said it.
 #[derive(Debug, Clone, PartialEq)]
@@ -63,6 +63,7 @@ pub(super) struct Draft {
     pub(super) concurrency: Option<Said<u16>>,
     pub(super) aliases: BTreeMap<String, Said<&'static str>>,
     pub(super) policy: limits::Part,
+    pub(super) probe: probe::Part,
     pub(super) theme: Option<Said<String>>,
 }
 
@@ -116,6 +117,7 @@ impl Draft {
             concurrency: self.concurrency.or(weaker.concurrency),
             aliases,
             policy: self.policy.over(weaker.policy),
+            probe: self.probe.over(weaker.probe),
             theme: self.theme.or(weaker.theme),
         }
     }
@@ -144,8 +146,9 @@ impl Draft {
             won.take(aliases.entry(family).or_default(), Some(said), || key);
         }
         let policy = self.policy.settle(&mut won);
+        let probe = self.probe.settle(&mut won);
         won.take(&mut ui.theme, self.theme, || "ui.theme".to_owned());
-        Config { slo, scrape, aliases, policy, ui, origins }
+        Config { slo, scrape, aliases, policy, probe, ui, origins }
     }
 }
 

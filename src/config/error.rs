@@ -152,6 +152,14 @@ pub enum ConfigError {
         /// The highest that is allowed.
         most: u32,
     },
+    /// An address or a path that is none.
+    #[error("{place} {why}: write it as clients have it, such as \"https://llm.example.org/v1\"")]
+    BadUrl {
+        /// Where.
+        place: Place,
+        /// What is wrong with it; never the address itself, which may hold a secret.
+        why: String,
+    },
     /// A theme's name that could not be the name of a file in a themes folder.
     #[error("{place} is '{value}', which cannot name a theme: use letters, digits, '-' and '_', 64 at most")]
     BadTheme {

@@ -13,7 +13,7 @@ use super::draft::{Draft, Part, PartTarget, Said};
 use super::duration::parse;
 use super::error::{ConfigError, Place};
 use super::words::{clean, hint, key, line_of};
-use super::{Origin, alias_key, limits, slo_key, values};
+use super::{Origin, alias_key, limits, probe, slo_key, values};
 
 #[derive(Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields, default)]
@@ -22,6 +22,7 @@ struct ConfigFile {
     scrape: ScrapeFile,
     aliases: BTreeMap<String, Spanned<String>>,
     policy: PolicyFile,
+    probe: ProbeFile,
     ui: UiFile,
 }
 
@@ -55,6 +56,16 @@ struct PolicyFile {
     confirm: Option<Spanned<String>>,
     protected: Option<Spanned<Vec<String>>>,
     max_scale_step: Option<Spanned<i64>>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+struct ProbeFile {
+    enabled: Option<Spanned<bool>>,
+    every: Option<Spanned<String>>,
+    max_tokens: Option<Spanned<i64>>,
+    url: Option<Spanned<String>>,
+    token_file: Option<Spanned<String>>,
 }
 
 #[derive(Debug, Default, Deserialize)]
@@ -99,6 +110,16 @@ const FILE: Shape = Shape::Table(&[
             ("confirm", Shape::Text("\"type-name\" or \"key\"")),
             ("protected", Shape::Texts("a list of contexts such as [\"prod-*\"]")),
             ("max_scale_step", Shape::Count("a whole number such as 4")),
+        ]),
+    ),
+    (
+        "probe",
+        Shape::Table(&[
+            ("enabled", Shape::Switch("true or false, without quotes")),
+            ("every", DURATION),
+            ("max_tokens", Shape::Count("a whole number such as 1")),
+            ("url", Shape::Text("a URL in quotes, such as \"https://llm.example.org/v1\"")),
+            ("token_file", Shape::Text("a path in quotes")),
         ]),
     ),
     ("ui", Shape::Table(&[("theme", Shape::Text("a name such as \"default\""))])),
@@ -252,6 +273,7 @@ impl Reader<'_> {
             draft.aliases.extend(said.map(|said| (family.clone(), said)));
         }
         draft.policy = self.policy(&file.policy)?;
+        draft.probe = self.probe(&file.probe)?;
         draft.theme = self.said(file.ui.theme.as_ref(), "ui.theme", |t, p| values::theme(t, p))?;
         Ok(draft)
     }
@@ -265,6 +287,16 @@ impl Reader<'_> {
             max_scale_step: self.said(policy.max_scale_step.as_ref(), "policy.max_scale_step", |step, place| {
                 limits::step(*step, place)
             })?,
+        })
+    }
+
+    fn probe(&self, probe: &ProbeFile) -> Result<probe::Part, ConfigError> {
+        Ok(probe::Part {
+            enabled: self.said(probe.enabled.as_ref(), "probe.enabled", |on, _| Ok(*on))?,
+            every: self.said(probe.every.as_ref(), "probe.every", |t, p| probe::every(t, p))?,
+            max_tokens: self.said(probe.max_tokens.as_ref(), "probe.max_tokens", |n, p| probe::max_tokens(*n, p))?,
+            url: self.said(probe.url.as_ref(), "probe.url", |t, p| probe::url(t, p))?,
+            token_file: self.said(probe.token_file.as_ref(), "probe.token_file", |t, p| probe::token_file(t, p))?,
         })
     }
 

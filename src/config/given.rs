@@ -3,7 +3,7 @@
 use super::draft::{Draft, Part, Said};
 use super::duration::parse_or_seconds;
 use super::error::{ConfigError, Place};
-use super::{Origin, limits, values};
+use super::{Origin, limits, probe, values};
 
 /// A value that can be given without a file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -22,6 +22,10 @@ pub enum Setting {
     Concurrency,
     /// Whether nothing may be changed.
     ReadOnly,
+    /// Whether synthetic requests are sent.
+    Probe,
+    /// Where users knock.
+    ProbeUrl,
     /// The name of the theme.
     Theme,
 }
@@ -35,6 +39,8 @@ pub const VARIABLES: &[(&str, Setting)] = &[
     ("WARROOM_SCRAPE_TIMEOUT", Setting::Timeout),
     ("WARROOM_SCRAPE_CONCURRENCY", Setting::Concurrency),
     ("WARROOM_READ_ONLY", Setting::ReadOnly),
+    ("WARROOM_PROBE", Setting::Probe),
+    ("WARROOM_PROBE_URL", Setting::ProbeUrl),
     ("WARROOM_THEME", Setting::Theme),
 ];
 
@@ -86,6 +92,8 @@ fn set(draft: &mut Draft, setting: Setting, text: &str, place: &Place, by: &Orig
         Setting::Timeout => draft.timeout = Some(Said::new(values::timeout(text, place)?, by)),
         Setting::Concurrency => draft.concurrency = Some(Said::new(values::concurrency(text, place)?, by)),
         Setting::ReadOnly => draft.policy.read_only = Some(Said::new(limits::switch(text, place)?, by)),
+        Setting::Probe => draft.probe.enabled = Some(Said::new(limits::switch(text, place)?, by)),
+        Setting::ProbeUrl => draft.probe.url = Some(Said::new(probe::url(text, place)?, by)),
         Setting::Theme => draft.theme = Some(Said::new(values::theme(text, place)?, by)),
     }
     Ok(())

@@ -12,7 +12,7 @@ use super::slo::{self, Metric, SloRow};
 use super::span::{Level, Levels, Replica, Span};
 use super::stall::{self, Spell, Witness};
 use super::{Evidence, Op, Policy, Targets};
-use crate::domain::{At, BaselineKind, Dist, Endpoint, Finish, Gauge, RowStatus, Snapshot, System, Total};
+use crate::domain::{At, BaselineKind, Dist, Endpoint, Finish, Gauge, Probed, RowStatus, Snapshot, System, Total};
 
 /// The facts about one model's replicas.
 pub(super) struct Facts<'a> {
@@ -53,6 +53,8 @@ pub(super) struct Facts<'a> {
     pub(super) contrast: Option<Contrast>,
     /// Engines that answered: in the calm stretch before, and during the incident.
     pub(super) serving: (Option<usize>, usize),
+    /// Requests of our own that were sent in the window, with when.
+    pub(super) probes: Vec<&'a (At, Probed)>,
 }
 
 /// What "before" was.
@@ -142,6 +144,7 @@ impl<'a> Facts<'a> {
             gpus,
             contrast,
             serving,
+            probes: snapshot.probes.iter().filter(|(at, _)| *at >= from && *at <= now).collect(),
         }
     }
 
@@ -190,8 +193,12 @@ impl<'a> Facts<'a> {
         self.replicas.iter().any(|r| r.track.points().iter().filter(|p| p.at <= self.now).nth(1).is_some())
     }
 
-    /// Whether anything happened at all: requests, tokens, or work that is held.
+    /// Whether anything happened at all: requests, tokens, or work that is held. What we asked ourselves is no traffic.
     pub(super) fn traffic(&self) -> bool {
+        let own = self.probes.iter().filter(|(_, p)| p.answer.is_ok()).count();
+        if own > 0 && self.window.count(Dist::Ttft) <= own as f64 && self.held() == 0.0 {
+            return false;
+        }
         let moved = |t| self.window.total(t).unwrap_or(0.0) > 0.0;
         self.window.count(Dist::Ttft) > 0.0
             || self.window.count(Dist::Itl) > 0.0

@@ -149,7 +149,25 @@ pub(super) fn series(facts: &Facts<'_>) -> Vec<SeriesPoint> {
 /// The sources: endpoints that are still read, and Kubernetes' watches as one.
 pub(super) fn sources(snapshot: &Snapshot) -> Vec<SourceRow> {
     let endpoints = snapshot.endpoints.iter().filter(|e| !e.gone).map(|e| source(e, snapshot));
-    kubernetes(snapshot).into_iter().chain(endpoints).collect()
+    kubernetes(snapshot).into_iter().chain(endpoints).chain(probe(snapshot)).collect()
+}
+
+/// The name of our own requests among the sources.
+pub(super) const PROBE: &str = "probe";
+
+/// Our own requests as a source, where there are any: as well as the last one went.
+fn probe(snapshot: &Snapshot) -> Option<SourceRow> {
+    let (at, probed) = snapshot.last_probe()?;
+    Some(SourceRow {
+        name: PROBE.to_owned(),
+        state: if probed.answer.is_ok() { SourceState::Live } else { SourceState::Failed },
+        age_s: Some(snapshot.now.since(*at).max(0.0)),
+        error: probed.answer.as_ref().err().map(|failure| format!("through {}: {failure}", probed.door.name())),
+        via: Some("POST /v1/completions"),
+        series: None,
+        skipped: None,
+        families: Vec::new(),
+    })
 }
 
 /// The name of Kubernetes among the sources.
@@ -215,8 +233,9 @@ pub(super) fn complete(snapshot: &Snapshot, sources: &[SourceRow]) -> bool {
         // A pod that is still starting is not expected to answer.
         Role::Engine => live(&e.name) || cluster.is_some_and(|c| c.pod(e).is_some_and(|p| p.start().is_some())),
     };
-    let kubernetes = sources.iter().filter(|s| s.name == KUBERNETES).all(|s| s.state == SourceState::Live);
-    kubernetes && snapshot.endpoints.iter().filter(|e| !e.gone).all(read)
+    let ours = |s: &&SourceRow| s.name == KUBERNETES || s.name == PROBE;
+    let ours = sources.iter().filter(ours).all(|s| s.state == SourceState::Live);
+    ours && snapshot.endpoints.iter().filter(|e| !e.gone).all(read)
 }
 
 fn source(endpoint: &Endpoint, snapshot: &Snapshot) -> SourceRow {

@@ -1,5 +1,6 @@
 //! The verdict in words: numbers, counts and scope, and never more certain than the evidence.
 
+use super::facts::Facts;
 use super::format::{bound, length, number, percent, seconds};
 use super::outcome::SourceRow;
 use super::rows::KUBERNETES;
@@ -17,10 +18,7 @@ impl Judged<'_> {
         let mut parts = Vec::new();
         match self.verdict {
             Verdict::CannotTell => return cannot_tell(sources),
-            Verdict::Idle => {
-                return "No traffic in the window: nothing was late, and a stall that looks idle cannot be excluded without a request."
-                    .to_owned();
-            }
+            Verdict::Idle => return idle(facts),
             Verdict::Stalled => {
                 if let Some(found) = self.findings.iter().find(|f| f.code == Code::Mechanism(Mechanism::EngineStalled))
                 {
@@ -150,6 +148,21 @@ fn slo_sentence(row: &SloRow) -> Option<String> {
 }
 
 /// Why nothing can be said.
+/// No traffic, and what a request of our own says of that.
+fn idle(facts: &Facts<'_>) -> String {
+    let answered = facts.probes.iter().rev().find_map(|(at, p)| Some((at, p, p.answer.as_ref().ok()?)));
+    let Some((at, probed, answer)) = answered else {
+        return "No traffic in the window: nothing was late, and a stall that looks idle cannot be excluded without a request."
+            .to_owned();
+    };
+    format!(
+        "No traffic in the window but our own: a request through {} got its first token in {}, {} ago.",
+        probed.door.name(),
+        seconds(answer.ttft_s),
+        length(facts.now.since(*at))
+    )
+}
+
 pub(super) fn cannot_tell(sources: &[SourceRow]) -> String {
     let why = sources
         .iter()

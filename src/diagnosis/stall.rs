@@ -2,7 +2,7 @@
 //! health and metrics answer, all counters are flat. What gives it away is named in each spell.
 
 use super::span::Replica;
-use crate::domain::{At, Dist, Failure, Gauge, Outcome, Point, Total};
+use crate::domain::{At, Dist, Failure, Gauge, Outcome, Point, Total, Track};
 
 /// How a stall was seen.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -17,6 +17,8 @@ pub(super) enum Witness {
     NoAnswer,
     /// Health probes that run through the scheduler did not answer.
     ProbeHung,
+    /// Requests of our own got no token, and no work was done meanwhile.
+    OwnRequestHung,
     /// Connections were refused: loading or crashed.
     Refused,
 }
@@ -52,6 +54,7 @@ pub(super) fn find<'a>(
     let mut spells = Vec::new();
     for endpoint in endpoints {
         unanswered(endpoint, from, now, &mut spells);
+        own_requests(endpoint, from, now, &mut spells);
     }
     for replica in replicas {
         silences(*replica, from, now, &mut spells);
@@ -117,6 +120,49 @@ fn unanswered<'a>(endpoint: &'a crate::domain::Endpoint, from: At, now: At, spel
             close(&mut run, end, answered_before);
         }
     }
+}
+
+/// Stretches in which requests of our own got no token while no counter of work moved. One that waits in a queue gets none
+/// either; but there work is done meanwhile. Where no page says whether it was, nothing is known.
+fn own_requests<'a>(endpoint: &'a crate::domain::Endpoint, from: At, now: At, spells: &mut Vec<Spell<'a>>) {
+    let worked = |from: At, to: At| endpoint.tracks.iter().any(|t| pages(t, from, to).any(|(a, b)| moved(a, b)));
+    let stood =
+        |from: At, to: At| !worked(from, to) && endpoint.tracks.iter().any(|t| pages(t, from, to).next().is_some());
+    let mut runs: Vec<(At, At, f64)> = Vec::new();
+    let mut open = false;
+    for attempt in endpoint.attempts.iter().filter(|a| a.at <= now) {
+        match &attempt.outcome {
+            Outcome::Unanswered(Failure::TimedOut { connected: true, after_ms }) => {
+                let end = attempt.at.plus(*after_ms as f64 / 1000.0).min(now);
+                if !stood(attempt.at, end) {
+                    open = false;
+                } else if let Some(run) = runs.last_mut().filter(|run| open && !worked(run.1, attempt.at)) {
+                    (run.1, run.2) = (end, run.2 + 1.0);
+                } else {
+                    runs.push((attempt.at, end, 1.0));
+                    open = true;
+                }
+            }
+            Outcome::Answered => open = false,
+            // That it was refused or not allowed says nothing of what goes on behind.
+            _ => {}
+        }
+    }
+    for (nth, (start, end, count)) in runs.iter().copied().enumerate() {
+        let on = open && nth + 1 == runs.len() && !worked(end, now) && !endpoint.gone;
+        let to = if on { now } else { end };
+        if to.since(start) >= SILENCE_S && to >= from {
+            let (witness, requests) = (Witness::OwnRequestHung, Some(count));
+            spells.push(Spell { replica: None, endpoint, witness, from: start, to, on, requests });
+        }
+    }
+}
+
+/// The pages of a stretch, each with the one before it.
+fn pages(track: &Track, from: At, to: At) -> impl Iterator<Item = (&Point, &Point)> {
+    let points = track.points();
+    let (first, end) = (points.partition_point(|p| p.at < from), points.partition_point(|p| p.at <= to));
+    (first + 1..end).map(|i| (&points[i - 1], &points[i]))
 }
 
 /// Stretches between pages in which no counter of work moved.

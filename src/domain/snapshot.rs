@@ -4,8 +4,8 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 
 use super::{
-    At, Body, ClusterFacts, EnginePage, Failure, GpuPage, GpuTrack, Observation, Page, Pushed, Role, System, Track,
-    Watch, WorkloadRef, written,
+    At, Body, ClusterFacts, Door, EnginePage, Failure, GpuPage, GpuTrack, Observation, Page, Probed, Pushed, Role,
+    System, Track, Watch, WorkloadRef, written,
 };
 
 /// Attempts kept per endpoint: as many as readings, and the failed ones between them.
@@ -16,6 +16,9 @@ pub(super) const ATTEMPTS: usize = 2048;
 const PLACEMENTS: usize = 64;
 const GONE: usize = 64;
 const GPUS: usize = 4096;
+
+/// Synthetic requests kept: at one in 30 s, two hours of them.
+const PROBES: usize = 256;
 
 /// One attempt to read an endpoint.
 #[derive(Debug, Clone, PartialEq, serde::Serialize, serde::Deserialize)]
@@ -38,6 +41,10 @@ pub enum Outcome {
     Failed(Failure),
     /// Not a page but a health probe, which failed.
     ProbeFailed(Failure),
+    /// A request of our own got a token.
+    Answered,
+    /// A request of our own got none.
+    Unanswered(Failure),
 }
 
 impl Outcome {
@@ -136,7 +143,9 @@ impl Endpoint {
         if self.attempts.len() >= ATTEMPTS {
             self.attempts.pop_front();
         }
-        self.attempts.push_back(Attempt { at, outcome });
+        // A request that waited for long is told of after pages that were asked for later.
+        let after = self.attempts.iter().rposition(|a| a.at <= at).map_or(0, |i| i + 1);
+        self.attempts.insert(after, Attempt { at, outcome });
     }
 
     /// From `at` on it is this pod; what it was before ends there.
@@ -167,10 +176,11 @@ impl Endpoint {
     /// What the last attempt to read a page failed with, if it did.
     pub fn failing(&self) -> Option<&Failure> {
         // A probe that is refused says as much as a scrape: there is no process to answer either.
-        let says = |a: &&Attempt| a.outcome.is_absence() || !matches!(a.outcome, Outcome::ProbeFailed(_));
+        let probe = |o: &Outcome| matches!(o, Outcome::ProbeFailed(_) | Outcome::Answered | Outcome::Unanswered(_));
+        let says = |a: &&Attempt| a.outcome.is_absence() || !probe(&a.outcome);
         match &self.attempts.iter().rev().find(says)?.outcome {
             Outcome::Failed(failure) | Outcome::ProbeFailed(failure) => Some(failure),
-            Outcome::Page | Outcome::Torn => None,
+            Outcome::Page | Outcome::Torn | Outcome::Answered | Outcome::Unanswered(_) => None,
         }
     }
 }
@@ -192,6 +202,8 @@ pub struct Snapshot {
     pub cluster: Option<(At, Arc<ClusterFacts>)>,
     /// How each part of Kubernetes is being watched; empty where it is not asked.
     pub watches: Vec<Watch>,
+    /// Requests of our own with the moments at which they were sent, in the order in which they ended.
+    pub probes: VecDeque<(At, Probed)>,
 }
 
 impl Snapshot {
@@ -223,7 +235,27 @@ impl Snapshot {
                 Some(known) => *known = watch,
                 None => self.watches.push(watch),
             },
+            Body::Probed(probed) => self.probed(at, probed),
         }
+    }
+
+    /// The last request of our own: through the gateway where there is a door there, else to a replica.
+    pub fn last_probe(&self) -> Option<&(At, Probed)> {
+        let gateway = |p: &&(At, Probed)| matches!(p.1.door, Door::Gateway(_));
+        self.probes.iter().rev().find(gateway).or_else(|| self.probes.back())
+    }
+
+    fn probed(&mut self, at: At, probed: Probed) {
+        if let Door::Replica(name) = &probed.door
+            && let Some(endpoint) = self.endpoints.iter_mut().find(|e| *e.name == **name)
+        {
+            let outcome = probed.answer.as_ref().map_or_else(|f| Outcome::Unanswered(f.clone()), |_| Outcome::Answered);
+            endpoint.attempted(at, outcome);
+        }
+        if self.probes.len() >= PROBES {
+            self.probes.pop_front();
+        }
+        self.probes.push_back((at, probed));
     }
 
     /// The endpoints with this role.

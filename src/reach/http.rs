@@ -13,7 +13,7 @@ use std::time::Duration;
 
 use flate2::bufread::MultiGzDecoder;
 use reqwest::dns::{Addrs, Name, Resolve, Resolving};
-use reqwest::header::{ACCEPT, ACCEPT_ENCODING, CONTENT_ENCODING, HeaderMap, HeaderValue, LOCATION};
+use reqwest::header::{ACCEPT, ACCEPT_ENCODING, CONTENT_ENCODING, CONTENT_TYPE, HeaderMap, HeaderValue, LOCATION};
 use reqwest::redirect::Policy;
 use reqwest::{Client, ClientBuilder, Response};
 use tokio::time::{Instant, timeout_at};
@@ -106,6 +106,24 @@ impl Fetcher {
                 inflate(&packed, self.settings.max_body, buffer)
             }
         }
+    }
+
+    /// Sends one request, once: a POST of JSON where there is a body, else a GET. Any status is an answer; the caller has
+    /// the deadline.
+    pub(super) async fn ask(&self, url: &Url, body: Option<String>, key: Option<&str>) -> Result<Response, Failure> {
+        let client = if is_loopback(url) { &self.near } else { &self.far };
+        let request = match body {
+            Some(json) => client.post(url.clone()).header(CONTENT_TYPE, "application/json").body(json),
+            None => client.get(url.clone()),
+        };
+        // What is read as it comes is not to be packed.
+        let request = request.header(ACCEPT_ENCODING, "identity").header(ACCEPT, "text/event-stream, application/json");
+        let request = if let Some(key) = key { request.bearer_auth(key) } else { request };
+        let answer = request.send().await.map_err(|error| self.failure(url, &error, Phase::Head))?;
+        if answer.status().is_redirection() {
+            return Err(redirected(url, &answer));
+        }
+        Ok(answer)
     }
 
     /// Asks once, and a second time where the server closed the connection without a word: it may have been a kept

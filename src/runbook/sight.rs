@@ -3,7 +3,7 @@
 
 use super::Memory;
 use crate::diagnosis::{Diagnosis, Metric, SloRow};
-use crate::domain::{At, ClusterFacts, Endpoint, Role, Snapshot, SourceState};
+use crate::domain::{At, ClusterFacts, Endpoint, Probed, Role, Snapshot, SourceState};
 
 /// A page older than this is stale, whatever the interval (s).
 const STALE_S: f64 = 15.0;
@@ -13,8 +13,6 @@ const STALE_S: f64 = 15.0;
 pub struct Outside {
     /// Prometheus' alert on the objective.
     pub alert: Option<Alert>,
-    /// The synthetic probe.
-    pub probe: Option<Probe>,
 }
 
 /// An alert as Prometheus tells it.
@@ -28,17 +26,6 @@ pub struct Alert {
     pub at: At,
     /// When it will be clear if nothing bad comes any more, where that was computed.
     pub clear_by: Option<At>,
-}
-
-/// What a synthetic request saw.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Probe {
-    /// When it was sent.
-    pub at: At,
-    /// Seconds to its first token; `None`: no answer.
-    pub ttft_s: Option<f64>,
-    /// What went wrong, where something did.
-    pub error: Option<String>,
 }
 
 /// Everything that checks and guards may look at.
@@ -55,7 +42,7 @@ pub struct Sight<'a> {
 }
 
 static NO_MEMORY: Memory = Memory::new();
-static NOTHING_HEARD: Outside = Outside { alert: None, probe: None };
+static NOTHING_HEARD: Outside = Outside { alert: None };
 
 impl<'a> Sight<'a> {
     /// A look without a past.
@@ -117,6 +104,12 @@ impl<'a> Sight<'a> {
             .iter()
             .filter(move |r| r.ready == Some(true) && !r.gone && silent(r.age_s))
             .map(|r| r.name.as_str())
+    }
+
+    /// The last request of our own, and its age (s).
+    pub(super) fn probe(self) -> Option<(&'a Probed, f64)> {
+        let (at, probed) = self.snapshot?.last_probe()?;
+        Some((probed, self.d.at.since(*at)))
     }
 
     /// Objectives with counted events.

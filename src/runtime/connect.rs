@@ -100,6 +100,7 @@ pub(super) async fn check_cluster(
     let (connected, target) = asked.workload().await?;
     let mut config = config.clone();
     config.scrape.interval = check::interval(&config, watch);
+    config.probe.every = config.probe.every.min(watch);
     let (clock, decoder) = (Clock::Wall, Arc::new(check::decoder(&config)?));
     let (session, deliveries) =
         Session::open_at_pace(asked.pace(clock), connected.client, target.clone(), clock, decoder, &config, None);

@@ -19,14 +19,17 @@ use tokio::task::{JoinHandle, JoinSet, spawn_blocking};
 
 use crate::apiserver::Client;
 use crate::clock::Clock;
+use crate::command::check;
 use crate::config::Config;
-use crate::domain::{At, Body, ClusterFacts, Failure, Observation, Page, Role, Snapshot, WorkloadRef};
+use crate::domain::{At, Body, ClusterFacts, Failure, Observation, Page, Pod, Role, Snapshot, WorkloadRef};
 use crate::reach::Way;
+use crate::reach::front::Front;
 use crate::reach::http::Settings;
 use crate::source::engine::Decoder;
 use crate::source::kubernetes::{Kubernetes, Neighbour, Pace};
 use crate::source::pages::side_by_side;
 use crate::source::poll::{Attempt, Fetch, Poller};
+use crate::source::probe::{Prober, Replica};
 use endpoints::{Endpoints, Known};
 
 /// Observations that wait for whoever takes them in: beyond them the sources wait.
@@ -94,6 +97,7 @@ impl Session {
             interval: config.scrape.interval,
             concurrency: usize::from(config.scrape.concurrency).min(MOST_AT_ONCE),
             settings: Settings { timeout, connect_timeout: timeout.min(Duration::from_secs(2)), ..Settings::default() },
+            prober: check::prober(config, clock),
             deliver,
         };
         let history = history.map(Path::to_path_buf);
@@ -111,11 +115,12 @@ struct Open {
     interval: Duration,
     concurrency: usize,
     settings: Settings,
+    prober: Option<Prober>,
     deliver: mpsc::Sender<Observation>,
 }
 
 impl Open {
-    async fn run(self, history: Option<PathBuf>) {
+    async fn run(mut self, history: Option<PathBuf>) {
         let mut tasks = JoinSet::new();
         let (facts, mut observed) = mpsc::channel(64);
         let (found, mut neighbours) = watch::channel(Vec::new());
@@ -129,6 +134,11 @@ impl Open {
         let slow = self.poll(&mut tasks, &known, self.interval * GPUS_SLOWER, MOST_GPU_PAGES_AT_ONCE, landed);
         let mut endpoints =
             Endpoints::new(self.client.clone(), self.target.clone(), self.settings.clone(), known, quick, slow);
+
+        let (answering, probed) = watch::channel(Vec::new());
+        if let Some(prober) = self.prober.take() {
+            tasks.spawn(prober.run(probed, self.deliver.clone()));
+        }
 
         let mut loading = self.load(history);
         let (mut loaded, mut cluster): (bool, Option<Arc<ClusterFacts>>) = (false, None);
@@ -148,6 +158,7 @@ impl Open {
                     let mut deliveries = Vec::new();
                     if let Body::Cluster(facts) = &observation.body {
                         cluster = Some(Arc::clone(facts));
+                        answering.send_replace(self.answering(facts));
                         if loaded {
                             deliveries = endpoints.pods(now(), facts).await;
                         }
@@ -167,6 +178,16 @@ impl Open {
                 }
             }
         }
+    }
+
+    /// The replicas that may be asked for a token: those that Kubernetes would send users to.
+    fn answering(&self, facts: &ClusterFacts) -> Vec<Replica> {
+        let ready = facts.pods.iter().filter(|pod| pod.ready);
+        let replica = |pod: &Pod| {
+            let front = Front::pod(&self.client, &self.target.namespace, &pod.name, pod.metrics_port?);
+            Some(Replica { name: pod.name.as_str().into(), front })
+        };
+        ready.filter_map(replica).collect()
     }
 
     /// Starts polling a set of endpoints that is empty at first.

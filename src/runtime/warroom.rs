@@ -32,6 +32,9 @@ const NO_TERMINAL: &str = "standard output is no terminal, so there is nothing t
 const DUMB: &str = "this terminal cannot place its cursor (TERM=dumb): 'warroom check' diagnoses once and prints";
 const WITHOUT_CLUSTER: &str = "; 'warroom demo' needs no cluster";
 
+/// What was asked for and is not done.
+const PROBE_IS_OFF: &str = "the probe is off: nothing is sent in read-only";
+
 /// What is judged (s): as `check` does where nothing else is said.
 pub(super) const WINDOW: Duration = Duration::from_mins(5);
 
@@ -74,7 +77,9 @@ pub(super) fn run(cli: &Cli, args: &ScreenArgs) -> Result<u8> {
             let decoder = check::decoder(&config).map_err(failed)?;
             let (interval, timeout) = (config.scrape.interval, config.scrape.timeout);
             let places = usize::from(config.scrape.concurrency);
-            let (polling, observations) = check::poll(&pages, interval, timeout, places, decoder).map_err(failed)?;
+            let prober = check::prober(&config, Clock::Wall);
+            let (polling, observations) =
+                check::poll(&pages, interval, timeout, places, decoder, prober).map_err(failed)?;
             tokio::spawn(polling);
             Ok(Watched {
                 clock: Clock::Wall,
@@ -205,7 +210,10 @@ pub(super) fn show(
     if let Some(step) = look.die_at().filter(|step| !steps::die_at(step)) {
         return Ok(usage(&format!("there is no step '{}'", crate::text::clean(step, 40))));
     }
-    let (looks, warnings) = looks::read(config, terminal::colours(hints), ascii);
+    let (looks, mut warnings) = looks::read(config, terminal::colours(hints), ascii);
+    if config.probe.enabled && config.probing().is_none() {
+        warnings.push(PROBE_IS_OFF.to_owned());
+    }
     let guard = gate::guard(config);
     let place = start.records.place(guard.read_only);
     let settings = Settings {

@@ -5,6 +5,7 @@
 
 mod ask;
 mod clock;
+mod complete;
 mod discovery;
 mod logs;
 mod patch;
@@ -192,13 +193,28 @@ async fn serve_one(stream: TcpStream, shared: Arc<Shared>) {
 
 async fn answer(shared: &Arc<Shared>, request: Request<Incoming>) -> Response<Body> {
     let reply = Ask::read(request).await.and_then(|mut ask| {
-        if ask.bears(&shared.token) {
-            route(shared, &ask)
-        } else {
-            Err(Refusal::new(401, "Unauthorized", "Unauthorized"))
-        }
+        ask.bears(&shared.token).then_some(ask).ok_or_else(|| Refusal::new(401, "Unauthorized", "Unauthorized"))
     });
+    let reply = match reply {
+        Ok(ask) => match completion(shared, &ask) {
+            Some(Ok(pod)) => complete::answer(shared, pod.as_deref(), &ask.body).await,
+            Some(Err(refusal)) => Err(refusal),
+            None => route(shared, &ask),
+        },
+        Err(refusal) => Err(refusal),
+    };
     reply.unwrap_or_else(|refusal| Reply::refusal(&refusal)).into_response()
+}
+
+/// Whether a request asks for tokens, and of which pod; no pod: through the gateway.
+fn completion(shared: &Arc<Shared>, ask: &Ask) -> Option<Result<Option<String>, Refusal>> {
+    let path: Vec<&str> = ask.path.iter().map(String::as_str).collect();
+    let target = Target::of(&path).filter(|t| t.names.plural == "pods" && ask.method == Method::POST)?;
+    if target.part.as_slice() != ["proxy", "v1", "completions"] {
+        return None;
+    }
+    shared.remember(ask);
+    Some(allowed(shared, ask, &target).and_then(|()| proxy::asked(shared, &target)))
 }
 
 fn route(shared: &Arc<Shared>, ask: &Ask) -> Result<Reply, Refusal> {

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::serving::{Happened, Launch, Load, Serving};
+use super::serving::{Happened, Launch, Load, Serving, Sight};
 use crate::domain::At;
 
 /// A flag in an engine's arguments with which it dies so many seconds after its start.
@@ -126,6 +126,16 @@ impl Serving for Idle {
         }
         lines
     }
+
+    fn ask(&mut self, _: At, _: Option<&str>, _: u32) -> Option<u64> {
+        None
+    }
+
+    fn seen(&self, _: u64) -> Option<Sight> {
+        None
+    }
+
+    fn forget(&mut self, _: At, _: u64) {}
 
     fn load(&self, pod: &str) -> Option<Load> {
         self.engines.get(pod).filter(|e| !e.dead).map(|_| self.load)

@@ -68,6 +68,17 @@ pub struct Load {
     pub running: f64,
 }
 
+/// What somebody outside sees of a request of theirs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Sight {
+    /// Nothing yet.
+    Nothing,
+    /// Its first token.
+    First,
+    /// It is over, with this status.
+    Ended(u16),
+}
+
 /// The seam between the cluster and what runs in its containers. All times are simulated, and never go back.
 pub trait Serving: Send {
     /// A container starts: its process exists, loads its model, and refuses connections until it serves.
@@ -90,6 +101,12 @@ pub trait Serving: Send {
     fn gpu_page(&self, node: &str) -> Option<String>;
     /// What a container wrote since its start.
     fn logs(&self, pod: &str) -> Vec<(At, String)>;
+    /// Somebody outside asks for so many tokens, of a pod or through the gateway; `None`: the connection is refused.
+    fn ask(&mut self, at: At, pod: Option<&str>, output: u32) -> Option<u64>;
+    /// What was seen of such a request by now; `None`: it is not known.
+    fn seen(&self, request: u64) -> Option<Sight>;
+    /// Whoever sent such a request is gone, or has seen its end.
+    fn forget(&mut self, at: At, request: u64);
     /// What an autoscaler sees.
     fn load(&self, pod: &str) -> Option<Load>;
 }

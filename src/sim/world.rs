@@ -170,6 +170,16 @@ impl World {
         self.cluster.desk.now = self.now;
     }
 
+    /// Somebody outside asks for so many tokens, of a pod or through the gateway.
+    pub(crate) fn ask(&mut self, pod: Option<&str>, output: u32) -> Option<u64> {
+        self.serving.ask(self.now, pod, output)
+    }
+
+    /// Whoever asked is gone, or has seen the end.
+    pub(crate) fn forget(&mut self, request: u64) {
+        self.serving.forget(self.now, request);
+    }
+
     /// What runs in the containers.
     pub(crate) fn serving(&self) -> &dyn Serving {
         self.serving.as_ref()

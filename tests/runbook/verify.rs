@@ -1,8 +1,8 @@
 //! Is it over: what passes, what fails, and what nobody can tell.
 
 use warroom::diagnosis::{Diagnosis, Metric, SeriesPoint, WindowBurn};
-use warroom::domain::{RowStatus, SourceState, Verdict};
-use warroom::runbook::{Alert, Check, Checked, Memory, Outcome, Outside, Probe, Run, RunEvent, Sight, recommend};
+use warroom::domain::{Answered, Body, Door, Observation, Probed, RowStatus, Snapshot, SourceState, Verdict};
+use warroom::runbook::{Alert, Check, Checked, Memory, Outcome, Outside, Run, RunEvent, Sight, recommend};
 
 use crate::screen::{healthy, judged};
 use crate::told::{NINE, ada, rb_6};
@@ -192,9 +192,12 @@ fn alert_and_probe_are_not_known_where_nobody_asked() {
     }
     let outside = Outside {
         alert: Some(Alert { name: "TTFTBurn".to_owned(), firing: true, at: d.at, clear_by: Some(d.at.plus(180.0)) }),
-        probe: Some(Probe { at: d.at, ttft_s: Some(0.2), error: None }),
     };
-    let ask = |check: Check| check.ask(Sight::new(&d).with_outside(&outside));
+    let answer = Ok(Answered { ttft_s: 0.2, itl_s: None, tokens: 1 });
+    let mut snapshot = Snapshot::default();
+    let probed = Probed { door: Door::Replica("vllm-1".into()), answer };
+    snapshot.observe(Observation { at: d.at, body: Body::Probed(probed) });
+    let ask = |check: Check| check.ask(Sight::new(&d).with_snapshot(&snapshot).with_outside(&outside));
     assert_eq!(ask(Check::AlertClear).outcome, Outcome::CannotTell, "an alert looks back: its ETA is known");
     assert!(ask(Check::AlertClear).says.contains("clear in about 3 min"));
     assert_eq!(ask(Check::AlertAgrees).outcome, Outcome::Pass);

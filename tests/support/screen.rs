@@ -274,6 +274,7 @@ pub(crate) fn breach() -> Story {
         gpus: gpus(now),
         cluster: Some((now, Arc::new(cluster(now, true)))),
         watches: watches(now, SourceState::Live, None),
+        ..Snapshot::default()
     };
     Story { snapshot, policy: policy(1.0, 0.05) }
 }

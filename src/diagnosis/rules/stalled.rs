@@ -15,7 +15,8 @@ const fn weight(witness: Witness) -> u8 {
         Witness::ConnectionsWithoutWork => 2,
         Witness::BurstAfterSilence => 3,
         Witness::NoAnswer => 4,
-        Witness::WorkWithoutTokens => 5,
+        Witness::OwnRequestHung => 5,
+        Witness::WorkWithoutTokens => 6,
     }
 }
 
@@ -60,6 +61,14 @@ pub(super) fn engine_stalled(facts: &Facts<'_>, _: &Split) -> Option<Finding> {
         Witness::NoAnswer => {
             (format!("the process accepted connections and did not answer for {}", seconds(length)), Confidence::Medium)
         }
+        Witness::OwnRequestHung => (
+            format!(
+                "the engine {verb} for {}: {} of our own requests got no token, and no work was done meanwhile",
+                seconds(length),
+                number(requests)
+            ),
+            if requests >= 2.0 { Confidence::High } else { Confidence::Medium },
+        ),
         Witness::ProbeHung | Witness::Refused => (
             format!("health probes got no answer for {}", seconds(length)),
             if facts.system.probes_count_as_requests { Confidence::High } else { Confidence::Medium },

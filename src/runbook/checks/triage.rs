@@ -106,17 +106,18 @@ pub(crate) fn alert_agrees(sight: Sight<'_>) -> Answer {
 }
 
 pub(crate) fn probe_agrees(sight: Sight<'_>) -> Answer {
-    let Some(probe) = &sight.outside.probe else { return Answer::unknown("the probe is off") };
-    let age = Some(sight.d.at.since(probe.at));
+    let Some((probe, age)) = sight.probe() else { return Answer::unknown("the probe is off") };
+    let age = Some(age);
     let Some(target) = sight.rows(Metric::Ttft).map(|r| r.target.seconds).next() else {
         return Answer::unknown("there is no target to compare with").aged(age);
     };
-    match probe.ttft_s {
-        None => Answer::pass(format!("the probe got no answer: {}", probe.error.as_deref().unwrap_or("no reason")))
-            .aged(age),
-        Some(s) => Answer::of(s > target, format!("the probe's first token took {}", seconds(s)))
-            .measured(s, target, "s")
-            .aged(age),
+    match &probe.answer {
+        Err(failure) => Answer::pass(format!("the probe got no answer: {failure}")).aged(age),
+        Ok(answer) => {
+            Answer::of(answer.ttft_s > target, format!("the probe's first token took {}", seconds(answer.ttft_s)))
+                .measured(answer.ttft_s, target, "s")
+                .aged(age)
+        }
     }
 }
 

@@ -251,19 +251,17 @@ pub(crate) fn alert_clear(sight: Sight<'_>) -> Answer {
 
 pub(crate) fn probe_in_time(sight: Sight<'_>) -> Answer {
     use crate::diagnosis::Metric;
-    let Some(probe) = &sight.outside.probe else { return Answer::unknown("the probe is off") };
-    let age = Some(sight.d.at.since(probe.at));
+    let Some((probe, age)) = sight.probe() else { return Answer::unknown("the probe is off") };
     let target = sight.rows(Metric::Ttft).map(|r| r.target.seconds).next();
-    match (probe.ttft_s, target) {
-        (Some(s), Some(target)) => {
+    match (&probe.answer, target) {
+        (Ok(answer), Some(target)) => {
+            let s = answer.ttft_s;
             Answer::of(s <= target, format!("the probe's first token took {}", seconds(s))).measured(s, target, "s")
         }
-        (None, _) => {
-            Answer::fail(format!("the probe got no answer: {}", probe.error.as_deref().unwrap_or("no reason")))
-        }
+        (Err(failure), _) => Answer::fail(format!("the probe got no answer: {failure}")),
         (_, None) => Answer::unknown("there is no target to compare with"),
     }
-    .aged(age)
+    .aged(Some(age))
 }
 
 #[cfg(test)]

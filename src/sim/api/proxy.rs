@@ -1,18 +1,43 @@
 //! `pods/proxy`: what a pod's port answers, or how the connection to it fails.
 
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::Shared;
 use super::ask::Target;
 use super::reply::Reply;
-use crate::sim::cluster::Refusal;
-use crate::sim::cluster::furniture::{self, GATEWAY_PORT, GPU_EXPORTER_PORT, Role};
+use crate::sim::cluster::furniture::{self, GATEWAY_FRONT, GATEWAY_PORT, GPU_EXPORTER_PORT, Role};
 use crate::sim::cluster::json::{list, name, text};
+use crate::sim::cluster::{Kind, Refusal};
+use crate::sim::world::World;
 
 /// The type of a metrics page.
 const PAGE: &str = "text/plain; version=0.0.4; charset=utf-8";
 
-pub(super) fn answer(shared: &Shared, target: &Target<'_>) -> Result<Reply, Refusal> {
+/// What listens behind a pod's port.
+struct Behind<'a> {
+    pod: &'a Value,
+    ip: String,
+    number: u64,
+    role: Option<Role>,
+}
+
+impl Behind<'_> {
+    fn refused(&self) -> Refusal {
+        refused(&self.ip, self.number)
+    }
+
+    /// Whether this is where a gateway's users knock.
+    fn is_front(&self) -> bool {
+        self.role == Some(Role::Gateway) && self.number == u64::from(GATEWAY_FRONT)
+    }
+}
+
+fn refused(ip: &str, number: u64) -> Refusal {
+    let message = format!("error trying to reach service: dial tcp {ip}:{number}: connect: connection refused");
+    Refusal::new(503, "ServiceUnavailable", message)
+}
+
+fn behind<'a>(world: &'a World, target: &Target<'_>) -> Result<Behind<'a>, Refusal> {
     // `[scheme:]name[:port]`
     let parts: Vec<&str> = target.name.split(':').collect();
     let (scheme, called, port) = match parts.as_slice() {
@@ -21,8 +46,7 @@ pub(super) fn answer(shared: &Shared, target: &Target<'_>) -> Result<Reply, Refu
         [scheme, called, port] => (*scheme, *called, *port),
         _ => return Err(Refusal::bad(format!("invalid pod request \"{}\"", crate::text::clean(target.name, 120)))),
     };
-    let held = shared.world();
-    let store = held.world.cluster.store();
+    let store = world.cluster.store();
     let Some(pod) = store.get(target.names.kind, target.space(), called) else {
         return Err(Refusal::not_found(target.names, called));
     };
@@ -43,10 +67,6 @@ pub(super) fn answer(shared: &Shared, target: &Target<'_>) -> Result<Reply, Refu
             .or_else(|| open.iter().find(|(n, _)| *n == named).map(|(_, number)| *number))
             .ok_or_else(|| Refusal::bad(format!("unknown port \"{}\"", crate::text::clean(named, 40))))?,
     };
-    let refused = || {
-        let message = format!("error trying to reach service: dial tcp {ip}:{number}: connect: connection refused");
-        Refusal::new(503, "ServiceUnavailable", message)
-    };
     if !matches!(scheme, "" | "http") {
         let message = "error trying to reach service: http: server gave HTTP response to HTTPS client";
         return Err(Refusal::new(503, "ServiceUnavailable", message));
@@ -54,17 +74,37 @@ pub(super) fn answer(shared: &Shared, target: &Target<'_>) -> Result<Reply, Refu
     let role = furniture::role(pod);
     let own_port = match role {
         Some(Role::Engine) => open.first().map_or(8000, |(_, number)| *number),
+        Some(Role::Gateway) if number == u64::from(GATEWAY_FRONT) => number,
         Some(Role::Gateway) => GATEWAY_PORT.into(),
         Some(Role::Gpus) => GPU_EXPORTER_PORT.into(),
         None => 0,
     };
-    if number != own_port || !held.world.cluster.kubelet.runs(pod) {
-        return Err(refused());
+    if number != own_port || !world.cluster.kubelet.runs(pod) {
+        return Err(refused(ip, number));
     }
+    Ok(Behind { pod, ip: ip.to_owned(), number, role })
+}
+
+/// Which pod is asked for tokens; no pod: the gateway is.
+pub(super) fn asked(shared: &Shared, target: &Target<'_>) -> Result<Option<String>, Refusal> {
+    let held = shared.world();
+    let behind = behind(&held.world, target)?;
+    match behind.role {
+        Some(Role::Engine) => Ok(Some(name(behind.pod).to_owned())),
+        Some(Role::Gateway) if behind.is_front() => Ok(None),
+        _ => Err(Refusal::no_such_path()),
+    }
+}
+
+pub(super) fn answer(shared: &Shared, target: &Target<'_>) -> Result<Reply, Refusal> {
+    let held = shared.world();
+    let behind = behind(&held.world, target)?;
+    let (pod, role, refused) = (behind.pod, behind.role, || behind.refused());
+    let not_found = || Ok(Reply::json(404, &json!({"detail": "Not Found"})));
     let path = target.part.get(1..).unwrap_or_default().join("/");
     let page = || held.world.page(pod).map(|page| Reply::text(200, page).typed(PAGE)).ok_or_else(refused);
-    let not_found = || Ok(Reply::json(404, &json!({"detail": "Not Found"})));
     match (role, path.as_str()) {
+        (Some(Role::Gateway), path) if behind.is_front() => front(&held.world, path).map_or_else(not_found, Ok),
         (Some(Role::Gateway), "stats/prometheus") | (Some(Role::Gpus | Role::Engine), "metrics") => page(),
         (Some(Role::Gateway), "ready") => Ok(Reply::text(200, "LIVE\n")),
         (Some(Role::Gpus), "health") => Ok(Reply::text(200, "OK")),
@@ -79,6 +119,12 @@ pub(super) fn answer(shared: &Shared, target: &Target<'_>) -> Result<Reply, Refu
         }
         _ => not_found(),
     }
+}
+
+/// What a gateway passes on: the models of any engine behind it.
+fn front(world: &World, path: &str) -> Option<Reply> {
+    let engine = world.cluster.store().all(Kind::Pod).find(|pod| furniture::role(pod) == Some(Role::Engine))?;
+    (path == "v1/models").then(|| Reply::json(200, &models(engine)))
 }
 
 /// The engine's version is its image's tag.

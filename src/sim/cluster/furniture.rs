@@ -16,6 +16,8 @@ pub(crate) const GATEWAY_NAMESPACE: &str = "gateway-system";
 pub(crate) const GATEWAY: &str = "envoy-llm-gateway";
 /// The port of its metrics.
 pub(crate) const GATEWAY_PORT: u16 = 19001;
+/// Where the gateway's users knock.
+pub(crate) const GATEWAY_FRONT: u16 = 10080;
 /// Where the GPU exporter's pods are.
 pub(crate) const GPU_NAMESPACE: &str = "gpu-operator";
 /// The GPU exporter's DaemonSet.
@@ -78,7 +80,7 @@ fn gateway() -> Value {
                     "prometheus.io/port": GATEWAY_PORT.to_string(), "prometheus.io/path": "/stats/prometheus"}},
                 "spec": {"containers": [{
                     "name": "envoy", "image": "docker.io/envoyproxy/envoy:distroless-v1.36.2",
-                    "ports": [{"name": "http", "containerPort": 10080}, {"name": "metrics", "containerPort": GATEWAY_PORT}],
+                    "ports": [{"name": "http", "containerPort": GATEWAY_FRONT}, {"name": "metrics", "containerPort": GATEWAY_PORT}],
                     "resources": {"requests": {"cpu": "2", "memory": "1Gi"}},
                     "readinessProbe": {"httpGet": {"path": "/ready", "port": 19003}, "periodSeconds": 5},
                 }]},

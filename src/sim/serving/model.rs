@@ -2,6 +2,7 @@
 
 mod clients;
 mod faults;
+mod own;
 
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BinaryHeap};
@@ -17,7 +18,7 @@ use super::gpu::{Gpu, TICK_S};
 use super::hardware::Product;
 use super::number::{Us, from_at, seconds, to_at, us};
 use super::traffic::Class;
-use super::{Happened, Launch, Load, Serving, page};
+use super::{Happened, Launch, Load, Serving, Sight as Told, page};
 use crate::domain::At;
 use crate::sim::scenario::{Fault, Scenario};
 use clients::Request;
@@ -66,6 +67,9 @@ pub struct Model {
     draws: Vec<u64>,
     users: Vec<u32>,
     requests: FxHashMap<u64, Request>,
+    /// Requests of somebody outside, and which of them were sent straight to a pod.
+    own: own::Own,
+    own_pods: FxHashMap<u64, String>,
     next_request: u64,
     random: Pcg64Mcg,
     gateway: Gateway,
@@ -98,6 +102,8 @@ impl Model {
             users: vec![0; classes.len()],
             classes,
             requests: FxHashMap::default(),
+            own: own::Own::default(),
+            own_pods: FxHashMap::default(),
             next_request: 0,
             random: Pcg64Mcg::seed_from_u64(seed ^ 0x5eed),
             gateway: Gateway::new(scenario.gateway.clone()),
@@ -319,6 +325,20 @@ impl Serving for Model {
     fn logs(&self, pod: &str) -> Vec<(At, String)> {
         let lines = self.container(pod).map_or(&[][..], |container| container.logs.as_slice());
         lines.iter().filter(|(at, _)| *at <= self.now).map(|(at, line)| (to_at(*at), line.clone())).collect()
+    }
+
+    fn ask(&mut self, at: At, pod: Option<&str>, output: u32) -> Option<u64> {
+        self.run(from_at(at));
+        self.send_own(pod, output)
+    }
+
+    fn seen(&self, request: u64) -> Option<Told> {
+        self.own.get(&request).copied()
+    }
+
+    fn forget(&mut self, at: At, request: u64) {
+        self.run(from_at(at));
+        self.forget_own(request);
     }
 
     fn load(&self, pod: &str) -> Option<Load> {

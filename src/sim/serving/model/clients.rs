@@ -23,6 +23,13 @@ pub(super) struct Request {
     first_token: bool,
 }
 
+impl Request {
+    /// A request that is nobody's of the scenario: who sent it waits as long as the gateway does.
+    pub(super) fn of_nobody(ask: Ask, now: Us) -> Self {
+        Self { class: 0, user: false, ask, asked: now, sent: now, pod: None, tried: Vec::new(), first_token: false }
+    }
+}
+
 impl Model {
     /// Traffic begins.
     pub(super) fn begin_traffic(&mut self) {
@@ -147,6 +154,9 @@ impl Model {
     }
 
     pub(super) fn sees(&mut self, id: u64, sight: Sight) {
+        if self.own_sees(id, sight) {
+            return;
+        }
         let Some(request) = self.requests.get_mut(&id) else { return };
         match sight {
             Sight::First => request.first_token = true,
@@ -166,6 +176,13 @@ impl Model {
 
     pub(super) fn gives_up(&mut self, id: u64) {
         if self.requests.get(&id).is_some_and(|request| !request.first_token) {
+            self.leaves(id);
+        }
+    }
+
+    /// A client closes its connection.
+    pub(super) fn leaves(&mut self, id: u64) {
+        if self.requests.contains_key(&id) {
             self.abort(id);
             self.gateway.client_reset += 1;
             self.end(id, None);
@@ -192,6 +209,7 @@ impl Model {
     /// A request is over, with a status, or because its client has gone.
     fn end(&mut self, id: u64, status: Option<u16>) {
         let Some(request) = self.requests.remove(&id) else { return };
+        self.own_ended(id, status);
         if let Some(pod) = &request.pod {
             self.gateway.returned(pod);
         }
@@ -222,5 +240,6 @@ impl Model {
         for id in cut {
             self.at(self.now, Event::Sees(id, Sight::Cut));
         }
+        self.own_cut(pod, self.now);
     }
 }
