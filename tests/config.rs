@@ -194,6 +194,8 @@ fn what_is_printed_can_be_read_back() {
     let again = merged([user(&print(&config))]);
     assert_eq!((&again.slo, &again.scrape), (&config.slo, &config.scrape));
     assert_eq!((&again.aliases, &again.policy, &again.ui), (&config.aliases, &config.policy, &config.ui));
+    let probe = merged([user("[probe]\nenabled = true\nurl = 'https://llm.example.org/v1'\ntoken_file = '/run/key'")]);
+    assert_eq!(merged([user(&print(&probe))]).probe, probe.probe);
 }
 
 #[test]

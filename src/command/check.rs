@@ -20,7 +20,7 @@ use crate::reach::http::{Fetcher, Settings, Unusable, Url, shown};
 use crate::source::engine::Decoder;
 use crate::source::pages::{PagesError, Recording};
 use crate::source::poll::{Attempt, Poller};
-use crate::source::probe::{Prober, Replica};
+use crate::source::probe::{Knock, Prober};
 use crate::text::clean;
 
 /// What `check` was asked to read.
@@ -129,9 +129,9 @@ pub async fn check(sources: Sources, window: Duration, config: &Config) -> Resul
 }
 
 /// Synthetic requests as they are configured; `None` where there are none.
-pub fn prober(config: &Config, clock: Clock) -> Option<Prober> {
+pub fn prober(config: &Config, clock: Clock) -> Option<Prober<Front>> {
     let probe = config.probing()?;
-    let gateway = probe.url.as_ref().map(|url| Replica {
+    let gateway = probe.url.as_ref().map(|url| Knock {
         name: shown(url).into(),
         front: match Fetcher::new(Settings { timeout: probe.every, ..Settings::default() }) {
             Ok(fetcher) => Front::Direct { fetcher, base: url.clone(), key: probe.token_file.clone() },
@@ -142,11 +142,11 @@ pub fn prober(config: &Config, clock: Clock) -> Option<Prober> {
 }
 
 /// The API beside a metrics page that was named by its URL.
-fn beside(name: &Arc<str>, fetcher: &Fetcher, page: &Url) -> Replica {
+fn beside(name: &Arc<str>, fetcher: &Fetcher, page: &Url) -> Knock<Front> {
     let mut base = page.clone();
     base.set_path("/v1");
     base.set_query(None);
-    Replica { name: Arc::clone(name), front: Front::Direct { fetcher: fetcher.clone(), base, key: None } }
+    Knock { name: Arc::clone(name), front: Front::Direct { fetcher: fetcher.clone(), base, key: None } }
 }
 
 /// A decoder that knows the configured aliases.
@@ -240,7 +240,7 @@ pub fn poll(
     timeout: Duration,
     places: usize,
     decoder: Decoder,
-    prober: Option<Prober>,
+    prober: Option<Prober<Front>>,
 ) -> Result<(impl Future<Output = ()> + Send + use<>, Receiver<Observation>), CheckError> {
     let settings = Settings { timeout, connect_timeout: timeout.min(Duration::from_secs(2)), ..Settings::default() };
     let fetcher = Fetcher::new(settings)?;
@@ -253,7 +253,7 @@ pub fn poll(
     let names: Vec<(Role, Arc<str>)> = pages.iter().map(|(role, url)| (*role, shown(url).into())).collect();
     let memories: Vec<Mutex<Memory>> = pages.iter().map(|_| Mutex::default()).collect();
     let engines = pages.iter().zip(&names).filter(|((role, _), _)| *role == Role::Engine);
-    let replicas: Vec<Replica> = engines.map(|((_, url), (_, name))| beside(name, &fetcher, url)).collect();
+    let replicas: Vec<Knock<Front>> = engines.map(|((_, url), (_, name))| beside(name, &fetcher, url)).collect();
     let decode = move |endpoint: usize, page: &[u8]| {
         let mut memory = memories[endpoint].lock().unwrap_or_else(PoisonError::into_inner);
         decoder.decode(page, &mut memory)

@@ -16,8 +16,9 @@ use std::time::Duration;
 
 use tokio::sync::{mpsc, watch};
 use tokio::task::{JoinHandle, JoinSet, spawn_blocking};
+use tokio::time::Instant;
 
-use crate::apiserver::Client;
+use crate::apiserver::{Client, Lines};
 use crate::clock::Clock;
 use crate::command::check;
 use crate::config::Config;
@@ -29,7 +30,7 @@ use crate::source::engine::Decoder;
 use crate::source::kubernetes::{Kubernetes, Neighbour, Pace};
 use crate::source::pages::side_by_side;
 use crate::source::poll::{Attempt, Fetch, Poller};
-use crate::source::probe::{Prober, Replica};
+use crate::source::probe::{Ask, Knock, Prober};
 use endpoints::{Endpoints, Known};
 
 /// Observations that wait for whoever takes them in: beyond them the sources wait.
@@ -45,6 +46,12 @@ const GPUS_SLOWER: u32 = 2;
 impl Fetch for Way {
     async fn fetch(&self, buffer: &mut Vec<u8>) -> Result<(), Failure> {
         Self::fetch(self, buffer).await
+    }
+}
+
+impl Ask for Front {
+    async fn ask(&self, what: &str, body: Option<String>, until: Instant) -> Result<Lines, Failure> {
+        Self::ask(self, what, body, until).await
     }
 }
 
@@ -115,7 +122,7 @@ struct Open {
     interval: Duration,
     concurrency: usize,
     settings: Settings,
-    prober: Option<Prober>,
+    prober: Option<Prober<Front>>,
     deliver: mpsc::Sender<Observation>,
 }
 
@@ -181,11 +188,11 @@ impl Open {
     }
 
     /// The replicas that may be asked for a token: those that Kubernetes would send users to.
-    fn answering(&self, facts: &ClusterFacts) -> Vec<Replica> {
+    fn answering(&self, facts: &ClusterFacts) -> Vec<Knock<Front>> {
         let ready = facts.pods.iter().filter(|pod| pod.ready);
         let replica = |pod: &Pod| {
             let front = Front::pod(&self.client, &self.target.namespace, &pod.name, pod.metrics_port?);
-            Some(Replica { name: pod.name.as_str().into(), front })
+            Some(Knock { name: pod.name.as_str().into(), front })
         };
         ready.filter_map(replica).collect()
     }

@@ -2,7 +2,7 @@
 //! users see: its own time to first token and between tokens. It is the only witness of a stall that looks idle.
 //!
 //! It costs tokens of somebody's GPUs, so it is off until it is asked for, never runs in read-only, is one request at a
-//! time, and asks for as few tokens as configured. Knows neither pods nor configuration files.
+//! time, and asks for as few tokens as configured. Knows neither pods, nor how they are reached, nor configuration files.
 
 mod events;
 
@@ -16,7 +16,6 @@ use tokio::time::{Instant, sleep, timeout_at};
 use crate::apiserver::{Lines, deadline};
 use crate::clock::{self, Clock};
 use crate::domain::{Answered, At, Body, Door, Failure, Observation, Probed};
-use crate::reach::front::Front;
 use crate::text::clean;
 use events::Heard;
 
@@ -30,20 +29,31 @@ const MOST_LINES: usize = 10_000;
 /// What is asked. Short, so that its prefill costs nothing; no client sends the same, so nobody's answer is taken.
 const PROMPT: &str = "warroom probe:";
 
-/// A replica that may be asked: the name of its endpoint, and where it is.
+/// The base of an OpenAI-compatible API, which can be asked.
+pub trait Ask: Clone + Send + Sync + 'static {
+    /// Sends one request, once: a GET without a body, a POST of JSON with one. The answer is a success, line by line.
+    fn ask(
+        &self,
+        what: &str,
+        body: Option<String>,
+        until: Instant,
+    ) -> impl Future<Output = Result<Lines, Failure>> + Send;
+}
+
+/// A door that may be knocked at: how it is called, and where it is.
 #[derive(Debug, Clone)]
-pub struct Replica {
-    /// The name of its endpoint.
+pub struct Knock<F> {
+    /// The name of a replica's endpoint, or of the gateway's URL.
     pub name: Arc<str>,
     /// Where it is.
-    pub front: Front,
+    pub front: F,
 }
 
 /// Sends synthetic requests for as long as somebody listens.
 #[derive(Debug)]
-pub struct Prober {
+pub struct Prober<F> {
     /// Where users knock, and how it is called.
-    pub gateway: Option<Replica>,
+    pub gateway: Option<Knock<F>>,
     /// Between two rounds, by `clock`.
     pub every: Duration,
     /// Tokens that each asks for.
@@ -52,9 +62,9 @@ pub struct Prober {
     pub clock: Clock,
 }
 
-impl Prober {
+impl<F: Ask> Prober<F> {
     /// Asks the gateway and one of the replicas in every round, each of them in its turn.
-    pub async fn run(self, mut replicas: watch::Receiver<Vec<Replica>>, sink: mpsc::Sender<Observation>) {
+    pub async fn run(self, mut replicas: watch::Receiver<Vec<Knock<F>>>, sink: mpsc::Sender<Observation>) {
         let mut turn = 0_usize;
         while self.gateway.is_none() && replicas.borrow().is_empty() {
             tokio::select! {
@@ -91,7 +101,7 @@ impl Prober {
     }
 
     /// One request.
-    async fn ask(&self, front: &Front) -> Result<Answered, Failure> {
+    async fn ask(&self, front: &F) -> Result<Answered, Failure> {
         let patience = PATIENCE.min(self.every);
         let until = deadline(self.clock.real(patience));
         let late = |failure| match failure {
@@ -126,7 +136,7 @@ impl Prober {
 }
 
 /// The model that is served there: the first that is listed.
-async fn model(front: &Front, until: Instant) -> Result<String, Failure> {
+async fn model(front: &impl Ask, until: Instant) -> Result<String, Failure> {
     let mut lines = front.ask("models", None, until).await?;
     let mut page = Vec::new();
     for _ in 0..MOST_LINES {
