@@ -114,6 +114,8 @@ pub enum Command {
     /// Change something in a cluster, with everything said before: what it hits, costs and risks. Nothing without --yes
     #[command(subcommand)]
     Act(Box<ActCommand>),
+    /// Print the least Roles that it needs, for kubectl apply; says of each rule what is lost without it
+    Rbac(RbacArgs),
     /// Runbooks: those that come with warroom, and your own beside the configuration
     #[command(subcommand)]
     Runbook(RunbookCommand),
@@ -127,6 +129,49 @@ pub enum Command {
     /// The war room on a simulated incident: no cluster, no kubeconfig
     #[cfg(feature = "sim")]
     Demo(Box<DemoArgs>),
+}
+
+/// `warroom rbac`
+#[derive(Debug, Clone, Args)]
+#[command(after_help = "Examples:\n  \
+                  warroom rbac -n llm --group sre | kubectl apply -f -\n  \
+                  warroom rbac -n llm --read-only --neighbour gpu-operator --serviceaccount llm:bastion")]
+pub struct RbacArgs {
+    /// The workload's namespace
+    #[arg(short, long, value_name = "NAME", default_value = "default")]
+    pub namespace: String,
+
+    /// Only what looking needs
+    #[arg(long)]
+    pub read_only: bool,
+
+    /// Also what --probe needs
+    #[arg(long, conflicts_with = "read_only")]
+    pub probe: bool,
+
+    /// Nothing outside of namespaces: nodes stay unknown, everything else works
+    #[arg(long)]
+    pub namespaced: bool,
+
+    /// A namespace of a gateway or of exporters of GPUs, whose pages are read too; repeatable
+    #[arg(long, value_name = "NAME")]
+    pub neighbour: Vec<String>,
+
+    /// Bind it to a user; repeatable. Nobody: the Roles alone
+    #[arg(long, value_name = "NAME")]
+    pub user: Vec<String>,
+
+    /// Bind it to a group; repeatable
+    #[arg(long, value_name = "NAME")]
+    pub group: Vec<String>,
+
+    /// Bind it to a service account; repeatable
+    #[arg(long, value_name = "NAMESPACE:NAME")]
+    pub serviceaccount: Vec<String>,
+
+    /// How all that is printed is called
+    #[arg(long, value_name = "NAME", default_value = "warroom")]
+    pub name: String,
 }
 
 /// `warroom replay FILE`
@@ -230,6 +275,10 @@ pub struct SimArgs {
     /// Forbid something, as in 'list nodes' or 'get pods/proxy'; repeatable
     #[arg(long, value_name = "VERB RESOURCE")]
     pub deny: Vec<String>,
+
+    /// Allow no more than the roles of a file, such as 'warroom rbac' prints
+    #[arg(long, value_name = "FILE")]
+    pub allow_only: Option<PathBuf>,
 }
 
 /// `warroom demo`

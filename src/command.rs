@@ -3,6 +3,7 @@
 pub mod act;
 pub mod check;
 pub mod config;
+pub mod rbac;
 pub mod report;
 pub mod runbook;
 #[cfg(feature = "sim")]

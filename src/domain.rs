@@ -10,6 +10,7 @@ mod page;
 mod probe;
 mod quantity;
 mod reading;
+pub mod rights;
 mod snapshot;
 mod track;
 mod vocabulary;

@@ -1,6 +1,7 @@
 //! Runs what was asked for: the one place that knows everyone. Builds the configuration, performs a command, writes what
 //! it returns, and turns its outcome into an exit code.
 
+mod access;
 mod act;
 mod connect;
 #[cfg(feature = "sim")]
@@ -61,6 +62,7 @@ pub fn run(cli: &Cli) -> Result<u8> {
         Some(Command::Check(args)) => run_check(cli, args),
         Some(Command::Act(command)) => act::run(cli, command),
         Some(Command::Config(command)) => run_config(cli, *command),
+        Some(Command::Rbac(args)) => access::run(args),
         Some(Command::Runbook(command)) => papers::run_runbook(command),
         Some(Command::Report(args)) => papers::run_report(args),
         Some(Command::Replay(args)) => replay::run(cli, args),
@@ -255,6 +257,7 @@ fn run_sim(args: &crate::cli::SimArgs) -> Result<u8> {
         port: args.port,
         kubeconfig_out: args.kubeconfig_out,
         denied: args.deny,
+        allow_only: args.allow_only,
     };
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()

@@ -16,6 +16,7 @@ pub(crate) mod api;
 pub mod cluster;
 pub mod idle;
 pub(crate) mod ring;
+pub mod rules;
 pub mod scenario;
 pub mod serve;
 pub mod serving;

@@ -25,6 +25,7 @@ use warroom::apiserver::Client;
 use warroom::apiserver::{self, connect, deadline};
 use warroom::contract::record::Entry;
 use warroom::journal;
+use warroom::sim::rules::Rules;
 use warroom::sim::serve::{Handle, Options, serve};
 use warroom::sim::world::Setup;
 
@@ -131,7 +132,7 @@ impl Lab {
     /// One whose API forbids something.
     async fn forbidding(setup: Setup, denied: &[(&str, &str)]) -> Self {
         let denied = denied.iter().map(|(verb, resource)| ((*verb).to_owned(), (*resource).to_owned())).collect();
-        let options = Options { denied, ..Options::default() };
+        let options = Options { rules: Rules::but(denied), ..Options::default() };
         let handle = serve(setup, |_| engines(0.0), options).await.expect("it opens");
         let home = tempfile::tempdir().expect("a directory");
         let kubeconfig = home.path().join("direct");

@@ -20,6 +20,7 @@ use warroom::config::Config;
 use warroom::diagnosis::{Diagnosis, diagnose};
 use warroom::domain::{At, Code, Door, Mechanism, Snapshot, SourceState, Verdict, WorkloadKind, WorkloadRef};
 use warroom::runtime::session::{Session, snapshot};
+use warroom::sim::rules::Rules;
 use warroom::sim::scenario::Scenario;
 use warroom::sim::serve::{Handle, Options, serve};
 use warroom::sim::serving::{Model, Serving};
@@ -51,7 +52,7 @@ impl Night {
     async fn open(change: &str, denied: &[(&str, &str)], probe: bool) -> Self {
         let scenario = night(change);
         let denied = denied.iter().map(|(v, r)| ((*v).to_owned(), (*r).to_owned())).collect();
-        let options = Options { speed: SPEED, denied, ..Options::default() };
+        let options = Options { speed: SPEED, rules: Rules::but(denied), ..Options::default() };
         let setup = Setup::from(&scenario);
         let model = scenario.clone();
         let serving = move |start| Box::new(Model::new(&model, 7, start)) as Box<dyn Serving>;

@@ -392,10 +392,11 @@ fn a_session_on_the_simulated_cluster_is_dated_by_its_clock_at_any_speed() {
 #[cfg(feature = "sim")]
 #[test]
 fn check_on_the_simulated_cluster_names_what_it_may_not_read() {
+    use warroom::sim::rules::Rules;
     use warroom::sim::serve::{Options, serve};
     run(async {
         let denied = vec![("list".to_owned(), "nodes".to_owned()), ("get".to_owned(), "pods/proxy".to_owned())];
-        let options = Options { opens_ms: Some(sim::OPENS), denied, ..Options::default() };
+        let options = Options { opens_ms: Some(sim::OPENS), rules: Rules::but(denied), ..Options::default() };
         let handle = serve(sim::setup(), |_| sim::engines(0.0), options).await.expect("it opens");
         let dir = tempfile::tempdir().expect("a directory");
         let file = dir.path().join("config");

@@ -16,13 +16,14 @@ use kube::{Client, Config};
 use serde_json::{Value, json};
 use sim::{NAME, NAMESPACE, OPENS, engines, setup};
 use warroom::domain::At;
+use warroom::sim::rules::Rules;
 use warroom::sim::serve::{Handle, Options, serve};
 use warroom::sim::world::{Act, Setup};
 use warroom::source::pages::Recording;
 
 async fn open(setup: Setup, denied: &[(&str, &str)]) -> (Handle, Client) {
     let denied = denied.iter().map(|(v, r)| ((*v).to_owned(), (*r).to_owned())).collect();
-    let options = Options { opens_ms: Some(OPENS), denied, ..Options::default() };
+    let options = Options { opens_ms: Some(OPENS), rules: Rules::but(denied), ..Options::default() };
     let handle = serve(setup, |_| engines(0.0), options).await.expect("it opens");
     let client = client(&handle);
     (handle, client)

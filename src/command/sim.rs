@@ -3,6 +3,7 @@
 use std::fmt::Write as _;
 use std::path::PathBuf;
 
+use crate::sim::rules::{Rules, RulesError};
 use crate::sim::scenario::{Scenario, ScenarioError};
 use crate::sim::serve::{Handle, Options, SimError, serve};
 use crate::sim::serving::{Model, Serving};
@@ -23,6 +24,8 @@ pub struct Wanted {
     pub kubeconfig_out: Option<PathBuf>,
     /// What the API forbids: `VERB RESOURCE` each.
     pub denied: Vec<String>,
+    /// The Roles beyond which it allows nothing.
+    pub allow_only: Option<PathBuf>,
 }
 
 /// Why there is no simulated cluster.
@@ -42,6 +45,17 @@ pub enum Unopened {
     /// Something to forbid is no verb and resource.
     #[error("--deny is '{0}': give a verb and a resource, as in 'list nodes' or 'get pods/proxy'; * stands for all")]
     Denied(String),
+    /// The Roles cannot be read.
+    #[error("'{path}' cannot be read: {source}; --allow-only takes a file of Roles, as 'warroom rbac' writes it")]
+    NoFile {
+        /// Which.
+        path: String,
+        /// Why.
+        source: std::io::Error,
+    },
+    /// They are none.
+    #[error(transparent)]
+    Rules(#[from] RulesError),
     /// It does not open.
     #[error(transparent)]
     Sim(#[from] SimError),
@@ -58,7 +72,13 @@ impl Unopened {
 pub async fn open(wanted: &Wanted) -> Result<(Handle, String), Unopened> {
     let scenario = scenario(&wanted.scenario)?;
     let denied = wanted.denied.iter().map(|rule| denied(rule)).collect::<Result<_, _>>()?;
-    let options = Options { seed: wanted.seed, speed: wanted.speed, port: wanted.port, denied, ..Options::default() };
+    let mut rules = Rules::but(denied);
+    if let Some(file) = &wanted.allow_only {
+        let path = crate::text::clean(&file.display().to_string(), 200);
+        let text = std::fs::read_to_string(file).map_err(|source| Unopened::NoFile { path: path.clone(), source })?;
+        rules = rules.granting(&path, &text)?;
+    }
+    let options = Options { seed: wanted.seed, speed: wanted.speed, port: wanted.port, rules, ..Options::default() };
     let handle = start(&scenario, options).await?;
     if let Some(path) = &wanted.kubeconfig_out {
         handle.write_kubeconfig(path)?;

@@ -111,7 +111,7 @@ pub(super) async fn check_cluster(
 }
 
 /// A namespace's name, which stands in every path.
-fn namespace(typed: &str) -> Result<String, String> {
+pub(super) fn namespace(typed: &str) -> Result<String, String> {
     let allowed = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-';
     if !typed.is_empty() && typed.len() <= 63 && typed.chars().all(allowed) {
         return Ok(typed.to_owned());

@@ -35,6 +35,7 @@ use reply::{Body, Reply};
 
 use super::cluster::Refusal;
 use super::cluster::kinds::SERVED;
+use super::rules::{Call, Calls, Rules};
 use super::world::World;
 use crate::clock::Clock;
 use crate::domain::At;
@@ -60,8 +61,9 @@ pub(crate) struct Shared {
     pub(crate) scenario: String,
     pub(crate) seed: u64,
     pub(crate) speed: f64,
-    /// What is forbidden: a verb and a resource, as in `list nodes` or `get pods/proxy`.
-    pub(crate) denied: Vec<(String, String)>,
+    rules: Rules,
+    /// What was asked for and allowed, each once.
+    calls: Mutex<Calls>,
 }
 
 impl std::fmt::Debug for Shared {
@@ -76,7 +78,7 @@ impl Shared {
         clock: Clock,
         token: String,
         (scenario, seed, factor): (String, u64, f64),
-        denied: Vec<(String, String)>,
+        rules: Rules,
     ) -> Self {
         let changed = tokio::sync::watch::Sender::new(world.cluster.version());
         Self {
@@ -89,7 +91,8 @@ impl Shared {
             scenario,
             seed,
             speed: factor,
-            denied,
+            rules,
+            calls: Mutex::default(),
         }
     }
 
@@ -125,8 +128,9 @@ impl Shared {
         writes.push_back(ask.told());
     }
 
-    fn may(&self, verb: &str, resource: &str) -> bool {
-        !self.denied.iter().any(|(v, r)| (v == "*" || v == verb) && (r == "*" || r == resource))
+    /// The calls that were allowed, each once.
+    pub(crate) fn calls(&self) -> Calls {
+        self.calls.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 }
 
@@ -258,7 +262,14 @@ fn allowed(shared: &Shared, ask: &Ask, target: &Target<'_>) -> Result<(), Refusa
         Some(part) => format!("{}/{part}", target.names.plural),
         None => target.names.plural.to_owned(),
     };
-    if shared.may(verb, &resource) {
+    let call = Call {
+        verb: verb.to_owned(),
+        group: target.names.group.to_owned(),
+        resource: resource.clone(),
+        namespace: target.namespace.filter(|_| target.names.namespaced).map(str::to_owned),
+    };
+    if shared.rules.allow(&call) {
+        shared.calls.lock().unwrap_or_else(PoisonError::into_inner).insert(call);
         return Ok(());
     }
     let place = match (target.names.namespaced, target.namespace) {

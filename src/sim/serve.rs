@@ -14,6 +14,7 @@ use tokio::task::JoinHandle;
 
 use super::api::{self, Shared};
 use super::ring::Ring;
+use super::rules::{Calls, Rules};
 use super::serving::Serving;
 use super::world::{Setup, World};
 use crate::clock::{self, Clock};
@@ -31,15 +32,15 @@ pub struct Options {
     pub opens_ms: Option<i64>,
     /// Where the past is recorded; nowhere, where it is absent.
     pub recordings: Option<PathBuf>,
-    /// What the API forbids: a verb and a resource, `*` for all, as in `("list", "nodes")` or `("get", "pods/proxy")`.
-    pub denied: Vec<(String, String)>,
+    /// What the API allows.
+    pub rules: Rules,
     /// The port; a free one, where it is 0.
     pub port: u16,
 }
 
 impl Default for Options {
     fn default() -> Self {
-        Self { seed: 1, speed: 1.0, opens_ms: None, recordings: None, denied: Vec::new(), port: 0 }
+        Self { seed: 1, speed: 1.0, opens_ms: None, recordings: None, rules: Rules::default(), port: 0 }
     }
 }
 
@@ -118,7 +119,7 @@ pub async fn serve(
     let world = past.await.map_err(|e| SimError::Ended(e.to_string()))??;
     let clock = Clock::simulated(opens, options.speed);
     let facts = (scenario.clone(), options.seed, options.speed);
-    let shared = Arc::new(Shared::new(world, clock, token.clone(), facts, options.denied));
+    let shared = Arc::new(Shared::new(world, clock, token.clone(), facts, options.rules));
     let server = tokio::spawn(api::listen(listener, shared.clone()));
     Ok(Handle {
         url: format!("http://{address}"),
@@ -202,6 +203,11 @@ impl Handle {
     /// Looks at the world as it is now, without any request: for tests that read it often.
     pub fn look<T>(&self, look: impl FnOnce(&World) -> T) -> T {
         look(&self.shared.world().world)
+    }
+
+    /// The calls that were allowed, as permissions see them, each once.
+    pub fn calls(&self) -> Calls {
+        self.shared.calls()
     }
 
     /// The requests that would change something, in the order in which they came: method, path with query, body. Dry runs

@@ -7,6 +7,7 @@ use super::ask::Ask;
 use super::reply::Reply;
 use crate::sim::cluster::Refusal;
 use crate::sim::cluster::json::text;
+use crate::sim::rules::Call;
 
 pub(super) fn answer(shared: &Shared, ask: &Ask, review: &str) -> Result<Reply, Refusal> {
     let mut body = ask.json()?;
@@ -32,7 +33,8 @@ fn access(shared: &Shared, body: &Value) -> Value {
     let attribute = |field: &str| text(body, &format!("/spec/resourceAttributes/{field}")).to_owned();
     let (resource, part) = (attribute("resource"), attribute("subresource"));
     let resource = if part.is_empty() { resource } else { format!("{resource}/{part}") };
-    let allowed = shared.may(&attribute("verb"), &resource);
+    let namespace = Some(attribute("namespace")).filter(|n| !n.is_empty());
+    let allowed = shared.rules.allow(&Call { verb: attribute("verb"), group: attribute("group"), resource, namespace });
     if allowed {
         json!({"allowed": true, "reason": "RBAC: allowed by ClusterRoleBinding \"sim\" of ClusterRole \"cluster-admin\" to User \"sim\""})
     } else {

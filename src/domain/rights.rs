@@ -1,0 +1,127 @@
+//! What the program asks of a Kubernetes API server, and what is lost where a part of it is not allowed: one table, from
+//! which Roles are printed, permissions are looked up and refusals explained. A call that is not in it is a defect, and so
+//! is a row that no call needs; `tests/rbac.rs` finds both.
+//!
+//! Access reviews stand in no Role: every authenticated account may ask what it may do.
+
+/// Where a right is needed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Place {
+    /// In the workload's namespace.
+    Namespace,
+    /// In the namespace of a gateway or an exporter of GPUs beside it.
+    Neighbour,
+    /// In the cluster: nodes have no namespace, and what runs on them may be anywhere.
+    Cluster,
+}
+
+/// What it is for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Half {
+    /// Looking: get, list and watch alone.
+    Observe,
+    /// Requests of our own to engines.
+    Probe,
+    /// Levers.
+    Act,
+}
+
+/// One right.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Right {
+    /// Where.
+    pub place: Place,
+    /// What for.
+    pub half: Half,
+    /// The API group; empty for the core.
+    pub group: &'static str,
+    /// The resource in the plural, with its subresource behind a slash.
+    pub resource: &'static str,
+    /// The verbs.
+    pub verbs: &'static [&'static str],
+    /// What is lost without it, as the end of "without it ...".
+    pub lost: &'static str,
+}
+
+const fn right(
+    (place, half): (Place, Half),
+    (group, resource): (&'static str, &'static str),
+    verbs: &'static [&'static str],
+    lost: &'static str,
+) -> Right {
+    Right { place, half, group, resource, verbs, lost }
+}
+
+const HERE: (Place, Half) = (Place::Namespace, Half::Observe);
+const BESIDE: (Place, Half) = (Place::Neighbour, Half::Observe);
+const BELOW: (Place, Half) = (Place::Cluster, Half::Observe);
+const ACT: (Place, Half) = (Place::Namespace, Half::Act);
+
+const WATCH: &[&str] = &["list", "watch"];
+const FIND: &[&str] = &["get", "list", "watch"];
+const GET: &[&str] = &["get"];
+const LIST: &[&str] = &["list"];
+const PATCH: &[&str] = &["patch"];
+const READ_AND_PATCH: &[&str] = &["get", "patch"];
+
+/// All of them.
+pub const RIGHTS: &[Right] = &[
+    right(HERE, ("apps", "deployments"), FIND, "no Deployment is found or watched"),
+    right(HERE, ("apps", "statefulsets"), FIND, "no StatefulSet is found or watched"),
+    right(HERE, ("apps", "replicasets"), WATCH, "revisions and what changed between them are unknown"),
+    right(HERE, ("apps", "controllerrevisions"), WATCH, "a StatefulSet's revisions are unknown"),
+    right(HERE, ("", "pods"), WATCH, "replicas, their starts and restarts are unknown"),
+    right(HERE, ("", "pods/proxy"), GET, "engines' pages are not read through the API server"),
+    right(HERE, ("", "pods/log"), GET, "logs are not shown"),
+    right(HERE, ("", "events"), WATCH, "why a pod does not start, and who scaled, is unknown"),
+    right(
+        HERE,
+        ("autoscaling", "horizontalpodautoscalers"),
+        WATCH,
+        "whether an autoscaler owns the replicas is unknown",
+    ),
+    right(BESIDE, ("", "pods"), LIST, "gateways and exporters of GPUs are not found there"),
+    right(BESIDE, ("", "pods/proxy"), GET, "pages of gateways and exporters of GPUs are not read there"),
+    right(BELOW, ("", "nodes"), WATCH, "nodes' health, GPUs and cordons are unknown"),
+    right(BELOW, ("", "pods"), LIST, "whether one more replica fits is unknown, for who holds the GPUs is not seen"),
+    right(
+        (Place::Namespace, Half::Probe),
+        ("", "pods/proxy"),
+        &["create"],
+        "no request of our own is sent to a replica",
+    ),
+    right(ACT, ("apps", "deployments"), PATCH, "no undo, pause, resume and restart of a Deployment"),
+    right(ACT, ("apps", "statefulsets"), PATCH, "no undo and restart of a StatefulSet"),
+    right(ACT, ("apps", "deployments/scale"), PATCH, "no scaling of a Deployment"),
+    right(ACT, ("apps", "statefulsets/scale"), PATCH, "no scaling of a StatefulSet"),
+    right(ACT, ("autoscaling", "horizontalpodautoscalers"), READ_AND_PATCH, "no other bounds for an autoscaler"),
+    right(ACT, ("keda.sh", "scaledobjects"), READ_AND_PATCH, "no pausing of KEDA"),
+    right((Place::Cluster, Half::Act), ("", "nodes"), READ_AND_PATCH, "no cordon"),
+];
+
+/// What is lost where this call is not allowed; `None` for a call that is not known here.
+pub fn lost(verb: &str, group: &str, resource: &str) -> Option<&'static str> {
+    let same = |r: &&Right| r.group == group && r.resource == resource && r.verbs.contains(&verb);
+    RIGHTS.iter().find(same).map(|r| r.lost)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn whoever_only_looks_changes_nothing_and_touches_no_kubelet() {
+        for right in RIGHTS {
+            let looks = right.verbs.iter().all(|v| matches!(*v, "get" | "list" | "watch"));
+            assert!(looks || right.half != Half::Observe, "{right:?}");
+            assert!(!right.resource.starts_with("nodes/"), "a kubelet's API is more than anybody needs: {right:?}");
+            assert!(!right.verbs.contains(&"*") && right.resource != "*" && right.group != "*", "{right:?}");
+        }
+    }
+
+    #[test]
+    fn what_is_lost_is_known_by_the_call_and_not_for_others() {
+        assert_eq!(lost("get", "", "pods/log"), Some("logs are not shown"));
+        assert_eq!(lost("delete", "", "pods"), None);
+    }
+}
