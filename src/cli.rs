@@ -114,6 +114,8 @@ pub enum Command {
     /// Change something in a cluster, with everything said before: what it hits, costs and risks. Nothing without --yes
     #[command(subcommand)]
     Act(Box<ActCommand>),
+    /// What can be reached and is allowed, what is missing and what mends it; and RB-6's questions about the service
+    Doctor(Box<DoctorArgs>),
     /// Print the least Roles that it needs, for kubectl apply; says of each rule what is lost without it
     Rbac(RbacArgs),
     /// Runbooks: those that come with warroom, and your own beside the configuration
@@ -129,6 +131,47 @@ pub enum Command {
     /// The war room on a simulated incident: no cluster, no kubeconfig
     #[cfg(feature = "sim")]
     Demo(Box<DemoArgs>),
+}
+
+/// `warroom doctor`
+#[derive(Debug, Clone, Args)]
+#[command(
+    after_help = "Exit codes: 0 nothing that is used is missing, 1 the cluster cannot be reached, 2 usage, 3 something \
+                  is missing, 130 interrupted."
+)]
+pub struct DoctorArgs {
+    /// A workload of a cluster: deploy/x, sts/x or a plain name. None: the only engine of the namespace
+    #[arg(value_name = "TARGET")]
+    pub target: Option<String>,
+
+    /// Which cluster, and as whom
+    #[command(flatten)]
+    pub cluster: ClusterArgs,
+
+    /// Ask only for what looking needs
+    #[arg(long)]
+    pub read_only: bool,
+
+    /// What is to be examined beside it
+    #[command(flatten)]
+    pub probe: ProbeArgs,
+
+    /// Output format
+    #[arg(short, long, value_enum, default_value_t = Summary::Text)]
+    pub output: Summary,
+
+    /// Use ASCII only
+    #[arg(long)]
+    pub ascii: bool,
+}
+
+/// How a list is written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Summary {
+    /// For a terminal or a log
+    Text,
+    /// The machine contract
+    Json,
 }
 
 /// `warroom rbac`

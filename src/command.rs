@@ -3,6 +3,7 @@
 pub mod act;
 pub mod check;
 pub mod config;
+pub mod doctor;
 pub mod rbac;
 pub mod report;
 pub mod runbook;

@@ -2,8 +2,10 @@
 //! codes that the whole program speaks. Knows nothing about where anything came from, and no clock.
 
 mod at;
+mod checkup;
 mod failure;
 mod gpu;
+mod health;
 mod histogram;
 mod observation;
 mod page;
@@ -18,8 +20,10 @@ mod workload;
 mod written;
 
 pub use at::At;
+pub use checkup::{Checkup, Part, Row, Standing};
 pub use failure::Failure;
 pub use gpu::{GpuId, GpuPage, GpuReading, GpuSample, GpuTrack};
+pub use health::HealthProbe;
 pub use histogram::{Fraction, Histogram, HistogramRef, Quantile};
 pub use observation::{Body, Observation, Page, Role, Watch};
 pub use page::{EnginePage, Finish, ReplicaPage, System, Values};

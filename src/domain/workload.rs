@@ -6,6 +6,7 @@ use std::sync::Arc;
 use serde_json::Value;
 
 use super::At;
+use super::HealthProbe;
 use super::codes;
 use super::written;
 
@@ -230,6 +231,15 @@ pub struct Container {
     pub gpus: u32,
     /// Its ports: name and number.
     pub ports: Vec<(String, u16)>,
+    /// By what Kubernetes calls it Ready.
+    #[serde(default)]
+    pub readiness: Option<HealthProbe>,
+    /// What it must pass first while it starts.
+    #[serde(default)]
+    pub startup: Option<HealthProbe>,
+    /// By what Kubernetes restarts it.
+    #[serde(default)]
+    pub liveness: Option<HealthProbe>,
 }
 
 /// One thing in which two templates differ.

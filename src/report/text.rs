@@ -49,7 +49,7 @@ pub fn text(d: &Diagnosis, advice: Option<&Advice>, look: Look<'_>) -> String {
 }
 
 /// The text in ASCII: what sentences and names from outside hold besides is spelled out, or becomes `?`.
-fn ascii(text: &str) -> String {
+pub(super) fn ascii(text: &str) -> String {
     let mut spelled = String::with_capacity(text.len());
     for c in text.chars() {
         match c {

@@ -5,7 +5,7 @@ use std::cmp::Reverse;
 use serde_json::Value;
 
 use super::json::{ENTRIES, NAME, SENTENCE, annotation, devices, list, scalar, strings, text};
-use crate::domain::{Container, Template};
+use crate::domain::{Container, HealthProbe, Template};
 use crate::text::{clean, names_a_secret};
 
 /// Words in an image or an argument that only an inference engine has, and the port that this engine takes unasked.
@@ -86,7 +86,36 @@ fn container(value: &Value) -> Container {
         ports: list(&value["ports"])
             .filter_map(|p| Some((text(&p["name"], NAME), u16::try_from(p["containerPort"].as_u64()?).ok()?)))
             .collect(),
+        readiness: probe(&value["readinessProbe"]),
+        startup: probe(&value["startupProbe"]),
+        liveness: probe(&value["livenessProbe"]),
     }
+}
+
+/// A probe with Kubernetes' defaults; nothing where none is declared.
+fn probe(value: &Value) -> Option<HealthProbe> {
+    value.as_object()?;
+    let number = |field: &str, usual: u32| value[field].as_u64().and_then(|n| u32::try_from(n).ok()).unwrap_or(usual);
+    let path = value["httpGet"].as_object().map(|get| {
+        let path = get.get("path").and_then(Value::as_str).unwrap_or("/");
+        clean(if path.is_empty() { "/" } else { path }, NAME)
+    });
+    let words = || list(&value["exec"]["command"]).filter_map(scalar_sentence).collect::<Vec<_>>().join(" ");
+    let asks = match &path {
+        Some(path) => format!("GET {path}"),
+        None if value["tcpSocket"].is_object() => {
+            format!("TCP {}", scalar(&value["tcpSocket"]["port"]).unwrap_or_default())
+        }
+        None if value["grpc"].is_object() => "gRPC".to_owned(),
+        None => clean(&format!("exec {}", words()), SENTENCE),
+    };
+    Some(HealthProbe {
+        asks,
+        path,
+        initial_delay_s: number("initialDelaySeconds", 0),
+        period_s: number("periodSeconds", 10).max(1),
+        failures: number("failureThreshold", 3).max(1),
+    })
 }
 
 fn scalar_sentence(value: &Value) -> Option<String> {
