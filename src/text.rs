@@ -4,8 +4,10 @@
 //! This module decides only what may be seen; it does not know what the string means or where it came from.
 
 mod mask;
+mod secrets;
 
 pub use mask::{Mask, MaskRule};
+pub use secrets::without_secrets;
 
 /// What stands where a character was that a terminal would obey or hide.
 const REPLACEMENT: char = '·';

@@ -552,13 +552,23 @@ fn a_log_comes_in_batches_of_clean_lines_and_says_why_it_ends() {
     run(async {
         let cluster = serving().await;
         cluster.log("a", "INFO loaded\n\u{1b}[31mERROR\u{1b}[0m KV cache\n\u{1b}]0;owned\u{7}\n");
-        let whose = Whose { namespace: "llm".into(), pod: "a".into(), container: Some("engine".into()) };
+        let whose =
+            Whose { namespace: "llm".into(), pod: "a".into(), container: Some("engine".into()), previous: false };
         let mut batches = follow(cluster.client(), whose.clone());
         let lines = ["INFO loaded", "ERROR KV cache", "·]0;owned·"].map(str::to_owned).to_vec();
         assert_eq!(batches.recv().await, Some(Batch::Lines(lines)));
         assert_eq!(batches.recv().await, Some(Batch::Ended));
         assert!(cluster.requests()[0].contains("tailLines=100&container=engine"), "{:?}", cluster.requests());
         assert_eq!(whose.reproduce("prod"), "kubectl --context prod -n llm logs a -c engine --tail 100 -f");
+
+        let before = Whose { previous: true, ..whose.clone() };
+        assert!(before.reproduce("prod").ends_with("--tail 100 --previous"));
+        cluster.log("a", "starting with HF_TOKEN=hf_abcdefghijklmnopqrst\n");
+        let mut batches = follow(cluster.client(), before);
+        let Some(Batch::Lines(lines)) = batches.recv().await else { panic!("lines") };
+        assert_eq!(lines, ["starting with HF_TOKEN=(hidden)"]);
+        assert!(cluster.requests().last().is_some_and(|r| r.contains("previous=true") && !r.contains("follow")));
+        assert_eq!((batches.recv().await, batches.recv().await), (Some(Batch::Ended), None), "it is asked for once");
 
         cluster.fault("/log", Fault::Denied);
         let mut batches = follow(cluster.client(), whose);

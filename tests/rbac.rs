@@ -117,7 +117,7 @@ impl Lab {
     }
 
     async fn log(&self, pod: &str) -> Batch {
-        let whose = Whose { namespace: sim::NAMESPACE.into(), pod: pod.into(), container: None };
+        let whose = Whose { namespace: sim::NAMESPACE.into(), pod: pod.into(), container: None, previous: false };
         let mut lines = follow(self.client.clone(), whose);
         timeout(SOON, lines.recv()).await.expect("an answer in time").expect("a batch")
     }

@@ -223,7 +223,7 @@ fn a_log_is_followed_searched_and_left() {
     let mut app = room(&breach());
     let effects = app.update(Event::Command(Command::Logs));
     let pod = "vllm-runtime-7c9d4f6b5-2xkqp".to_owned();
-    assert_eq!(effects, [Effect::FollowLogs { pod: pod.clone(), container: Some("vllm".to_owned()) }]);
+    assert_eq!(effects, [Effect::FollowLogs { pod: pod.clone(), container: Some("vllm".to_owned()), previous: false }]);
     let lines = (0..60).map(|i| match i {
         20 => "ERROR 10:03:50 engine: \x1b[31mout of blocks\x1b[0m".to_owned(),
         40 => "WARNING 10:03:59 scheduler: preempted 12 requests".to_owned(),

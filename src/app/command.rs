@@ -65,6 +65,12 @@ codes! {
         Hold = "hold",
         /// Follow the log's end, or stay.
         Follow = "follow",
+        /// The next line of the log that matters.
+        NextMark = "next_mark",
+        /// The log of the pod's next container.
+        NextContainer = "next_container",
+        /// The log of the run before the last restart, or of this one.
+        RunBefore = "run_before",
         /// Take the way that the runbook recommends.
         Go = "go",
         /// The other ways out of the runbook's state.
@@ -138,6 +144,9 @@ impl Command {
             Self::EraseAll => "erase all",
             Self::Hold => "hold",
             Self::Follow => "follow",
+            Self::NextMark => "next that matters",
+            Self::NextContainer => "container",
+            Self::RunBefore => "run before",
             Self::Go => "go on",
             Self::Ways => "other ways",
             Self::StepBack => "step back",
@@ -194,6 +203,9 @@ impl Command {
             Self::EraseAll => "take everything back",
             Self::Hold => "hold the picture still while reading; readings go on behind it",
             Self::Follow => "stay at the end of the log, or stop there",
+            Self::NextMark => "the next line that matters: out of memory, preempted, CUDA and NCCL trouble, errors",
+            Self::NextContainer => "the log of the pod's next container",
+            Self::RunBefore => "the log of the run before the last restart, or of this one",
             Self::Go => "take the way that the runbook recommends; nothing in the cluster is touched",
             Self::Ways => "every way out of the runbook's state; one that is not recommended asks for a reason",
             Self::StepBack => "one step back in the runbook",
@@ -281,7 +293,10 @@ impl Command {
             | Self::PageDown
             | Self::Top
             | Self::Bottom
-            | Self::Follow => Group::Moving,
+            | Self::Follow
+            | Self::NextMark
+            | Self::NextContainer
+            | Self::RunBefore => Group::Moving,
             Self::Find | Self::FindNext | Self::FindPrevious | Self::Accept | Self::Erase | Self::EraseAll => {
                 Group::Finding
             }

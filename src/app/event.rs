@@ -141,6 +141,8 @@ pub enum Effect {
         pod: String,
         /// The container, where it is known.
         container: Option<String>,
+        /// Of its run before the last restart.
+        previous: bool,
     },
     /// Follow no log any more.
     StopLogs,

@@ -3,6 +3,7 @@
 use std::collections::VecDeque;
 
 use super::LogBatch;
+use crate::decode::log::mark;
 use crate::text::clean;
 
 /// Lines kept.
@@ -16,6 +17,10 @@ const MOST_CHARS: usize = 1_000;
 pub struct Logs {
     /// Whose.
     pub pod: String,
+    /// Which container, where it is known.
+    pub container: Option<String>,
+    /// Whether it is that of the run before the last restart.
+    pub previous: bool,
     /// The last lines, oldest first; clean.
     pub lines: VecDeque<String>,
     /// Lines that came before them and were let go.
@@ -30,8 +35,14 @@ pub struct Logs {
 
 impl Logs {
     /// Nothing of this pod's log yet.
-    pub(super) fn of(pod: String) -> Self {
-        Self { pod, following: true, ..Self::default() }
+    pub(super) fn of(pod: String, container: Option<String>, previous: bool) -> Self {
+        Self { pod, container, previous, following: true, ..Self::default() }
+    }
+
+    /// The next line after `index` that matters, or the first one that does.
+    pub(super) fn next_mark(&self, index: usize) -> Option<usize> {
+        let troubled = |i: &usize| self.lines.get(*i).and_then(|l| mark(l)).is_some_and(|(mark, _)| mark.is_trouble());
+        (index + 1..self.lines.len()).chain(0..self.lines.len().min(index + 1)).find(troubled)
     }
 
     /// Takes in more of it; what belongs to another pod comes too late and is dropped.

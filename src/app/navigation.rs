@@ -88,6 +88,9 @@ impl App {
                 }
                 self.settle_cursor();
             }
+            Command::NextMark => self.next_mark(),
+            Command::NextContainer => return self.next_container(),
+            Command::RunBefore => return self.run_before(),
             Command::Present => self.presenting = !self.presenting,
         }
         Vec::new()
@@ -119,7 +122,10 @@ impl App {
             },
             Command::Logs => ok(!self.pods().is_empty(), "no pod is known: logs come from Kubernetes"),
             Command::Left | Command::Right => ok(view == View::Logs && self.pods().len() > 1, ""),
-            Command::Follow => ok(view == View::Logs, ""),
+            Command::Follow | Command::NextMark | Command::RunBefore => ok(view == View::Logs, ""),
+            Command::NextContainer => {
+                ok(view == View::Logs && self.containers().len() > 1, "the pod has one container")
+            }
             Command::Find if view == View::Main => {
                 ok(self.diagnosis().is_some_and(|d| !d.replicas.is_empty()), "no replica is known yet")
             }
@@ -339,14 +345,51 @@ impl App {
         } else if self.logs.as_ref().is_some_and(|l| l.pod == pod) {
             return Vec::new();
         }
+        // The engine's container comes first.
+        let container = self.containers().into_iter().next();
+        self.follow_log(pod, container, false)
+    }
+
+    /// Follows one log, and no other any more.
+    fn follow_log(&mut self, pod: String, container: Option<String>, previous: bool) -> Vec<Effect> {
         self.cursors[View::Logs as usize] = super::Cursor::default();
-        self.logs = Some(Logs::of(pod.clone()));
-        let container = self
-            .snapshot()
-            .cluster
-            .as_ref()
-            .and_then(|(_, facts)| facts.workload.as_ref()?.template.engine().map(|c| c.name.clone()));
-        vec![Effect::FollowLogs { pod, container }]
+        self.logs = Some(Logs::of(pod.clone(), container.clone(), previous));
+        vec![Effect::FollowLogs { pod, container, previous }]
+    }
+
+    /// The containers of a pod of the workload, the engine's first.
+    fn containers(&self) -> Vec<String> {
+        let workload = self.snapshot().cluster.as_ref().and_then(|(_, facts)| facts.workload.as_ref());
+        workload.into_iter().flat_map(|w| &w.template.containers).map(|c| c.name.clone()).collect()
+    }
+
+    fn next_container(&mut self) -> Vec<Effect> {
+        let all = self.containers();
+        let Some(logs) = &self.logs else { return Vec::new() };
+        let at = all.iter().position(|c| Some(c) == logs.container.as_ref()).map_or(0, |at| at + 1);
+        let (pod, previous) = (logs.pod.clone(), logs.previous);
+        let next = all.get(at % all.len().max(1)).cloned();
+        self.follow_log(pod, next, previous)
+    }
+
+    fn run_before(&mut self) -> Vec<Effect> {
+        let Some(logs) = &self.logs else { return Vec::new() };
+        let (pod, container, previous) = (logs.pod.clone(), logs.container.clone(), !logs.previous);
+        self.follow_log(pod, container, previous)
+    }
+
+    fn next_mark(&mut self) {
+        let here = self.cursor().index;
+        let Some(index) = self.logs.as_ref().and_then(|logs| logs.next_mark(here)) else {
+            self.notice("nothing that matters in the lines that are here");
+            return;
+        };
+        let key = self.items().get(index).map(|item| item.key.clone());
+        let cursor = self.cursor_mut();
+        (cursor.index, cursor.key) = (index, key);
+        if let Some(logs) = &mut self.logs {
+            logs.following = false;
+        }
     }
 
     fn stop_logs(&mut self) -> Vec<Effect> {

@@ -181,7 +181,7 @@ fn what_does_not_work_now_says_why_and_does_nothing() {
 #[test]
 fn one_log_is_followed_and_leaving_ends_it() {
     let mut app = with_replicas(&[("w-a engine 0", 1), ("w-a engine 1", 1), ("w-b", 1)]);
-    let follow = |pod: &str| vec![Effect::FollowLogs { pod: pod.to_owned(), container: None }];
+    let follow = |pod: &str| vec![Effect::FollowLogs { pod: pod.to_owned(), container: None, previous: false }];
     press(&mut app, Command::Replicas);
     assert_eq!(press(&mut app, Command::Open), follow("w-a"), "two engines are one pod");
     assert_eq!(press(&mut app, Command::Right), follow("w-b"));
@@ -191,6 +191,28 @@ fn one_log_is_followed_and_leaving_ends_it() {
     assert!(app.logs().is_some_and(|l| l.lines.is_empty()), "another pod's lines come too late");
     assert_eq!(press(&mut app, Command::Timeline), [Effect::StopLogs]);
     assert_eq!((app.view(), app.logs()), (View::Timeline, None));
+}
+
+#[test]
+fn in_a_log_one_goes_to_what_matters_to_the_next_container_and_to_the_run_before() {
+    let mut app = with_replicas(&[("w-a", 1)]);
+    press(&mut app, Command::Logs);
+    let lines =
+        ["INFO ok", "CUDA error: device-side assert", "INFO ok", "WARNING hm", "Traceback (most recent call last)"];
+    let lines = lines.map(str::to_owned).to_vec();
+    app.update(Event::Logs(LogBatch { pod: "w-a".to_owned(), lines, ended: None }));
+    press(&mut app, Command::Top);
+    let mut at = || {
+        press(&mut app, Command::NextMark);
+        app.cursor().index
+    };
+    assert_eq!([at(), at(), at()], [1, 4, 1], "a warning is no trouble, and after the last comes the first");
+    let before = press(&mut app, Command::RunBefore);
+    assert_eq!(before, [Effect::FollowLogs { pod: "w-a".to_owned(), container: None, previous: true }]);
+    assert!(app.logs().is_some_and(|l| l.previous && l.lines.is_empty()));
+    press(&mut app, Command::NextMark);
+    assert_eq!(app.notices(), ["nothing that matters in the lines that are here"]);
+    assert_eq!(press(&mut app, Command::NextContainer), [], "it has only one");
 }
 
 #[test]

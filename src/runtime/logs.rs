@@ -14,9 +14,8 @@ pub(super) struct Log {
 
 impl Log {
     /// Follows a container's log from its last lines on.
-    pub(super) fn follow(client: Client, namespace: String, pod: String, container: Option<String>) -> Self {
-        let whose = Whose { namespace, pod: pod.clone(), container };
-        Self { pod, batches: follow(client, whose) }
+    pub(super) fn follow(client: Client, whose: Whose) -> Self {
+        Self { pod: whose.pod.clone(), batches: follow(client, whose) }
     }
 }
 

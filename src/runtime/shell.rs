@@ -29,6 +29,7 @@ use crate::clock::{self, Clock};
 use crate::cluster::Performer;
 use crate::domain::{At, Observation, WorkloadRef};
 use crate::runbook::Catalogue;
+use crate::source::logs::Whose;
 use crate::ui::Look;
 use crate::ui::keymap::Keymap;
 use crate::ui::view;
@@ -357,10 +358,10 @@ impl Shell {
                     self.screen.repaint();
                     (self.wanted, self.urgent) = (true, true);
                 }
-                Effect::FollowLogs { pod, container } => {
+                Effect::FollowLogs { pod, container, previous } => {
                     let namespace = self.app.target().map(|target| target.namespace.clone());
                     if let (Some(client), Some(namespace)) = (self.client.clone(), namespace) {
-                        self.log = Some(Log::follow(client, namespace, pod, container));
+                        self.log = Some(Log::follow(client, Whose { namespace, pod, container, previous }));
                     } else {
                         let ended = Some("logs come from Kubernetes, which is not asked here".to_owned());
                         self.app.update(Event::Logs(LogBatch { pod, lines: Vec::new(), ended }));

@@ -7,7 +7,7 @@ use tokio::sync::mpsc;
 use tokio::time::{sleep, timeout};
 
 use crate::apiserver::{self, Client, Lines, Trouble};
-use crate::text::clean;
+use crate::text::{clean, without_secrets};
 
 /// Lines of the past that are asked for.
 const TAIL: usize = 100;
@@ -36,19 +36,23 @@ pub struct Whose {
     pub pod: String,
     /// The container; `None` where the pod has only one.
     pub container: Option<String>,
+    /// Of the run before its last restart, which has ended.
+    pub previous: bool,
 }
 
 impl Whose {
     /// The kubectl line that shows the same.
     pub fn reproduce(&self, context: &str) -> String {
         let container = self.container.as_ref().map(|c| format!(" -c {c}")).unwrap_or_default();
-        format!("kubectl --context {context} -n {} logs {}{container} --tail {TAIL} -f", self.namespace, self.pod)
+        let run = if self.previous { "--previous" } else { "-f" };
+        format!("kubectl --context {context} -n {} logs {}{container} --tail {TAIL} {run}", self.namespace, self.pod)
     }
 
     fn path(&self, tail: usize) -> String {
         let container = self.container.as_ref().map(|c| format!("&container={c}")).unwrap_or_default();
         let (namespace, pod) = (&self.namespace, &self.pod);
-        format!("/api/v1/namespaces/{namespace}/pods/{pod}/log?follow=true&tailLines={tail}{container}")
+        let run = if self.previous { "previous=true" } else { "follow=true" };
+        format!("/api/v1/namespaces/{namespace}/pods/{pod}/log?{run}&tailLines={tail}{container}")
     }
 }
 
@@ -79,7 +83,8 @@ pub fn follow(client: Client, whose: Whose) -> mpsc::Receiver<Batch> {
                 Err(trouble @ Trouble::Denied(_)) => Batch::Failed(format!("{trouble}; allow 'get' on 'pods/log'")),
                 Err(trouble) => Batch::Failed(trouble.to_string()),
             };
-            if sink.send(said).await.is_err() {
+            // What has ended does not change any more.
+            if sink.send(said).await.is_err() || whose.previous {
                 return;
             }
             tokio::select! { () = sink.closed() => return, () = sleep(PAUSE) => {} }
@@ -131,7 +136,7 @@ fn shown((line, whole): &(Vec<u8>, bool)) -> String {
         };
     }
     plain.push_str(rest);
-    let plain = plain.replace('\t', "    ");
+    let plain = without_secrets(&plain.replace('\t', "    "));
     if *whole { clean(&plain, LINE_CHARS) } else { clean(&format!("{plain} (cut)"), LINE_CHARS) }
 }
 

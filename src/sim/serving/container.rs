@@ -66,6 +66,17 @@ impl Container {
             Ok(config) => {
                 let tokens = config.blocks * config.block_size;
                 let concurrency = f64::from(tokens) / f64::from(config.max_model_len);
+                // GPUs of one pod speak within its node.
+                logs.extend((1..gpus.len()).map(|rank| {
+                    let line = format!(
+                        "{}:1:41 [{}] NCCL INFO Channel 00/0 : {}[{}] -> {rank}[{rank}] via P2P/CUMEM",
+                        launch.pod,
+                        rank - 1,
+                        rank - 1,
+                        rank - 1
+                    );
+                    (now + us(IMPORT_S * 0.6), line)
+                }));
                 logs.extend([
                     (loaded, format!("INFO [default_loader.py:267] Loading weights took {load_s:.2} seconds")),
                     (

@@ -2,6 +2,7 @@
 
 use super::{Ctx, Slot, list};
 use crate::app::Logs;
+use crate::decode::log::{Mark, mark};
 use crate::ui::pen::Line;
 
 /// The view.
@@ -12,7 +13,9 @@ pub(super) fn view(ctx: Ctx<'_>, width: usize, height: usize) -> Vec<Line> {
         (None, true) => "following".to_owned(),
         (None, false) => "not following".to_owned(),
     };
-    let title = format!("Log of {}, {} lines, {end}", logs.pod, logs.lines.len() + logs.dropped);
+    let container = logs.container.as_ref().map(|c| format!(" {c}")).unwrap_or_default();
+    let run = if logs.previous { " (the run before)" } else { "" };
+    let title = format!("Log of {}{container}{run}, {} lines, {end}", logs.pod, logs.lines.len() + logs.dropped);
     if logs.lines.is_empty() {
         let why = match (&logs.ended, logs.answered) {
             (Some(why), _) => format!("No log: {why}"),
@@ -54,14 +57,16 @@ pub(super) fn view(ctx: Ctx<'_>, width: usize, height: usize) -> Vec<Line> {
 fn line(ctx: Ctx<'_>, logs: &Logs, index: usize, here: bool, width: usize) -> Vec<Line> {
     let pen = ctx.pen;
     let text = logs.lines.get(index).map_or("", String::as_str);
-    let lower = text.to_lowercase();
-    let slot = if ["error", "exception", "traceback", "fatal", "critical"].iter().any(|w| lower.contains(w)) {
-        Slot::VerdictBreach
-    } else if lower.contains("warn") {
-        Slot::VerdictWarning
-    } else {
-        Slot::Text
+    let (marked, means) = mark(text).unzip();
+    let slot = match marked {
+        Some(Mark::OutOfMemory | Mark::Cuda | Mark::Error) => Slot::VerdictBreach,
+        Some(Mark::Preemption | Mark::Warning) => Slot::VerdictWarning,
+        Some(Mark::Loading | Mark::Nccl) => Slot::TextStrong,
+        None => Slot::Text,
     };
+    let means = means
+        .filter(|m| !m.is_empty())
+        .map(|m| pen.line(Slot::TextMuted, &format!("   {} {m}", pen.either("↳", "->"))));
     let found = ctx.app.looks_for(text);
     let rows = pen.wrap(text, width.saturating_sub(2));
     rows.iter()
@@ -71,5 +76,6 @@ fn line(ctx: Ctx<'_>, logs: &Logs, index: usize, here: bool, width: usize) -> Ve
             let row = if found { row.over(pen.style(Slot::Match)) } else { row };
             if here && !logs.following { row.selected(pen, width) } else { row }
         })
+        .chain(means)
         .collect()
 }
