@@ -114,6 +114,8 @@ pub enum Command {
     /// Change something in a cluster, with everything said before: what it hits, costs and risks. Nothing without --yes
     #[command(subcommand)]
     Act(Box<ActCommand>),
+    /// What serves models here: worst first, with who must be asked to change it
+    Discover(Box<DiscoverArgs>),
     /// What can be reached and is allowed, what is missing and what mends it; and RB-6's questions about the service
     Doctor(Box<DoctorArgs>),
     /// Print the least Roles that it needs, for kubectl apply; says of each rule what is lost without it
@@ -131,6 +133,30 @@ pub enum Command {
     /// The war room on a simulated incident: no cluster, no kubeconfig
     #[cfg(feature = "sim")]
     Demo(Box<DemoArgs>),
+}
+
+/// `warroom discover`
+#[derive(Debug, Clone, Args)]
+pub struct DiscoverArgs {
+    /// Which cluster, and as whom
+    #[command(flatten)]
+    pub cluster: ClusterArgs,
+
+    /// Look in all namespaces
+    #[arg(short = 'A', long, conflicts_with = "namespace")]
+    pub all_namespaces: bool,
+
+    /// Only what has these labels, as kubectl takes them
+    #[arg(short = 'l', long, value_name = "LABELS")]
+    pub selector: Option<String>,
+
+    /// Output format
+    #[arg(short, long, value_enum, default_value_t = Summary::Text)]
+    pub output: Summary,
+
+    /// Use ASCII only
+    #[arg(long)]
+    pub ascii: bool,
 }
 
 /// `warroom doctor`

@@ -4,6 +4,7 @@
 //! numbers, ratios 0–1; unknown is `null`, never 0. All codes are those of the vocabulary. The schema that a test holds
 //! these types to is `assets/schema/check-1.json`.
 
+pub mod discover;
 pub mod doctor;
 pub mod record;
 

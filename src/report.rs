@@ -1,11 +1,13 @@
 //! What people read: a diagnosis as text for a terminal and as Markdown to paste. Knows no terminal and no file; the same
 //! numbers, codes and sentences as in the contract.
 
+mod discovery;
 mod doctor;
 pub mod incident;
 mod markdown;
 mod text;
 
+pub use discovery::discovery;
 pub use doctor::checkup;
 pub use markdown::markdown;
 use markdown::plain;

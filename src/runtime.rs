@@ -7,6 +7,7 @@ mod connect;
 #[cfg(feature = "sim")]
 mod demo;
 mod doctor;
+mod finding;
 mod gate;
 mod incident;
 mod input;
@@ -63,6 +64,7 @@ pub fn run(cli: &Cli) -> Result<u8> {
         Some(Command::Check(args)) => run_check(cli, args),
         Some(Command::Act(command)) => act::run(cli, command),
         Some(Command::Config(command)) => run_config(cli, *command),
+        Some(Command::Discover(args)) => finding::run(args),
         Some(Command::Doctor(args)) => doctor::run(cli, args),
         Some(Command::Rbac(args)) => access::run(args),
         Some(Command::Runbook(command)) => papers::run_runbook(command),

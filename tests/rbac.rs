@@ -28,9 +28,19 @@ use warroom::sim::serve::{Handle, Options, serve};
 use warroom::sim::world::Setup;
 use warroom::source::logs::{Batch, Whose, follow};
 
-/// What no simulated cluster has: KEDA's kind, and a controller of `StatefulSets`, without whose word none is changed.
-const NOT_SIMULATED: &[(&str, &str)] =
-    &[("get", "scaledobjects"), ("patch", "scaledobjects"), ("patch", "statefulsets")];
+/// What no simulated cluster has: KEDA's kind and those that own engines (`tests/finding.rs` asks for them), and a
+/// controller of `StatefulSets`, without whose word none is changed.
+const NOT_SIMULATED: &[(&str, &str)] = &[
+    ("get", "scaledobjects"),
+    ("patch", "scaledobjects"),
+    ("patch", "statefulsets"),
+    ("list", "leaderworkersets"),
+    ("list", "inferenceservices"),
+    ("list", "llminferenceservices"),
+    ("list", "rollouts"),
+    ("list", "rayservices"),
+    ("list", "dynamographdeployments"),
+];
 const SOON: Duration = Duration::from_secs(30);
 const STATEFUL: &str = "web";
 
@@ -155,6 +165,7 @@ async fn look(lab: &Lab) {
         lab.typed(&["check", target, "--for", "1s"]).await;
     }
     lab.typed(&["check", "--for", "1s"]).await;
+    lab.typed(&["discover"]).await;
 }
 
 /// Everything that acting can do, done once.
@@ -284,6 +295,7 @@ async fn without_any_one_of_them_what_it_says_is_lost_is_lost_and_named() {
             || r.resource == "pods/log"
             || (r.place, r.resource) == (Place::Neighbour, "pods")
             || matches!(r.resource, "statefulsets" | "controllerrevisions")
+            || NOT_SIMULATED.contains(&("list", r.resource))
     };
     for right in RIGHTS.iter().filter(|r| !told_elsewhere(r)) {
         let lab = Lab::granting(&without(&all, right)).await;

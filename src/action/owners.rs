@@ -3,6 +3,9 @@
 use serde::Serialize;
 
 use super::plan::Ask;
+use super::request::{is_name, place_flags};
+use super::{Action, Refusal};
+use crate::domain::kinds::OwnerKind;
 
 /// An autoscaler that nobody could look for.
 const UNSEEN: &str = "an autoscaler, if there is one";
@@ -35,6 +38,29 @@ impl Conflict {
     }
 }
 
+/// Who controls the object would put it back: what is to be done there instead.
+pub(super) fn elsewhere(ask: &Ask<'_>) -> Result<(), Refusal> {
+    let Some(owner) = &ask.workload.owner else { return Ok(()) };
+    let (kind, name) = owner.split_once('/').unwrap_or((owner, ""));
+    let place = place_flags(ask.target);
+    let named = is_name(name).then(|| OwnerKind::named(kind)).flatten();
+    let how = match (named, ask.action) {
+        (Some(kind), Action::Scale { to }) => {
+            kind.scale_line(name).replacen("=N", &format!("={to}"), 1).replacen(":N}", &format!(":{to}}}"), 1)
+        }
+        (Some(kind), Action::RolloutUndo { .. }) => kind.undo_line(name),
+        (Some(kind), _) => format!("kubectl edit {}/{name}", kind.short),
+        (None, _) => format!("kubectl get {} -o yaml", owner.to_lowercase()),
+    };
+    // Where the line is kubectl's, it says where as well: a plugin's behind its words.
+    let how = match how.strip_prefix("kubectl ") {
+        Some(words) if words.starts_with("argo ") => format!("{how} {place}"),
+        Some(words) => format!("kubectl {place} {words}"),
+        None => how,
+    };
+    Err(Refusal::Elsewhere { owner: owner.clone(), how })
+}
+
 /// Those who write the workload's template.
 pub(super) fn of_template(ask: &Ask<'_>) -> Vec<Conflict> {
     let mut conflicts = of_object(ask, "the template");
@@ -51,10 +77,6 @@ pub(super) fn of_template(ask: &Ask<'_>) -> Vec<Conflict> {
 /// Those who write what is declared about the workload: `part` is what is changed of it.
 pub(super) fn of_object(ask: &Ask<'_>, part: &str) -> Vec<Conflict> {
     let mut conflicts = Vec::new();
-    if let Some(owner) = &ask.workload.owner {
-        let does = format!("controls this object and puts {part} back, usually within seconds: change it there");
-        conflicts.push(Conflict::new(owner.clone(), true, does));
-    }
     for manager in &ask.workload.managers {
         conflicts.push(match *manager {
             "Argo CD" => Conflict::new(

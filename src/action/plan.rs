@@ -4,7 +4,8 @@ use serde::Serialize;
 
 use super::request::{is_name, kubectl};
 use super::{
-    Access, Action, Conflict, Cost, Fit, Line, Refusal, Request, autoscaler, node, rollout, scale, template, undo,
+    Access, Action, Conflict, Cost, Fit, Line, Refusal, Request, autoscaler, node, owners, rollout, scale, template,
+    undo,
 };
 use crate::domain::{
     At, ClusterFacts, RawTemplate, Snapshot, SourceState, TemplateChange, Workload, WorkloadKind, WorkloadRef,
@@ -222,6 +223,13 @@ pub fn plan(snapshot: &Snapshot, action: &Action, context: &Context) -> Result<P
     }
     let workload = facts.workload.as_ref().filter(|w| !w.uid.is_empty()).ok_or(Refusal::Gone)?;
     let ask = Ask { facts, workload, target, context, now: snapshot.now, action };
+    // An autoscaler and a node belong to themselves.
+    if !matches!(
+        action,
+        Action::SetAutoscalerBounds { .. } | Action::PauseAutoscaler { .. } | Action::CordonNode { .. }
+    ) {
+        owners::elsewhere(&ask)?;
+    }
     let mut plan = match action {
         Action::RolloutUndo { to } => undo::plan(&ask, to.as_ref()),
         Action::Scale { to } => scale::plan(&ask, *to),

@@ -79,6 +79,13 @@ pub enum Refusal {
         /// The kind.
         kind: &'static str,
     },
+    /// Its owner would put it back: it is changed there.
+    Elsewhere {
+        /// The owner, as `Kind/name`.
+        owner: String,
+        /// How it is done there.
+        how: String,
+    },
     /// The replicas belong to an autoscaler, which would take the number back.
     AutoscalerOwns {
         /// Its kind.
@@ -174,6 +181,9 @@ impl std::fmt::Display for Refusal {
                  would bring {replaced} back; choose one by number"
             ),
             Self::WrongKind { action, kind } => write!(f, "a {kind} cannot do this: {action}"),
+            Self::Elsewhere { owner, how } => {
+                write!(f, "{owner} owns it and would put it back within seconds: change it there: {how}")
+            }
             Self::AutoscalerOwns { kind, name, .. } => {
                 write!(f, "its replicas belong to {kind} '{name}', which would take another number back within seconds")
             }

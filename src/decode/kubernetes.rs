@@ -6,6 +6,7 @@
 //! share them.
 
 mod around;
+mod found;
 mod json;
 mod pod;
 mod template;
@@ -16,6 +17,7 @@ use std::collections::BTreeMap;
 use serde_json::Value;
 
 use crate::domain::{ClusterFacts, Node, Pod, Revision, WorkloadKind};
+pub use found::{found, found_owner};
 
 /// Raw objects, as the API server sent them.
 #[derive(Debug, Clone, Default)]

@@ -62,6 +62,8 @@ const FIND: &[&str] = &["get", "list", "watch"];
 const GET: &[&str] = &["get"];
 const LIST: &[&str] = &["list"];
 const PATCH: &[&str] = &["patch"];
+/// Where a cluster has no such kind, its rule does nothing.
+const OWNER: &str = "engines that only such an owner names are not found";
 const READ_AND_PATCH: &[&str] = &["get", "patch"];
 
 /// All of them.
@@ -80,6 +82,12 @@ pub const RIGHTS: &[Right] = &[
         WATCH,
         "whether an autoscaler owns the replicas is unknown",
     ),
+    right(HERE, ("leaderworkerset.x-k8s.io", "leaderworkersets"), LIST, OWNER),
+    right(HERE, ("serving.kserve.io", "inferenceservices"), LIST, OWNER),
+    right(HERE, ("serving.kserve.io", "llminferenceservices"), LIST, OWNER),
+    right(HERE, ("argoproj.io", "rollouts"), LIST, OWNER),
+    right(HERE, ("ray.io", "rayservices"), LIST, OWNER),
+    right(HERE, ("nvidia.com", "dynamographdeployments"), LIST, OWNER),
     right(BESIDE, ("", "pods"), LIST, "gateways and exporters of GPUs are not found there"),
     right(BESIDE, ("", "pods/proxy"), GET, "pages of gateways and exporters of GPUs are not read there"),
     right(BELOW, ("", "nodes"), WATCH, "nodes' health, GPUs and cordons are unknown"),

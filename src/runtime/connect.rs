@@ -67,9 +67,14 @@ impl Asked {
         Pace { deadline: self.request_timeout.unwrap_or(pace.deadline), ..pace }
     }
 
+    /// A client for the cluster.
+    pub(super) async fn connected(&self) -> Result<Connected, ConnectError> {
+        connect(self.options.clone()).await
+    }
+
     /// Finds the workload.
     pub(super) async fn workload(&self) -> Result<(Connected, WorkloadRef), ClusterError> {
-        let connected = match connect(self.options.clone()).await {
+        let connected = match self.connected().await {
             // Nobody spoke of a cluster, and there is none.
             Err(ConnectError::NoKubeconfig { .. }) if self.target.is_none() && self.options.kubeconfig.is_none() => {
                 return Err(CheckError::NothingToRead.into());

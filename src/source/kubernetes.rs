@@ -11,6 +11,7 @@
 //! mean, and reads no page.
 
 mod census;
+mod find;
 mod hub;
 mod resolve;
 mod resource;
@@ -27,6 +28,7 @@ use crate::clock::{self, Clock};
 use crate::domain::{At, Observation, WorkloadRef};
 use census::Census;
 pub use census::Neighbour;
+pub use find::{Where, discover};
 use hub::Hub;
 pub use resolve::{Place, ResolveError, only_engine, resolve};
 use resource::Resource;

@@ -58,11 +58,14 @@ pub(super) fn metrics_port(pod: &Value, template: &Template) -> Option<u16> {
 
 /// The usual port of the engine that this container is, where it is one.
 fn engine(container: &Container) -> Option<u16> {
-    let says = |word: &str| {
-        let in_text = |text: &String| text.to_ascii_lowercase().contains(word);
-        in_text(&container.image) || container.args.iter().any(in_text)
-    };
-    ENGINES.iter().find(|(word, _)| says(word)).map(|(_, port)| *port)
+    let word = engine_word(&container.image).or_else(|| container.args.iter().find_map(|arg| engine_word(arg)))?;
+    ENGINES.iter().find(|(known, _)| *known == word).map(|(_, port)| *port)
+}
+
+/// The word by which a text names an engine.
+pub(super) fn engine_word(text: &str) -> Option<&'static str> {
+    let text = text.to_ascii_lowercase();
+    ENGINES.iter().find(|(word, _)| text.contains(word)).map(|(word, _)| *word)
 }
 
 fn container(value: &Value) -> Container {

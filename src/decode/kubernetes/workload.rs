@@ -73,7 +73,7 @@ fn strategy(kind: WorkloadKind, spec: &Value) -> Strategy {
 
 /// Who else writes to the object. The tracking id of Argo CD counts only where it names this very object: it is copied
 /// to whatever is made from it.
-fn managers(object: &Value) -> Vec<&'static str> {
+pub(super) fn managers(object: &Value) -> Vec<&'static str> {
     let itself = format!(":{}/{}", object["metadata"]["namespace"].as_str().unwrap_or_default(), name(object));
     let tracked = annotation(object, "argocd.argoproj.io/tracking-id").is_some_and(|id| id.ends_with(&itself));
     let helm = label(object, "app.kubernetes.io/managed-by") == Some("Helm")
