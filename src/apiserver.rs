@@ -6,6 +6,7 @@
 
 mod client;
 pub mod connect;
+mod proxies;
 mod trouble;
 
 use std::future::poll_fn;
@@ -23,6 +24,7 @@ use tokio::time::{Instant, timeout_at};
 use crate::clock;
 
 pub use client::Client;
+pub use proxies::Proxies;
 pub use trouble::Trouble;
 pub(crate) use trouble::status_message;
 

@@ -1,15 +1,16 @@
 //! From a kubeconfig, or from inside a cluster, to a client. kubectl's flags keep kubectl's meaning.
 
 use std::path::{Path, PathBuf};
+use std::pin::Pin;
 use std::time::Duration;
 
 use http::header::USER_AGENT;
 use http::{HeaderValue, Uri};
 use kube::Config;
-use kube::config::{ExecInteractiveMode, KubeConfigOptions, Kubeconfig, KubeconfigError};
+use kube::config::{ExecConfig, ExecInteractiveMode, KubeConfigOptions, Kubeconfig, KubeconfigError};
 
-use super::Client;
-use crate::text::{clean, nearest};
+use super::{Client, Proxies};
+use crate::text::{clean, nearest, without_secrets};
 
 const SHOWN: usize = 300;
 
@@ -72,46 +73,107 @@ pub enum ConnectError {
 }
 
 /// Reads the kubeconfig and makes a client; asks the cluster nothing yet. A login plugin may run: it takes its time, and
-/// gets no terminal.
+/// gets no terminal. It runs again where the server does not know us any more.
 pub async fn connect(options: Options) -> Result<Connected, ConnectError> {
+    let Made { client, context, namespace } = made(&options).await?;
+    let login = Box::new(move || {
+        let options = options.clone();
+        Box::pin(async move { made(&options).await.ok().map(|made| made.client) }) as Pin<Box<_>>
+    });
+    Ok(Connected { client: Client::renewable(client, login), context, namespace })
+}
+
+/// Runs a login plugin that says that it needs a human, while the terminal is still a human's: before a screen is taken.
+/// What it learns it keeps by itself, so that it needs nobody when it is run again. Does nothing where none needs one, and
+/// blocks where one does.
+///
+/// # Errors
+///
+/// Where the plugin fails. Whatever else may be wrong is [`connect`]'s to say.
+pub fn log_in_with_a_human(options: &Options) -> Result<(), ConnectError> {
+    let Some(exec) = plugin(options).filter(|exec| exec.interactive_mode == Some(ExecInteractiveMode::Always)) else {
+        return Ok(());
+    };
+    let Some(command) = &exec.command else { return Ok(()) };
+    let environment = exec.env.iter().flatten().filter_map(|e| Some((e.get("name")?, e.get("value")?)));
+    // Its standard output is the token, which is nobody's to read.
+    let status = std::process::Command::new(command)
+        .args(exec.args.iter().flatten())
+        .envs(environment)
+        .env(
+            "KUBERNETES_EXEC_INFO",
+            EXEC_INFO.replacen("{}", exec.api_version.as_deref().unwrap_or("client.authentication.k8s.io/v1"), 1),
+        )
+        .stdout(std::process::Stdio::null())
+        .status();
+    let shown = clean(command, 80);
+    match status {
+        Ok(status) if status.success() => Ok(()),
+        Ok(status) => Err(ConnectError::Client(format!("the login plugin '{shown}' failed ({status})"))),
+        Err(error) => Err(ConnectError::Client(format!("the login plugin '{shown}' cannot be run: {error}"))),
+    }
+}
+
+/// What a plugin is told.
+const EXEC_INFO: &str = r#"{"kind":"ExecCredential","apiVersion":"{}","spec":{"interactive":true}}"#;
+
+/// The login plugin that would be used, if one is.
+fn plugin(options: &Options) -> Option<ExecConfig> {
+    let kubeconfig = match &options.kubeconfig {
+        Some(file) => Kubeconfig::read_from(file).ok()?,
+        None => Kubeconfig::read().ok()?,
+    };
+    let name = options.context.clone().or_else(|| kubeconfig.current_context.clone())?;
+    let context = kubeconfig.contexts.iter().find(|c| c.name == name)?.context.as_ref()?;
+    let user = options.user.clone().or_else(|| context.user.clone())?;
+    kubeconfig.auth_infos.into_iter().find(|a| a.name == user)?.auth_info?.exec
+}
+
+/// A client, and what it stands for.
+struct Made {
+    client: kube::Client,
+    context: String,
+    namespace: String,
+}
+
+async fn made(options: &Options) -> Result<Made, ConnectError> {
     let kubeconfig = match &options.kubeconfig {
         Some(file) => read(file).map(Some),
         None => Kubeconfig::read().map(Some).or_else(in_a_pod).map_err(unusable),
     }?;
-    let (config, context) = if let Some(kubeconfig) = kubeconfig {
-        from_kubeconfig(kubeconfig, &options).await?
+    let (mut config, context) = if let Some(kubeconfig) = kubeconfig {
+        from_kubeconfig(kubeconfig, options).await?
     } else {
         let config = Config::incluster().map_err(|e| ConnectError::Kubeconfig(clean(&e.to_string(), SHOWN)))?;
         (config, "in-cluster".to_owned())
     };
-    let namespace = options.namespace.unwrap_or_else(|| config.default_namespace.clone());
-    let mut config = config;
+    let namespace = options.namespace.clone().unwrap_or_else(|| config.default_namespace.clone());
     config.default_namespace.clone_from(&namespace);
     if options.impersonate.is_some() {
-        config.auth_info.impersonate = options.impersonate;
+        config.auth_info.impersonate.clone_from(&options.impersonate);
     }
     // Plugins run in here, and block.
-    let client = tokio::task::spawn_blocking(move || client(config)).await;
+    let client = tokio::task::spawn_blocking(move || bare(config)).await;
     let client = client.map_err(|_| ConnectError::Client("the login plugin failed".to_owned()))??;
-    Ok(Connected { client, context, namespace })
+    Ok(Made { client, context, namespace })
 }
 
 /// A client as everything here expects it: without retries of its own, without a terminal for its plugins, by name.
-pub fn client(mut config: Config) -> Result<Client, ConnectError> {
+pub fn client(config: Config) -> Result<Client, ConnectError> {
+    bare(config).map(Client::from)
+}
+
+fn bare(mut config: Config) -> Result<kube::Client, ConnectError> {
     // An error says that one is installed already, which is as good.
     let _ = rustls::crypto::ring::default_provider().install_default();
     config.default_retry = false;
     config.connect_timeout = Some(CONNECT_TIMEOUT);
-    if is_loopback(&config.cluster_url) {
-        // A proxy that the environment names cannot see this machine's own loopback.
-        config.proxy_url = None;
-    }
     if let Some(exec) = &mut config.auth_info.exec {
         exec.interactive_mode = Some(ExecInteractiveMode::Never);
     }
     config.headers.push((USER_AGENT, HeaderValue::from_static(concat!("warroom/", env!("CARGO_PKG_VERSION")))));
     let client = kube::Client::try_from(config);
-    client.map(Client::from).map_err(|error| ConnectError::Client(clean(&error.to_string(), SHOWN)))
+    client.map_err(|error| ConnectError::Client(without_secrets(&clean(&error.to_string(), SHOWN))))
 }
 
 async fn from_kubeconfig(kubeconfig: Kubeconfig, options: &Options) -> Result<(Config, String), ConnectError> {
@@ -131,8 +193,26 @@ async fn from_kubeconfig(kubeconfig: Kubeconfig, options: &Options) -> Result<(C
         cluster: options.cluster.clone(),
         user: options.user.clone(),
     };
-    let config = Config::from_custom_kubeconfig(kubeconfig, &choice).await.map_err(unusable)?;
+    let named = named_proxy(&kubeconfig, &context, options);
+    let mut config = Config::from_custom_kubeconfig(kubeconfig, &choice).await.map_err(unusable)?;
+    // What the client makes of it by itself compares the exceptions with the proxy, and not with the server.
+    config.proxy_url = match named {
+        Some(named) => {
+            let wrong = |_| ConnectError::Kubeconfig("the proxy-url of its cluster is no URL".to_owned());
+            Some(named.parse::<Uri>().map_err(wrong)?)
+        }
+        None => Proxies::of_environment().proxy(&config.cluster_url).map_err(ConnectError::Client)?,
+    };
     Ok((config, clean(&context, 120)))
+}
+
+/// The proxy that the kubeconfig itself names for its cluster.
+fn named_proxy(kubeconfig: &Kubeconfig, context: &str, options: &Options) -> Option<String> {
+    let of_context =
+        || kubeconfig.contexts.iter().find(|c| c.name == context)?.context.as_ref().map(|c| c.cluster.clone());
+    let cluster = options.cluster.clone().or_else(of_context)?;
+    let cluster = kubeconfig.clusters.iter().find(|c| c.name == cluster).and_then(|c| c.cluster.as_ref());
+    cluster?.proxy_url.clone().filter(|url| !url.is_empty())
 }
 
 fn read(file: &Path) -> Result<Kubeconfig, ConnectError> {
@@ -178,9 +258,4 @@ fn some_of(names: &[&str]) -> String {
         (false, 0) => shown.join(", "),
         (false, more) => format!("{} and {more} more", shown.join(", ")),
     }
-}
-
-fn is_loopback(url: &Uri) -> bool {
-    let host = url.host().unwrap_or_default().trim_start_matches('[').trim_end_matches(']');
-    host == "localhost" || host.parse::<std::net::IpAddr>().is_ok_and(|ip| ip.is_loopback())
 }

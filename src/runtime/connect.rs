@@ -1,9 +1,10 @@
 //! From what was typed about a cluster to an open session, or to a sentence that says why there is none.
 
+use std::io::IsTerminal as _;
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::apiserver::connect::{ConnectError, Connected, Options, connect};
+use crate::apiserver::connect::{ConnectError, Connected, Options, connect, log_in_with_a_human};
 use crate::cli::ClusterArgs;
 use crate::clock::Clock;
 use crate::command::check::{self, CheckError, Sources};
@@ -59,6 +60,10 @@ impl Asked {
         // As in kubectl, 0 is no limit of one's own.
         let given = args.request_timeout.as_deref().filter(|t| *t != "0");
         let request_timeout = given.map(|t| super::duration("--request-timeout", t)).transpose()?;
+        // A login that needs a human has one now, and not once the screen is taken.
+        if std::io::stdin().is_terminal() {
+            log_in_with_a_human(&options).map_err(|error| error.to_string())?;
+        }
         Ok(Self { target: target.map(str::to_owned), options, request_timeout })
     }
 
