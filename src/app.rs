@@ -33,7 +33,7 @@ use crate::action::guard::{self, Guard};
 use crate::diagnosis::{Diagnosis, Policy, SourceRow, diagnose};
 use crate::domain::{At, SourceState, WorkloadRef};
 use crate::domain::{Observation, Snapshot};
-use crate::runbook::{Advice, Catalogue, Outside, Run, Runbook, Who};
+use crate::runbook::{Advice, Catalogue, Run, Runbook, Who};
 use crate::text::{Mask, MaskRule, clean};
 use desk::Desk;
 
@@ -138,7 +138,6 @@ impl App {
                 runbook: settings.runbook,
                 who: settings.who,
                 guard: Guard::new(settings.guard),
-                outside: Outside::default(),
                 run: None,
                 recording: Recording::None,
                 looking: settings.awaits_records,

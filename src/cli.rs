@@ -68,6 +68,10 @@ pub struct LookArgs {
     #[command(flatten)]
     pub probe: ProbeArgs,
 
+    /// A Prometheus to ask for burn rates of days and for alerts: its URL, or NAMESPACE/SERVICE:PORT
+    #[arg(long, value_name = "URL")]
+    pub prometheus: Option<String>,
+
     /// Colours of the screen
     #[arg(long, value_name = "NAME")]
     pub theme: Option<String>,
@@ -594,6 +598,10 @@ pub struct CheckArgs {
     /// Whether requests of our own are sent
     #[command(flatten)]
     pub probe: ProbeArgs,
+
+    /// A Prometheus to ask for burn rates of days and for alerts: its URL, or NAMESPACE/SERVICE:PORT
+    #[arg(long, value_name = "URL")]
+    pub prometheus: Option<String>,
 
     /// Output format
     #[arg(short, long, value_enum, default_value_t = Output::Text)]

@@ -9,3 +9,4 @@ pub mod report;
 pub mod runbook;
 #[cfg(feature = "sim")]
 pub mod sim;
+pub mod told;

@@ -29,6 +29,7 @@ mod given;
 mod limits;
 mod outside;
 mod probe;
+mod prometheus;
 mod values;
 mod words;
 
@@ -38,6 +39,7 @@ pub use given::{Flag, Setting, VARIABLES};
 pub use limits::Policy;
 pub use outside::{Surroundings, TerminalHints, beside, gather, speaks_utf8};
 pub use probe::Probe;
+pub use prometheus::{Prometheus, Server};
 
 use words::{key, quoted};
 
@@ -159,6 +161,8 @@ pub struct Config {
     pub policy: Policy,
     /// Synthetic requests, as they were asked for; [`Self::probing`] says whether they are sent.
     pub probe: Probe,
+    /// Whom to ask for what was not watched here.
+    pub prometheus: Prometheus,
     /// The screen.
     pub ui: Ui,
     /// Who said the value of a key, for the keys that are not at their default.
@@ -234,6 +238,7 @@ impl Default for Config {
             aliases: DEFAULT_ALIASES.iter().map(|(family, quantity)| ((*family).to_owned(), *quantity)).collect(),
             policy: Policy::default(),
             probe: Probe::default(),
+            prometheus: Prometheus::default(),
             ui: Ui { theme: "default".to_owned() },
             origins: BTreeMap::new(),
         }
@@ -287,6 +292,7 @@ impl Config {
         entries.extend(self.aliases.iter().map(|(family, quantity)| (alias_key(family), quoted(quantity))));
         entries.extend(self.policy.entries());
         entries.extend(self.probe.entries());
+        entries.extend(self.prometheus.entries());
         entries.push(("ui.theme".to_owned(), quoted(&self.ui.theme)));
         entries
     }

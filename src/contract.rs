@@ -45,6 +45,7 @@ pub struct Check {
     pub gpus: Vec<Gpu>,
     pub runbook: Option<RunbookStep>,
     pub sources: Vec<Source>,
+    pub alerts: Vec<Alert>,
 }
 
 #[derive(Debug, Serialize)]
@@ -120,6 +121,8 @@ pub struct Slo {
     pub paging: Option<bool>,
     pub budget_left: Option<f64>,
     pub windows: Vec<BurnWindow>,
+    pub tiers: Vec<BurnTier>,
+    pub exhausts_in_s: Option<f64>,
     pub note: Option<String>,
 }
 
@@ -139,6 +142,26 @@ pub struct BurnWindow {
     pub count: u64,
     pub bad: u64,
     pub burn: Option<f64>,
+    pub told: bool,
+}
+
+#[derive(Debug, Serialize)]
+#[expect(missing_docs, reason = "as above")]
+pub struct BurnTier {
+    pub short: String,
+    pub long: String,
+    pub factor: f64,
+    pub pages: bool,
+    pub fires: Option<bool>,
+    pub reachable: bool,
+}
+
+#[derive(Debug, Serialize)]
+#[expect(missing_docs, reason = "as above")]
+pub struct Alert {
+    pub name: String,
+    pub firing: bool,
+    pub severity: Option<String>,
 }
 
 #[derive(Debug, Serialize)]
@@ -473,6 +496,11 @@ impl Check {
             gpus: d.gpus.iter().map(|g| gpu(g, d.at)).collect(),
             runbook: advice.map(runbook_step),
             sources: d.sources.iter().map(source).collect(),
+            alerts: d
+                .alerts
+                .iter()
+                .map(|a| Alert { name: a.name.clone(), firing: a.firing, severity: a.severity.clone() })
+                .collect(),
         }
     }
 }
@@ -510,8 +538,22 @@ fn slo(row: &diagnosis::SloRow) -> Slo {
                 count: count(w.count),
                 bad: count(w.bad),
                 burn: w.burn.and_then(finite),
+                told: w.told,
             })
             .collect(),
+        tiers: row
+            .tiers
+            .iter()
+            .map(|t| BurnTier {
+                short: window_name(t.tier.short_s),
+                long: window_name(t.tier.long_s),
+                factor: t.tier.factor,
+                pages: t.tier.pages,
+                fires: t.fires,
+                reachable: t.reachable,
+            })
+            .collect(),
+        exhausts_in_s: row.exhausts_in_s.and_then(finite),
         note: row.note.clone(),
     }
 }

@@ -8,6 +8,7 @@
 //! Knows no screen, no runbook and no `action`.
 
 mod around;
+mod burn;
 mod changes;
 mod cluster;
 mod contrast;
@@ -30,6 +31,7 @@ mod span;
 mod stall;
 mod verdict;
 
+pub use burn::{Tier, TierState, WindowBurn};
 pub use episode::Episode;
 pub use finding::{Evidence, Finding, LeverAdvice, Op, Subject, Suspect};
 pub use format::{length, number, seconds};
@@ -38,7 +40,7 @@ pub use outcome::{
 };
 pub use phases::PhaseRow;
 pub use rules::{Touches, touches};
-pub use slo::{Metric, PerRequest, SloRow, WindowBurn};
+pub use slo::{Metric, PerRequest, SloRow};
 pub use verdict::diagnose;
 
 /// A latency objective: `objective` of all events within `seconds`.
@@ -90,15 +92,6 @@ impl BurnPreset {
             Self::Workbook => "workbook",
             Self::Sloth28d => "sloth-28d",
             Self::Pyrra => "pyrra",
-        }
-    }
-
-    /// The two paging tiers: (short window, long window, factor), windows in seconds.
-    pub const fn paging_tiers(self) -> [(f64, f64, f64); 2] {
-        match self {
-            Self::Workbook => [(300.0, 3600.0, 14.4), (1800.0, 21_600.0, 6.0)],
-            Self::Sloth28d => [(300.0, 3600.0, 13.44), (1800.0, 21_600.0, 5.6)],
-            Self::Pyrra => [(300.0, 3600.0, 14.0), (1800.0, 21_600.0, 7.0)],
         }
     }
 }

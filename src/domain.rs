@@ -16,6 +16,7 @@ mod quantity;
 mod reading;
 pub mod rights;
 mod snapshot;
+mod told;
 mod track;
 mod vocabulary;
 mod workload;
@@ -34,6 +35,7 @@ pub use probe::{Answered, Door, Probed};
 pub use quantity::{Dist, Gauge, Total};
 pub use reading::Reading;
 pub use snapshot::{Attempt, Endpoint, Outcome, Placement, Snapshot};
+pub use told::{Told, ToldAlert, ToldWindow};
 pub use track::{Point, Pushed, Track};
 pub(crate) use vocabulary::codes;
 pub use vocabulary::{

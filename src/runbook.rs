@@ -40,7 +40,7 @@ pub use problem::{Problem, RunbookError};
 pub use questions::questions;
 pub use record::{Act, Announced, How, Record, Transition, Who};
 pub use run::{Refused, Run, RunEffect, RunEvent, Times};
-pub use sight::{Alert, Outside, Sight};
+pub use sight::{Alert, Sight};
 
 use crate::diagnosis::Diagnosis;
 use crate::domain::Verdict;

@@ -173,6 +173,7 @@ fn flags(args: &CheckArgs) -> Vec<Flag> {
         ("--objective", Setting::Objective, &args.objective),
         ("--probe", Setting::Probe, &switched_on(args.probe.probe)),
         ("--probe-url", Setting::ProbeUrl, &args.probe.probe_url),
+        ("--prometheus", Setting::Prometheus, &args.prometheus),
         ("--theme", Setting::Theme, &args.theme),
     ])
 }
@@ -202,6 +203,7 @@ impl LookArgs {
             ("--read-only", Setting::ReadOnly, &switched_on(self.read_only)),
             ("--probe", Setting::Probe, &switched_on(self.probe.probe)),
             ("--probe-url", Setting::ProbeUrl, &self.probe.probe_url),
+            ("--prometheus", Setting::Prometheus, &self.prometheus),
             ("--theme", Setting::Theme, &self.theme),
         ])
     }

@@ -6,3 +6,4 @@ pub mod logs;
 pub mod pages;
 pub mod poll;
 pub mod probe;
+pub mod prometheus;

@@ -77,6 +77,7 @@ impl Open {
                     Body::Cluster(_) => "cluster".to_owned(),
                     Body::Watch(_) => "watch".to_owned(),
                     Body::Probed(_) => "probed".to_owned(),
+                    Body::Told(_) => "told".to_owned(),
                 });
                 self.snapshot.observe(observation);
             }

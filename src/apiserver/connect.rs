@@ -91,9 +91,12 @@ pub async fn connect(options: Options) -> Result<Connected, ConnectError> {
 ///
 /// Where the plugin fails. Whatever else may be wrong is [`connect`]'s to say.
 pub fn log_in_with_a_human(options: &Options) -> Result<(), ConnectError> {
-    let Some(exec) = plugin(options).filter(|exec| exec.interactive_mode == Some(ExecInteractiveMode::Always)) else {
-        return Ok(());
-    };
+    // Nothing keeps a first frame waiting: a kubeconfig that cannot be read at once is read later, and without a human.
+    let (tell, told) = std::sync::mpsc::channel();
+    let asked = options.clone();
+    std::thread::spawn(move || drop(tell.send(plugin(&asked))));
+    let needs_one = |exec: &ExecConfig| exec.interactive_mode == Some(ExecInteractiveMode::Always);
+    let Some(exec) = told.recv_timeout(AT_ONCE).ok().flatten().filter(needs_one) else { return Ok(()) };
     let Some(command) = &exec.command else { return Ok(()) };
     let environment = exec.env.iter().flatten().filter_map(|e| Some((e.get("name")?, e.get("value")?)));
     // Its standard output is the token, which is nobody's to read.
@@ -113,6 +116,9 @@ pub fn log_in_with_a_human(options: &Options) -> Result<(), ConnectError> {
         Err(error) => Err(ConnectError::Client(format!("the login plugin '{shown}' cannot be run: {error}"))),
     }
 }
+
+/// As long as nobody notices.
+const AT_ONCE: Duration = Duration::from_millis(100);
 
 /// What a plugin is told.
 const EXEC_INFO: &str = r#"{"kind":"ExecCredential","apiVersion":"{}","spec":{"interactive":true}}"#;

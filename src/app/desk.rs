@@ -4,7 +4,7 @@
 use crate::action::guard::Guard;
 use crate::action::{Action, Outcome, Plan};
 use crate::domain::At;
-use crate::runbook::{Catalogue, Outside, Run, Runbook, Who};
+use crate::runbook::{Catalogue, Run, Runbook, Who};
 
 use super::acting::Acting;
 use super::card::Card;
@@ -103,7 +103,6 @@ pub(super) struct Desk {
     pub(super) runbook: String,
     pub(super) who: Who,
     pub(super) guard: Guard,
-    pub(super) outside: Outside,
     pub(super) run: Option<Run>,
     pub(super) recording: Recording,
     /// Whether the records were not looked through yet: no run begins before that.

@@ -34,7 +34,7 @@ impl App {
         let (desk, Some(d)) = (&mut self.desk, &self.diagnosis) else { return Vec::new() };
         let Some(id) = desk.run.as_ref().map(|run| run.runbook.clone()) else { return Vec::new() };
         let (Some(run), Some(loaded)) = (&mut desk.run, desk.catalogue.get(&id)) else { return Vec::new() };
-        let sight = Sight::new(d).with_snapshot(&self.snapshot).with_outside(&desk.outside);
+        let sight = Sight::new(d).with_snapshot(&self.snapshot);
         let seen = run.look(&loaded.runbook, sight);
         if !decides {
             run.glanced(seen);

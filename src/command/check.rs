@@ -9,11 +9,12 @@ use std::time::Duration;
 use jiff::Timestamp;
 use tokio::sync::mpsc::Receiver;
 
+use super::told::{Server, news, prometheus, to_be_asked};
 use crate::clock::{self, Clock};
 use crate::config::Config;
 use crate::diagnosis::{Diagnosis, Policy, Target, Targets, diagnose};
 use crate::dialect::{Catalogue, DialectError, Memory};
-use crate::domain::{At, Body, Observation, Role, Snapshot, Verdict, WorkloadRef};
+use crate::domain::{At, Body, Observation, Page, Role, Snapshot, Verdict, WorkloadRef};
 use crate::reach::Way;
 use crate::reach::front::Front;
 use crate::reach::http::{Fetcher, Settings, Unusable, Url, shown};
@@ -22,6 +23,9 @@ use crate::source::pages::{PagesError, Recording};
 use crate::source::poll::{Attempt, Poller};
 use crate::source::probe::{Knock, Prober};
 use crate::text::clean;
+
+/// What decides objectives is not how long they are watched.
+const WINDOW: Duration = Duration::from_mins(5);
 
 /// What `check` was asked to read.
 #[derive(Debug)]
@@ -134,7 +138,9 @@ pub fn prober(config: &Config, clock: Clock) -> Option<Prober<Front>> {
     let gateway = probe.url.as_ref().map(|url| Knock {
         name: shown(url).into(),
         front: match Fetcher::new(Settings { timeout: probe.every, ..Settings::default() }) {
-            Ok(fetcher) => Front::Direct { fetcher, base: url.clone(), key: probe.token_file.clone() },
+            Ok(fetcher) => {
+                Front::Direct { fetcher, base: url.clone(), key: probe.token_file.clone(), headers: Vec::new() }
+            }
             Err(error) => Front::Closed(error.to_string()),
         },
     });
@@ -146,7 +152,7 @@ fn beside(name: &Arc<str>, fetcher: &Fetcher, page: &Url) -> Knock<Front> {
     let mut base = page.clone();
     base.set_path("/v1");
     base.set_query(None);
-    Knock { name: Arc::clone(name), front: Front::Direct { fetcher: fetcher.clone(), base, key: None } }
+    Knock { name: Arc::clone(name), front: Front::open(fetcher, base) }
 }
 
 /// A decoder that knows the configured aliases.
@@ -225,12 +231,13 @@ async fn live(engines: &[String], watch: Duration, decoder: Decoder, config: &Co
     let interval = interval(config, watch);
     let places = usize::from(config.scrape.concurrency);
     // The same holds for a request of our own.
-    let prober = prober(config, Clock::Wall).map(|p| Prober { every: p.every.min(watch), ..p });
-    let (polling, deliveries) = poll(&pages, interval, timeout, places, decoder, prober)?;
+    let mut config = config.clone();
+    config.probe.every = config.probe.every.min(watch);
+    let (polling, deliveries) = poll(&pages, interval, timeout, places, decoder, &config)?;
     let snapshot = Snapshot { interval_s: interval.as_secs_f64(), ..Snapshot::default() };
     let listening = listen(snapshot, deliveries, Clock::Wall, watch);
     tokio::pin!(listening);
-    Ok(tokio::select! { snapshot = &mut listening => snapshot, () = polling => listening.await })
+    Ok(tokio::select! { snapshot = &mut listening => snapshot, () = Box::pin(polling) => listening.await })
 }
 
 /// Polls pages that were named one by one, for as long as the future is run and somebody listens.
@@ -240,7 +247,7 @@ pub fn poll(
     timeout: Duration,
     places: usize,
     decoder: Decoder,
-    prober: Option<Prober<Front>>,
+    config: &Config,
 ) -> Result<(impl Future<Output = ()> + Send + use<>, Receiver<Observation>), CheckError> {
     let settings = Settings { timeout, connect_timeout: timeout.min(Duration::from_secs(2)), ..Settings::default() };
     let fetcher = Fetcher::new(settings)?;
@@ -260,6 +267,14 @@ pub fn poll(
     };
     let (attempted, mut attempts) = tokio::sync::mpsc::channel(names.len().clamp(16, 256));
     let (deliver, deliveries) = tokio::sync::mpsc::channel(256);
+    let (prober, front, policy) = (prober(config, Clock::Wall), prometheus(config, None), policy(WINDOW, config));
+    let (ask, asked) = tokio::sync::watch::channel(None);
+    let answered = deliver.clone();
+    let asking = async move {
+        if let Some(front) = front {
+            crate::source::prometheus::run(Server(front), asked, Clock::Wall, answered).await;
+        }
+    };
     let probed = deliver.clone();
     let probing = async move {
         if let Some(prober) = prober {
@@ -274,6 +289,9 @@ pub fn poll(
             let _ = deliver.send(Observation { at: At(clock::unix_ms()), body }).await;
         }
         while let Some(Attempt { endpoint, sent_ms, body, .. }) = attempts.recv().await {
+            if let Ok(Page::Engine(page)) = &body {
+                news(&ask, to_be_asked(page, None, &policy));
+            }
             let body = Body::Page { endpoint: Arc::clone(&names[endpoint].1), page: body };
             if deliver.send(Observation { at: At(sent_ms), body }).await.is_err() {
                 return;
@@ -281,7 +299,7 @@ pub fn poll(
         }
     };
     let polling = async move {
-        tokio::join!(poller.run(decode, attempted), told, probing);
+        tokio::join!(poller.run(decode, attempted), told, probing, asking);
     };
     Ok((polling, deliveries))
 }

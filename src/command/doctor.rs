@@ -214,7 +214,8 @@ async fn gateway(config: &Config) -> Option<Result<String, String>> {
         Ok(fetcher) => fetcher,
         Err(error) => return Some(Err(error.to_string())),
     };
-    let front = Front::Direct { fetcher, base: base.clone(), key: config.probe.token_file.clone() };
+    let front =
+        Front::Direct { fetcher, base: base.clone(), key: config.probe.token_file.clone(), headers: Vec::new() };
     let start = clock::monotonic();
     Some(match front.ask("models", None, deadline(PATIENCE)).await {
         Ok(_) => Ok(format!("{name} answers in {} ms", clock::ms_since(start))),

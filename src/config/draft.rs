@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use crate::diagnosis::BurnPreset;
 
-use super::{Config, Origin, Slo, Target, limits, probe, slo_key};
+use super::{Config, Origin, Slo, Target, limits, probe, prometheus, slo_key};
 
 /// A value, and who said it.
 #[derive(Debug, Clone, PartialEq)]
@@ -64,6 +64,7 @@ pub(super) struct Draft {
     pub(super) aliases: BTreeMap<String, Said<&'static str>>,
     pub(super) policy: limits::Part,
     pub(super) probe: probe::Part,
+    pub(super) prometheus: prometheus::Part,
     pub(super) theme: Option<Said<String>>,
 }
 
@@ -118,6 +119,7 @@ impl Draft {
             aliases,
             policy: self.policy.over(weaker.policy),
             probe: self.probe.over(weaker.probe),
+            prometheus: self.prometheus.over(weaker.prometheus),
             theme: self.theme.or(weaker.theme),
         }
     }
@@ -147,8 +149,9 @@ impl Draft {
         }
         let policy = self.policy.settle(&mut won);
         let probe = self.probe.settle(&mut won);
+        let prometheus = self.prometheus.settle(&mut won);
         won.take(&mut ui.theme, self.theme, || "ui.theme".to_owned());
-        Config { slo, scrape, aliases, policy, probe, ui, origins }
+        Config { slo, scrape, aliases, policy, probe, prometheus, ui, origins }
     }
 }
 

@@ -13,7 +13,7 @@ use super::draft::{Draft, Part, PartTarget, Said};
 use super::duration::parse;
 use super::error::{ConfigError, Place};
 use super::words::{clean, hint, key, line_of};
-use super::{Origin, alias_key, limits, probe, slo_key, values};
+use super::{Origin, alias_key, limits, probe, prometheus, slo_key, values};
 
 #[derive(Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields, default)]
@@ -23,6 +23,7 @@ struct ConfigFile {
     aliases: BTreeMap<String, Spanned<String>>,
     policy: PolicyFile,
     probe: ProbeFile,
+    prometheus: PrometheusFile,
     ui: UiFile,
 }
 
@@ -65,6 +66,14 @@ struct ProbeFile {
     every: Option<Spanned<String>>,
     max_tokens: Option<Spanned<i64>>,
     url: Option<Spanned<String>>,
+    token_file: Option<Spanned<String>>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+struct PrometheusFile {
+    url: Option<Spanned<String>>,
+    tenant: Option<Spanned<String>>,
     token_file: Option<Spanned<String>>,
 }
 
@@ -119,6 +128,14 @@ const FILE: Shape = Shape::Table(&[
             ("every", DURATION),
             ("max_tokens", Shape::Count("a whole number such as 1")),
             ("url", Shape::Text("a URL in quotes, such as \"https://llm.example.org/v1\"")),
+            ("token_file", Shape::Text("a path in quotes")),
+        ]),
+    ),
+    (
+        "prometheus",
+        Shape::Table(&[
+            ("url", Shape::Text("a URL in quotes, such as \"http://prometheus:9090\"")),
+            ("tenant", Shape::Text("a name in quotes")),
             ("token_file", Shape::Text("a path in quotes")),
         ]),
     ),
@@ -274,6 +291,12 @@ impl Reader<'_> {
         }
         draft.policy = self.policy(&file.policy)?;
         draft.probe = self.probe(&file.probe)?;
+        let of = &file.prometheus;
+        draft.prometheus = prometheus::Part {
+            url: self.said(of.url.as_ref(), "prometheus.url", |t, p| prometheus::url(t, p))?,
+            tenant: self.said(of.tenant.as_ref(), "prometheus.tenant", |t, p| prometheus::tenant(t, p))?,
+            token_file: self.said(of.token_file.as_ref(), "prometheus.token_file", |t, p| probe::token_file(t, p))?,
+        };
         draft.theme = self.said(file.ui.theme.as_ref(), "ui.theme", |t, p| values::theme(t, p))?;
         Ok(draft)
     }

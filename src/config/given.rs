@@ -3,7 +3,7 @@
 use super::draft::{Draft, Part, Said};
 use super::duration::parse_or_seconds;
 use super::error::{ConfigError, Place};
-use super::{Origin, limits, probe, values};
+use super::{Origin, limits, probe, prometheus, values};
 
 /// A value that can be given without a file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -26,6 +26,8 @@ pub enum Setting {
     Probe,
     /// Where users knock.
     ProbeUrl,
+    /// Where a Prometheus is.
+    Prometheus,
     /// The name of the theme.
     Theme,
 }
@@ -41,6 +43,7 @@ pub const VARIABLES: &[(&str, Setting)] = &[
     ("WARROOM_READ_ONLY", Setting::ReadOnly),
     ("WARROOM_PROBE", Setting::Probe),
     ("WARROOM_PROBE_URL", Setting::ProbeUrl),
+    ("WARROOM_PROMETHEUS", Setting::Prometheus),
     ("WARROOM_THEME", Setting::Theme),
 ];
 
@@ -94,6 +97,7 @@ fn set(draft: &mut Draft, setting: Setting, text: &str, place: &Place, by: &Orig
         Setting::ReadOnly => draft.policy.read_only = Some(Said::new(limits::switch(text, place)?, by)),
         Setting::Probe => draft.probe.enabled = Some(Said::new(limits::switch(text, place)?, by)),
         Setting::ProbeUrl => draft.probe.url = Some(Said::new(probe::url(text, place)?, by)),
+        Setting::Prometheus => draft.prometheus.url = Some(Said::new(prometheus::url(text, place)?, by)),
         Setting::Theme => draft.theme = Some(Said::new(values::theme(text, place)?, by)),
     }
     Ok(())

@@ -77,6 +77,14 @@ pub(super) fn theme(text: &str, place: &Place) -> Result<String, ConfigError> {
     Err(ConfigError::BadTheme { place: place.clone(), value: clean(text) })
 }
 
+/// What becomes a header of requests; nothing where it is empty.
+pub(super) fn header(text: &str, place: &Place) -> Result<Option<String>, ConfigError> {
+    if text.len() > 256 || !text.bytes().all(|b| b.is_ascii_graphic()) {
+        return Err(ConfigError::BadUrl { place: place.clone(), why: "can be no header".to_owned() });
+    }
+    Ok((!text.is_empty()).then(|| text.to_owned()))
+}
+
 /// A burn preset, by its name.
 pub(super) fn burn(text: &str, place: &Place) -> Result<BurnPreset, ConfigError> {
     BurnPreset::ALL.into_iter().find(|burn| burn.name() == text).ok_or_else(|| ConfigError::UnknownBurn {

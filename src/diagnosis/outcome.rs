@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use super::{Finding, LeverAdvice, PhaseRow, SloRow, Suspect};
 use crate::domain::{
-    At, GpuId, GpuSample, SourceState, StartPhase, TemplateChange, Trend, Verdict, WorkloadRef, codes,
+    At, GpuId, GpuSample, SourceState, StartPhase, TemplateChange, ToldAlert, Trend, Verdict, WorkloadRef, codes,
 };
 
 /// Everything that a diagnosis says.
@@ -62,6 +62,8 @@ pub struct Diagnosis {
     pub series: Vec<SeriesPoint>,
     /// Sources.
     pub sources: Vec<SourceRow>,
+    /// Alerts that Prometheus told of; empty where it was not asked.
+    pub alerts: Vec<ToldAlert>,
 }
 
 /// How many replicas there are.

@@ -149,7 +149,29 @@ pub(super) fn series(facts: &Facts<'_>) -> Vec<SeriesPoint> {
 /// The sources: endpoints that are still read, and Kubernetes' watches as one.
 pub(super) fn sources(snapshot: &Snapshot) -> Vec<SourceRow> {
     let endpoints = snapshot.endpoints.iter().filter(|e| !e.gone).map(|e| source(e, snapshot));
-    kubernetes(snapshot).into_iter().chain(endpoints).chain(probe(snapshot)).collect()
+    kubernetes(snapshot).into_iter().chain(endpoints).chain(probe(snapshot)).chain(prometheus(snapshot)).collect()
+}
+
+/// Prometheus as a source, where it was asked. What it does not tell leaves long windows unknown, and nothing else.
+fn prometheus(snapshot: &Snapshot) -> Option<SourceRow> {
+    let (state, at, error) = match (&snapshot.told, &snapshot.told_failed) {
+        (_, Some((at, failure))) => (SourceState::Failed, at, Some(failure.to_string())),
+        (Some((at, told)), None) => {
+            let warnings = (!told.warnings.is_empty()).then(|| told.warnings.join("; "));
+            (SourceState::Live, at, warnings)
+        }
+        (None, None) => return None,
+    };
+    Some(SourceRow {
+        name: "prometheus".to_owned(),
+        state,
+        age_s: Some(snapshot.now.since(*at).max(0.0)),
+        error,
+        via: Some("GET /api/v1/query"),
+        series: None,
+        skipped: None,
+        families: Vec::new(),
+    })
 }
 
 /// The name of our own requests among the sources.

@@ -2,9 +2,10 @@
 
 use statrs::distribution::{Binomial, DiscreteCDF};
 
+use super::burn::{self, TierState, WindowBurn};
 use super::span::{Replica, Span, median};
 use super::{Target, Targets};
-use crate::domain::{At, Dist, Gauge, Quantile, RowStatus, Total};
+use crate::domain::{At, Dist, Gauge, Quantile, RowStatus, Snapshot, Total};
 
 /// How sure a breach must be: the chance that a service exactly at its budget shows as many bad events.
 pub(super) const ALPHA: f64 = 0.01;
@@ -83,8 +84,13 @@ pub struct SloRow {
     pub status: RowStatus,
     /// Whether both windows of a paging tier burn; `None`: not observed for long enough.
     pub paging: Option<bool>,
-    /// Burn rates over the windows that were observed.
+    /// Burn rates over the windows that were observed, or that Prometheus told.
     pub windows: Vec<WindowBurn>,
+    /// How each pair of windows stands.
+    pub tiers: Vec<TierState>,
+    /// When the budget of a whole period would be gone at the rate of the last hour (s); `None`: not at this rate, or not
+    /// known.
+    pub exhausts_in_s: Option<f64>,
     /// Why nothing can be said, where nothing can.
     pub note: Option<String>,
 }
@@ -98,21 +104,6 @@ pub struct PerRequest {
     pub count: f64,
     /// Of them, certainly over the target.
     pub bad: f64,
-}
-
-/// The burn rate over one window.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub struct WindowBurn {
-    /// The window's nominal length in seconds.
-    pub window_s: f64,
-    /// How much of it was observed.
-    pub observed_s: f64,
-    /// Events.
-    pub count: f64,
-    /// Events that were certainly late.
-    pub bad: f64,
-    /// Share of late events over the budget; `None` without events.
-    pub burn: Option<f64>,
 }
 
 impl SloRow {
@@ -151,6 +142,7 @@ pub(super) fn judge(
     now: At,
     model: Option<&str>,
     targets: Targets,
+    snapshot: &Snapshot,
 ) -> SloRow {
     let target = metric.target(targets);
     let dist = metric.dist();
@@ -172,6 +164,8 @@ pub(super) fn judge(
         status: RowStatus::Unknown,
         paging: None,
         windows: Vec::new(),
+        tiers: Vec::new(),
+        exhausts_in_s: None,
         note: None,
     };
     let Some(late) = histogram.and_then(|h| h.above(target.seconds)) else {
@@ -225,7 +219,7 @@ pub(super) fn judge(
     if late.count <= 0.0 {
         row.note = Some("no events in the window".to_owned());
     }
-    burn(&mut row, replicas, now, targets);
+    burn::fill(&mut row, replicas, now, targets, snapshot);
     row
 }
 
@@ -249,43 +243,6 @@ fn per_request(replicas: &[Replica<'_>], window: &Span, target: Target) -> Optio
 /// The family used for a quantity, as the first replica that has one names it.
 pub(super) fn series(replicas: &[Replica<'_>], quantity: &str) -> Option<String> {
     replicas.iter().find_map(|r| r.endpoint.families.iter().find(|(q, _)| *q == quantity).map(|(_, f)| f.to_string()))
-}
-
-/// Fills in the burn rates of the paging tiers' windows. A window counts as observed from nine tenths on.
-fn burn(row: &mut SloRow, replicas: &[Replica<'_>], now: At, targets: Targets) {
-    const OBSERVED: f64 = 0.9;
-    let budget = row.target.budget();
-    let tiers = targets.burn.paging_tiers();
-    let mut lengths: Vec<f64> = tiers.iter().flat_map(|(s, l, _)| [*s, *l]).collect();
-    lengths.sort_by(f64::total_cmp);
-    for window_s in lengths {
-        let span = Span::of_dist(replicas, row.metric.dist(), now.plus(-window_s), now);
-        let Some((seconds, late)) = span.and_then(|(s, h)| Some((s, h.above(row.target.seconds)?))) else { continue };
-        row.windows.push(WindowBurn {
-            window_s,
-            observed_s: seconds.min(window_s),
-            count: late.count,
-            bad: late.at_least,
-            burn: (late.count > 0.0 && budget > 0.0).then(|| late.at_least / late.count / budget),
-        });
-    }
-    let fires = |window_s: f64, factor: f64| -> Option<bool> {
-        let w = row.windows.iter().find(|w| w.window_s == window_s)?;
-        (w.observed_s >= OBSERVED * window_s).then(|| w.burn.is_some_and(|b| b > factor))
-    };
-    // A tier cannot fire where one of its windows is known not to; it fires only where both are known to.
-    let tiers = tiers.map(|(short, long, factor)| match (fires(short, factor), fires(long, factor)) {
-        (Some(true), Some(true)) => Some(true),
-        (Some(false), _) | (_, Some(false)) => Some(false),
-        _ => None,
-    });
-    row.paging = if tiers.contains(&Some(true)) {
-        Some(true)
-    } else if tiers.iter().all(|t| *t == Some(false)) {
-        Some(false)
-    } else {
-        None
-    };
 }
 
 #[cfg(test)]

@@ -405,6 +405,7 @@ impl Judged<'_> {
             gpus: facts.gpus.iter().map(|g| g.row.clone()).collect(),
             series: series(facts),
             sources,
+            alerts: snapshot.told.as_ref().map(|(_, told)| told.alerts.clone()).unwrap_or_default(),
             findings: self.findings,
         }
     }
@@ -479,6 +480,7 @@ fn nothing_read(snapshot: &Snapshot, policy: &Policy, sources: Vec<SourceRow>) -
         gpus: facts.gpus.iter().map(|g| g.row.clone()).collect(),
         series: series(&facts),
         sources,
+        alerts: snapshot.told.as_ref().map(|(_, told)| told.alerts.clone()).unwrap_or_default(),
         suspect,
         findings,
     }

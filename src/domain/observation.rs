@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::{At, ClusterFacts, Endpoint, EnginePage, Failure, GpuPage, Placement, Probed, SourceState, written};
+use super::{At, ClusterFacts, Endpoint, EnginePage, Failure, GpuPage, Placement, Probed, SourceState, Told, written};
 
 /// What one source delivered.
 #[derive(Debug, Clone, serde::Serialize, serde::Deserialize)]
@@ -49,6 +49,8 @@ pub enum Body {
     Cluster(#[serde(with = "written::shared")] Arc<ClusterFacts>),
     /// How a part of Kubernetes is being watched.
     Watch(Watch),
+    /// What a Prometheus told, or why it told nothing.
+    Told(Result<Box<Told>, Failure>),
     /// A request of our own was answered, or not. Its moment is the one at which it was sent.
     Probed(Probed),
 }

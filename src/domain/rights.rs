@@ -90,6 +90,7 @@ pub const RIGHTS: &[Right] = &[
     right(HERE, ("nvidia.com", "dynamographdeployments"), LIST, OWNER),
     right(BESIDE, ("", "pods"), LIST, "gateways and exporters of GPUs are not found there"),
     right(BESIDE, ("", "pods/proxy"), GET, "pages of gateways and exporters of GPUs are not read there"),
+    right(BESIDE, ("", "services/proxy"), GET, "a Prometheus is not asked through the API server"),
     right(BELOW, ("", "nodes"), WATCH, "nodes' health, GPUs and cordons are unknown"),
     right(BELOW, ("", "pods"), LIST, "whether one more replica fits is unknown, for who holds the GPUs is not seen"),
     right(

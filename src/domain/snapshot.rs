@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use super::{
     At, Body, ClusterFacts, Door, EnginePage, Failure, GpuPage, GpuTrack, Observation, Page, Probed, Pushed, Role,
-    System, Track, Watch, WorkloadRef, written,
+    System, Told, Track, Watch, WorkloadRef, written,
 };
 
 /// Attempts kept per endpoint: as many as readings, and the failed ones between them.
@@ -202,6 +202,10 @@ pub struct Snapshot {
     pub cluster: Option<(At, Arc<ClusterFacts>)>,
     /// How each part of Kubernetes is being watched; empty where it is not asked.
     pub watches: Vec<Watch>,
+    /// What Prometheus last told, and when it was asked.
+    pub told: Option<(At, Told)>,
+    /// Why it told nothing when it was last asked, if so.
+    pub told_failed: Option<(At, Failure)>,
     /// Requests of our own with the moments at which they were sent, in the order in which they ended.
     pub probes: VecDeque<(At, Probed)>,
 }
@@ -236,6 +240,8 @@ impl Snapshot {
                 None => self.watches.push(watch),
             },
             Body::Probed(probed) => self.probed(at, probed),
+            Body::Told(Ok(told)) => (self.told, self.told_failed) = (Some((at, *told)), None),
+            Body::Told(Err(failure)) => self.told_failed = Some((at, failure)),
         }
     }
 

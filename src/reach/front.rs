@@ -21,8 +21,8 @@ use crate::text::clean;
 /// How much of an answer that is an error is read, in bytes.
 const ERROR_MAX: usize = 16 * 1024;
 
-/// The longest line of an answer that is read, in bytes; a token is short, a list of models may be long.
-const LINE_MAX: usize = 256 * 1024;
+/// The longest line of an answer that is read, in bytes; a token is short, an answer of a Prometheus stands on one.
+const LINE_MAX: usize = 4 * 1024 * 1024;
 
 /// The longest key, in bytes.
 const KEY_MAX: u64 = 16 * 1024;
@@ -38,6 +38,8 @@ pub enum Front {
         base: Url,
         /// The file that holds the bearer token, where one is needed. It is read each time: tokens are renewed.
         key: Option<PathBuf>,
+        /// Further headers.
+        headers: Vec<(&'static str, String)>,
     },
     /// A pod's port, through the API server.
     Proxy {
@@ -56,6 +58,14 @@ impl Front {
         Self::Proxy { client: client.clone(), base: proxy_path(namespace, pod, port, "/v1") }
     }
 
+    /// A service of the cluster, through the API server.
+    pub fn service(client: &Client, namespace: &str, name: &str, port: u16) -> Self {
+        Self::Proxy {
+            client: client.clone(),
+            base: format!("/api/v1/namespaces/{namespace}/services/{name}:{port}/proxy"),
+        }
+    }
+
     /// How it is called on the screen, without secrets.
     pub fn shown(&self) -> String {
         match self {
@@ -72,17 +82,39 @@ impl Front {
         if (200..300).contains(&code) { Ok(lines) } else { Err(self.refused(code, lines, until).await) }
     }
 
+    /// A URL without a lock.
+    pub fn open(fetcher: &Fetcher, base: Url) -> Self {
+        Self::Direct { fetcher: fetcher.clone(), base, key: None, headers: Vec::new() }
+    }
+
+    /// GETs something whole, of at most `limit` bytes: any status is an answer.
+    pub async fn whole(&self, what: &str, limit: usize, until: Instant) -> Result<(u16, Vec<u8>), Failure> {
+        let late = |_| Failure::TimedOut { connected: true, after_ms: 0 };
+        let (code, mut lines) = timeout_at(until, self.send(what, None)).await.map_err(late)??;
+        let mut body = Vec::new();
+        while let Some((line, whole)) =
+            timeout_at(until, lines.next()).await.map_err(late)?.map_err(|t| Failure::Other(t.to_string()))?
+        {
+            body.extend_from_slice(&line);
+            body.push(b'\n');
+            if !whole || body.len() > limit {
+                return Err(Failure::TooLarge { limit });
+            }
+        }
+        Ok((code, body))
+    }
+
     /// The status of an answer, and its body.
     async fn send(&self, what: &str, body: Option<String>) -> Result<(u16, Lines), Failure> {
         match self {
-            Self::Direct { fetcher, base, key } => {
+            Self::Direct { fetcher, base, key, headers } => {
                 let url = format!("{}/{what}", base.as_str().trim_end_matches('/'));
                 let url: Url = url.parse().map_err(|e| Failure::Other(format!("'{}' is no URL: {e}", shown(base))))?;
                 let key = match key {
                     Some(file) => Some(bearer(file).await?),
                     None => None,
                 };
-                let answer = fetcher.ask(&url, body, key.as_deref()).await?;
+                let answer = fetcher.ask(&url, body, key.as_deref(), headers).await?;
                 let code = answer.status().as_u16();
                 let broken = |e: reqwest::Error| Trouble::Unreachable(clean(&e.without_url().to_string(), 200));
                 let bytes = answer.bytes_stream().map_err(broken);

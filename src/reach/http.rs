@@ -110,7 +110,13 @@ impl Fetcher {
 
     /// Sends one request, once: a POST of JSON where there is a body, else a GET. Any status is an answer; the caller has
     /// the deadline.
-    pub(super) async fn ask(&self, url: &Url, body: Option<String>, key: Option<&str>) -> Result<Response, Failure> {
+    pub(super) async fn ask(
+        &self,
+        url: &Url,
+        body: Option<String>,
+        key: Option<&str>,
+        headers: &[(&'static str, String)],
+    ) -> Result<Response, Failure> {
         let client = if is_loopback(url) { &self.near } else { &self.far };
         let request = match body {
             Some(json) => client.post(url.clone()).header(CONTENT_TYPE, "application/json").body(json),
@@ -118,6 +124,7 @@ impl Fetcher {
         };
         // What is read as it comes is not to be packed.
         let request = request.header(ACCEPT_ENCODING, "identity").header(ACCEPT, "text/event-stream, application/json");
+        let request = headers.iter().fold(request, |request, (name, value)| request.header(*name, value));
         let request = if let Some(key) = key { request.bearer_auth(key) } else { request };
         let answer = request.send().await.map_err(|error| self.failure(url, &error, Phase::Head))?;
         if answer.status().is_redirection() {

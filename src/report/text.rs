@@ -3,7 +3,7 @@
 use anstyle::Style;
 
 use super::{baseline_words, bucket, headline, late, mean, scope, troubled};
-use crate::diagnosis::{Diagnosis, Finding, PhaseRow, SloRow, number, seconds};
+use crate::diagnosis::{Diagnosis, Finding, PhaseRow, SloRow, length, number, seconds};
 use crate::domain::{Helps, Phase, RowStatus, SourceState, Verdict};
 use crate::runbook::Advice;
 use crate::ui::theme::{Slot, Theme};
@@ -27,6 +27,8 @@ const WIDE: usize = 80;
 const BAR: usize = 16;
 /// Replicas listed before the rest is only counted.
 const MOST_REPLICAS: usize = 12;
+/// Alerts likewise.
+const MOST_ALERTS: usize = 6;
 /// Changes and revisions likewise.
 const MOST_CHANGES: usize = 12;
 const MOST_REVISIONS: usize = 3;
@@ -167,6 +169,15 @@ impl Page<'_> {
         self.heading("OBJECTIVES", "");
         for row in &d.slo {
             self.objective(row, d.slo.iter().any(|r| r.model != d.model));
+        }
+        if let Some(s) = d.slo.iter().filter_map(|r| r.exhausts_in_s).reduce(f64::min) {
+            let words = format!("a whole budget would be gone in {} at the rate of the last hour", length(s));
+            self.folded("", 6, Slot::TextMuted, &words);
+        }
+        let firing: Vec<String> =
+            d.alerts.iter().filter(|a| a.firing).take(MOST_ALERTS).map(|a| a.name.clone()).collect();
+        if !firing.is_empty() {
+            self.folded("", 6, Slot::Text, &format!("alerts that fire: {}", firing.join(", ")));
         }
     }
 
@@ -475,11 +486,13 @@ fn burns(row: &SloRow) -> String {
         .filter_map(|w| {
             let short = if w.observed_s < 0.9 * w.window_s {
                 format!(" of {} seen", crate::diagnosis::length(w.observed_s))
+            } else if w.told {
+                " (Prometheus)".to_owned()
             } else {
                 String::new()
             };
             w.burn
-                .filter(|_| short.is_empty() || w.window_s <= 300.0)
+                .filter(|_| w.observed_s >= 0.9 * w.window_s || w.window_s <= 300.0)
                 .map(|b| format!("{} burn {}{short}", crate::contract::window_name(w.window_s), number(b)))
         })
         .collect();

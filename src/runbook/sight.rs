@@ -8,13 +8,6 @@ use crate::domain::{At, ClusterFacts, Endpoint, Probed, Role, Snapshot, SourceSt
 /// A page older than this is stale, whatever the interval (s).
 const STALE_S: f64 = 15.0;
 
-/// What was heard from a system that not every cluster has. `None`: it is off, not there or not configured.
-#[derive(Debug, Clone, PartialEq, Default)]
-pub struct Outside {
-    /// Prometheus' alert on the objective.
-    pub alert: Option<Alert>,
-}
-
 /// An alert as Prometheus tells it.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Alert {
@@ -24,8 +17,6 @@ pub struct Alert {
     pub firing: bool,
     /// When it was asked.
     pub at: At,
-    /// When it will be clear if nothing bad comes any more, where that was computed.
-    pub clear_by: Option<At>,
 }
 
 /// Everything that checks and guards may look at.
@@ -37,29 +28,20 @@ pub struct Sight<'a> {
     pub snapshot: Option<&'a Snapshot>,
     /// What the run remembers.
     pub memory: &'a Memory,
-    /// What was heard from outside.
-    pub outside: &'a Outside,
 }
 
 static NO_MEMORY: Memory = Memory::new();
-static NOTHING_HEARD: Outside = Outside { alert: None };
 
 impl<'a> Sight<'a> {
     /// A look without a past.
     pub fn new(d: &'a Diagnosis) -> Self {
-        Self { d, snapshot: None, memory: &NO_MEMORY, outside: &NOTHING_HEARD }
+        Self { d, snapshot: None, memory: &NO_MEMORY }
     }
 
     /// The same with the readings below.
     #[must_use]
     pub fn with_snapshot(self, snapshot: &'a Snapshot) -> Self {
         Self { snapshot: Some(snapshot), ..self }
-    }
-
-    /// The same with what was heard from outside.
-    #[must_use]
-    pub fn with_outside(self, outside: &'a Outside) -> Self {
-        Self { outside, ..self }
     }
 
     /// The same with a run's memory.
@@ -104,6 +86,15 @@ impl<'a> Sight<'a> {
             .iter()
             .filter(move |r| r.ready == Some(true) && !r.gone && silent(r.age_s))
             .map(|r| r.name.as_str())
+    }
+
+    /// What Prometheus says of alerts about latency; `None`: it was not asked, or did not answer.
+    pub(super) fn alert(self) -> Option<Alert> {
+        let (at, told) = self.snapshot?.told.as_ref()?;
+        let mut about = told.alerts.iter().filter(|a| a.is_about_latency());
+        let firing = about.clone().find(|a| a.firing);
+        let name = firing.or_else(|| about.next()).map_or("about latency", |a| a.name.as_str()).to_owned();
+        Some(Alert { name, firing: firing.is_some(), at: *at })
     }
 
     /// The last request of our own, and its age (s).

@@ -21,7 +21,9 @@ use tokio::time::Instant;
 use crate::apiserver::{Client, Lines};
 use crate::clock::Clock;
 use crate::command::check;
+use crate::command::told::{self, Server, to_be_asked};
 use crate::config::Config;
+use crate::diagnosis::Policy;
 use crate::domain::{At, Body, ClusterFacts, Failure, Observation, Page, Pod, Role, Snapshot, WorkloadRef};
 use crate::reach::Way;
 use crate::reach::front::Front;
@@ -31,6 +33,7 @@ use crate::source::kubernetes::{Kubernetes, Neighbour, Pace};
 use crate::source::pages::side_by_side;
 use crate::source::poll::{Attempt, Fetch, Poller};
 use crate::source::probe::{Ask, Knock, Prober};
+use crate::source::prometheus;
 use endpoints::{Endpoints, Known};
 
 /// Observations that wait for whoever takes them in: beyond them the sources wait.
@@ -95,6 +98,7 @@ impl Session {
     ) -> (Self, mpsc::Receiver<Observation>) {
         let (deliver, deliveries) = mpsc::channel(DELIVERIES);
         let timeout = config.scrape.timeout;
+        let prometheus = told::prometheus(config, Some(&client));
         let open = Open {
             pace,
             client,
@@ -105,6 +109,8 @@ impl Session {
             concurrency: usize::from(config.scrape.concurrency).min(MOST_AT_ONCE),
             settings: Settings { timeout, connect_timeout: timeout.min(Duration::from_secs(2)), ..Settings::default() },
             prober: check::prober(config, clock),
+            prometheus,
+            targets: check::policy(Duration::from_mins(5), config),
             deliver,
         };
         let history = history.map(Path::to_path_buf);
@@ -123,6 +129,8 @@ struct Open {
     concurrency: usize,
     settings: Settings,
     prober: Option<Prober<Front>>,
+    prometheus: Option<Front>,
+    targets: Policy,
     deliver: mpsc::Sender<Observation>,
 }
 
@@ -145,6 +153,11 @@ impl Open {
         let (answering, probed) = watch::channel(Vec::new());
         if let Some(prober) = self.prober.take() {
             tasks.spawn(prober.run(probed, self.deliver.clone()));
+        }
+
+        let (ask, asked) = watch::channel(None);
+        if let Some(front) = self.prometheus.take() {
+            tasks.spawn(prometheus::run(Server(front), asked, self.clock, self.deliver.clone()));
         }
 
         let mut loading = self.load(history);
@@ -177,7 +190,13 @@ impl Open {
                     let found: Vec<Neighbour> = neighbours.borrow_and_update().clone();
                     endpoints.neighbours(now(), &found).await
                 }
-                Some(attempt) = attempts.recv() => endpoints.page(attempt).into_iter().collect(),
+                Some(attempt) = attempts.recv() => {
+                    let told = endpoints.page(attempt);
+                    if let Some(Observation { body: Body::Page { page: Ok(Page::Engine(page)), .. }, .. }) = &told {
+                        told::news(&ask, to_be_asked(page, Some(&self.target), &self.targets));
+                    }
+                    told.into_iter().collect()
+                }
             };
             for observation in deliveries {
                 if self.deliver.send(observation).await.is_err() {

@@ -77,9 +77,8 @@ pub(super) fn run(cli: &Cli, args: &ScreenArgs) -> Result<u8> {
             let decoder = check::decoder(&config).map_err(failed)?;
             let (interval, timeout) = (config.scrape.interval, config.scrape.timeout);
             let places = usize::from(config.scrape.concurrency);
-            let prober = check::prober(&config, Clock::Wall);
             let (polling, observations) =
-                check::poll(&pages, interval, timeout, places, decoder, prober).map_err(failed)?;
+                check::poll(&pages, interval, timeout, places, decoder, &config).map_err(failed)?;
             tokio::spawn(polling);
             Ok(Watched {
                 clock: Clock::Wall,

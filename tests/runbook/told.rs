@@ -1,9 +1,7 @@
 //! What the stories of runs are told with.
 
 use warroom::domain::{Action, At};
-use warroom::runbook::{
-    Catalogue, Condition, Outside, Record, Refused, Run, RunEffect, RunEvent, Runbook, Seen, Sight, Who,
-};
+use warroom::runbook::{Catalogue, Condition, Record, Refused, Run, RunEffect, RunEvent, Runbook, Seen, Sight, Who};
 
 use crate::screen::{Story, judged};
 
@@ -112,8 +110,7 @@ impl Walk {
     /// Looks at a story from where the run stands; the story happens now.
     pub(crate) fn look(&mut self, story: &Story) -> Seen {
         let d = judged(story);
-        let outside = Outside::default();
-        let seen = self.run.look(&self.book, Sight::new(&d).with_snapshot(&story.snapshot).with_outside(&outside));
+        let seen = self.run.look(&self.book, Sight::new(&d).with_snapshot(&story.snapshot));
         self.now = seen.at;
         self.on(RunEvent::Saw { seen: Box::new(seen.clone()) });
         seen

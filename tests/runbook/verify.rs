@@ -1,8 +1,10 @@
 //! Is it over: what passes, what fails, and what nobody can tell.
 
 use warroom::diagnosis::{Diagnosis, Metric, SeriesPoint, WindowBurn};
-use warroom::domain::{Answered, Body, Door, Observation, Probed, RowStatus, Snapshot, SourceState, Verdict};
-use warroom::runbook::{Alert, Check, Checked, Memory, Outcome, Outside, Run, RunEvent, Sight, recommend};
+use warroom::domain::{
+    Answered, Body, Door, Observation, Probed, RowStatus, Snapshot, SourceState, Told, ToldAlert, Verdict,
+};
+use warroom::runbook::{Check, Checked, Memory, Outcome, Run, RunEvent, Sight, recommend};
 
 use crate::screen::{healthy, judged};
 use crate::told::{NINE, ada, rb_6};
@@ -21,7 +23,14 @@ fn over() -> Diagnosis {
 }
 
 fn window(window_s: f64, count: f64, bad: f64) -> WindowBurn {
-    WindowBurn { window_s, observed_s: window_s, count, bad, burn: (count > 0.0).then(|| bad / count / 0.01) }
+    WindowBurn {
+        window_s,
+        observed_s: window_s,
+        count,
+        bad,
+        burn: (count > 0.0).then(|| bad / count / 0.01),
+        told: false,
+    }
 }
 
 fn ttft(d: &mut Diagnosis, count: f64, bad: f64) {
@@ -190,16 +199,16 @@ fn alert_and_probe_are_not_known_where_nobody_asked() {
     for check in [Check::AlertClear, Check::AlertAgrees, Check::ProbeInTime, Check::ProbeAgrees] {
         assert_eq!(says(check, &d).outcome, Outcome::CannotTell);
     }
-    let outside = Outside {
-        alert: Some(Alert { name: "TTFTBurn".to_owned(), firing: true, at: d.at, clear_by: Some(d.at.plus(180.0)) }),
-    };
     let answer = Ok(Answered { ttft_s: 0.2, itl_s: None, tokens: 1 });
     let mut snapshot = Snapshot::default();
     let probed = Probed { door: Door::Replica("vllm-1".into()), answer };
     snapshot.observe(Observation { at: d.at, body: Body::Probed(probed) });
-    let ask = |check: Check| check.ask(Sight::new(&d).with_snapshot(&snapshot).with_outside(&outside));
-    assert_eq!(ask(Check::AlertClear).outcome, Outcome::CannotTell, "an alert looks back: its ETA is known");
-    assert!(ask(Check::AlertClear).says.contains("clear in about 3 min"));
+    let alert = |name: &str| ToldAlert { name: name.to_owned(), firing: true, severity: None };
+    let told = Told { alerts: vec![alert("DiskFull"), alert("TTFTBurn")], ..Told::default() };
+    snapshot.observe(Observation { at: d.at, body: Body::Told(Ok(Box::new(told))) });
+    let ask = |check: Check| check.ask(Sight::new(&d).with_snapshot(&snapshot));
+    assert_eq!(ask(Check::AlertClear).outcome, Outcome::CannotTell, "an alert looks back over its windows");
+    assert!(ask(Check::AlertClear).says.contains("TTFTBurn still fires"), "a full disk is another matter");
     assert_eq!(ask(Check::AlertAgrees).outcome, Outcome::Pass);
     assert_eq!(ask(Check::ProbeInTime).outcome, Outcome::Pass);
     assert_eq!(ask(Check::ProbeAgrees).outcome, Outcome::Fail, "the probe is served in time");

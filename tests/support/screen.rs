@@ -346,6 +346,7 @@ pub(crate) fn judged(story: &Story) -> Diagnosis {
                 count: 21_000.0,
                 bad: 3_045.0,
                 burn: Some(14.5),
+                told: false,
             });
         }
     }

@@ -96,7 +96,7 @@ pub(crate) fn traffic_steady(sight: Sight<'_>) -> Answer {
 }
 
 pub(crate) fn alert_agrees(sight: Sight<'_>) -> Answer {
-    match &sight.outside.alert {
+    match sight.alert() {
         None => Answer::unknown("no Prometheus was asked"),
         Some(alert) => {
             let word = if alert.firing { "fires" } else { "does not fire" };

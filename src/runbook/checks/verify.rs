@@ -234,19 +234,13 @@ pub(crate) fn enough_traffic(sight: Sight<'_>) -> Answer {
 }
 
 pub(crate) fn alert_clear(sight: Sight<'_>) -> Answer {
-    let Some(alert) = &sight.outside.alert else { return Answer::unknown("no Prometheus was asked") };
+    let Some(alert) = sight.alert() else { return Answer::unknown("no Prometheus was asked") };
     let age = Some(sight.d.at.since(alert.at));
     if !alert.firing {
         return Answer::pass(format!("alert {} is clear", alert.name)).aged(age);
     }
-    match alert.clear_by {
-        // An alert looks back: that it still fires is known, and that it will end is not yet.
-        Some(by) => {
-            Answer::unknown(format!("alert {} still fires, clear in about {}", alert.name, span(by.since(sight.d.at))))
-        }
-        None => Answer::fail(format!("alert {} still fires", alert.name)),
-    }
-    .aged(age)
+    // An alert looks back over its windows: that it still fires says nothing against a recovery.
+    Answer::unknown(format!("alert {} still fires: it looks back over its windows", alert.name)).aged(age)
 }
 
 pub(crate) fn probe_in_time(sight: Sight<'_>) -> Answer {

@@ -35,7 +35,8 @@ const MOST: usize = 4;
 
 /// The table with its rule.
 pub(super) fn lines(ctx: Ctx<'_>, d: &Diagnosis, width: usize) -> Vec<Line> {
-    let (short, long, factor) = ctx.app.policy().default.burn.paging_tiers()[0];
+    let [paging, ..] = ctx.app.policy().default.burn.tiers();
+    let (short, long, factor) = (paging.short_s, paging.long_s, paging.factor);
     let (short_name, long_name) = (format!("burn {}", window_name(short)), format!("burn {}", window_name(long)));
     let columns = Columns::of(width);
     let mut words = vec![(columns.late, "late"), (columns.p95, "p95")];

@@ -1,0 +1,53 @@
+//! What a Prometheus tells beyond what was watched here: events over long windows, and alerts.
+
+/// Events of one latency over one window.
+#[derive(Debug, Clone, PartialEq, serde::Serialize, serde::Deserialize)]
+pub struct ToldWindow {
+    /// The quantity: `ttft` or `itl`, as a dialect names it.
+    pub quantity: String,
+    /// The model, as its label names it.
+    pub model: Option<String>,
+    /// The window (s); it ends at the moment of the question.
+    pub window_s: f64,
+    /// Events, extrapolated to the window's edges as Prometheus does.
+    pub count: f64,
+    /// Of those, certainly late: over the next bound above the target.
+    pub late: f64,
+    /// Of those, possibly late: over the next bound below it.
+    pub late_at_most: f64,
+}
+
+/// An alert.
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+pub struct ToldAlert {
+    /// Its name, cleaned.
+    pub name: String,
+    /// Whether it fires; else it is pending.
+    pub firing: bool,
+    /// Its severity, where it is labelled.
+    pub severity: Option<String>,
+}
+
+impl ToldAlert {
+    /// Whether it is about latency or an objective, by its name: others may fire beside an incident and say nothing of it.
+    pub fn is_about_latency(&self) -> bool {
+        let name = self.name.to_ascii_lowercase();
+        ["ttft", "tpot", "itl", "latency", "slo", "burn", "firsttoken"].iter().any(|word| name.contains(word))
+    }
+}
+
+/// One round of answers.
+#[derive(Debug, Clone, PartialEq, Default, serde::Serialize, serde::Deserialize)]
+#[serde(default)]
+pub struct Told {
+    /// Who was asked, as shown.
+    pub by: String,
+    /// By which labels its series were chosen, as PromQL has them.
+    pub chosen: String,
+    /// The windows.
+    pub windows: Vec<ToldWindow>,
+    /// The alerts, those that fire first.
+    pub alerts: Vec<ToldAlert>,
+    /// What it warned of, and what it did not answer.
+    pub warnings: Vec<String>,
+}

@@ -1,0 +1,125 @@
+//! What a Prometheus knows and was not watched here: events over windows of hours and days, and alerts. Whatever speaks
+//! its API is as good: Thanos, Mimir, Victoria Metrics.
+//!
+//! One aggregating query per window and one for alerts, one after the other, once a minute; each has a deadline and a limit.
+//! Knows neither pods nor how a Prometheus is reached, and judges nothing.
+
+mod answer;
+mod asked;
+
+use std::future::Future;
+use std::time::Duration;
+
+use tokio::sync::{mpsc, watch};
+use tokio::time::{Instant, sleep};
+
+use crate::apiserver::deadline;
+use crate::clock::Clock;
+use crate::domain::{At, Body, Failure, Observation, Told};
+use answer::Series;
+pub use asked::{Asked, Series as AskedSeries};
+
+/// Between two rounds, by the clock of the readings.
+const EVERY: Duration = Duration::from_mins(1);
+/// For one answer: a range of days over many series takes its time.
+const PATIENCE: Duration = Duration::from_secs(20);
+/// Alerts that are kept.
+const MOST_ALERTS: usize = 50;
+
+/// A Prometheus HTTP API that can be asked.
+pub trait Query: Send + Sync + 'static {
+    /// GETs what stands behind the base of the API: the status, and a body of bounded size.
+    fn get(&self, what: &str, until: Instant) -> impl Future<Output = Result<(u16, Vec<u8>), Failure>> + Send;
+
+    /// How it is called on the screen, without secrets.
+    fn shown(&self) -> String;
+}
+
+/// Asks once a minute what `asked` says, for as long as somebody listens.
+pub async fn run<Q: Query>(
+    query: Q,
+    mut asked: watch::Receiver<Option<Asked>>,
+    clock: Clock,
+    sink: mpsc::Sender<Observation>,
+) {
+    loop {
+        let known = tokio::select! {
+            () = sink.closed() => return,
+            known = asked.wait_for(Option::is_some) => match known {
+                Ok(known) => known.clone(),
+                Err(_) => return,
+            },
+        };
+        let Some(known) = known else { continue };
+        let at = At(clock.unix_ms());
+        let told = tokio::select! {
+            () = sink.closed() => return,
+            told = round(&query, &known) => told,
+        };
+        if sink.send(Observation { at, body: Body::Told(told.map(Box::new)) }).await.is_err() {
+            return;
+        }
+        tokio::select! {
+            () = sink.closed() => return,
+            () = sleep(clock.real(EVERY)) => {}
+        }
+    }
+}
+
+/// One round of questions. A window that is not answered is left out and said; only where none is answered it fails.
+pub async fn round<Q: Query>(query: &Q, asked: &Asked) -> Result<Told, Failure> {
+    let mut told = Told { by: query.shown(), ..Told::default() };
+    let mut failed = None;
+    // By the workload's own labels where its series have them, else by the model's name alone.
+    let mut chosen = asked.choices().into_iter();
+    let Some(mut choice) = chosen.next() else { return Ok(told) };
+    for window_s in asked.windows() {
+        loop {
+            match instant(query, &asked.events(&choice, window_s)).await {
+                Ok((series, warnings)) => {
+                    told.warnings.extend(warnings);
+                    let windows = asked.read(&series, window_s);
+                    // Nothing at all under these labels: others may be used here.
+                    if windows.is_empty()
+                        && told.windows.is_empty()
+                        && let Some(next) = chosen.next()
+                    {
+                        choice = next;
+                        continue;
+                    }
+                    told.windows.extend(windows);
+                }
+                Err(failure) => {
+                    told.warnings.push(format!("the last {:.0} min: {failure}", window_s / 60.0));
+                    failed.get_or_insert(failure);
+                }
+            }
+            break;
+        }
+    }
+    match instant(query, &asked.alerts()).await {
+        Ok((series, warnings)) => {
+            told.warnings.extend(warnings);
+            told.alerts = asked::alerts(&series, MOST_ALERTS);
+        }
+        Err(failure) => told.warnings.push(format!("alerts: {failure}")),
+    }
+    told.chosen = choice;
+    told.warnings.truncate(8);
+    match failed {
+        Some(failure) if told.windows.is_empty() => Err(failure),
+        _ => {
+            if told.windows.is_empty() {
+                told.warnings.push(format!("no series of this engine under {}", told.chosen));
+            }
+            Ok(told)
+        }
+    }
+}
+
+/// One instant query: its series, and what was warned of.
+async fn instant<Q: Query>(query: &Q, promql: &str) -> Result<(Vec<Series>, Vec<String>), Failure> {
+    let what = format!("api/v1/query?query={}&timeout={}s", asked::escaped(promql), PATIENCE.as_secs());
+    let (status, body) = query.get(&what, deadline(PATIENCE)).await?;
+    answer::read(status, &body)
+}
