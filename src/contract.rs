@@ -338,6 +338,7 @@ pub struct Source {
     pub series_seen: Option<usize>,
     pub lines_skipped: Option<usize>,
     pub families: std::collections::BTreeMap<&'static str, String>,
+    pub lacks: Vec<String>,
 }
 
 #[derive(Debug, Serialize)]
@@ -697,5 +698,6 @@ fn source(s: &diagnosis::SourceRow) -> Source {
         series_seen: s.series,
         lines_skipped: s.skipped,
         families: s.families.iter().map(|(q, f)| (*q, f.to_string())).collect(),
+        lacks: s.lacks.clone(),
     }
 }

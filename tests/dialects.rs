@@ -8,6 +8,8 @@ mod dcgm;
 mod engines;
 #[path = "dialects/envoy.rs"]
 mod envoy;
+#[path = "dialects/field.rs"]
+mod field;
 #[path = "dialects/hostile.rs"]
 mod hostile;
 #[path = "dialects/memory.rs"]

@@ -274,4 +274,6 @@ pub struct SourceRow {
     pub skipped: Option<usize>,
     /// Which families were used: (quantity, family).
     pub families: Vec<(&'static str, Arc<str>)>,
+    /// What its pages cannot say, whatever is read of them.
+    pub lacks: Vec<String>,
 }

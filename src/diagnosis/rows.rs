@@ -171,6 +171,7 @@ fn prometheus(snapshot: &Snapshot) -> Option<SourceRow> {
         series: None,
         skipped: None,
         families: Vec::new(),
+        lacks: Vec::new(),
     })
 }
 
@@ -189,6 +190,7 @@ fn probe(snapshot: &Snapshot) -> Option<SourceRow> {
         series: None,
         skipped: None,
         families: Vec::new(),
+        lacks: Vec::new(),
     })
 }
 
@@ -241,6 +243,7 @@ fn kubernetes(snapshot: &Snapshot) -> Option<SourceRow> {
         series: None,
         skipped: None,
         families: Vec::new(),
+        lacks: Vec::new(),
     })
 }
 
@@ -289,5 +292,6 @@ fn source(endpoint: &Endpoint, snapshot: &Snapshot) -> SourceRow {
         series: age_s.map(|_| endpoint.series),
         skipped: age_s.map(|_| endpoint.skipped),
         families: endpoint.families.clone(),
+        lacks: endpoint.system.as_ref().map(|s| s.lacks.clone()).unwrap_or_default(),
     }
 }

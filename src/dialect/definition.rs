@@ -37,6 +37,9 @@ pub(super) struct Definition {
     pub(super) gauges_lag_s: u32,
     #[serde(default)]
     pub(super) open_files_witness: bool,
+    /// What its pages cannot say, each as a sentence for people: a quantity, and what follows.
+    #[serde(default)]
+    pub(super) lacks: Vec<String>,
     #[serde(default)]
     pub(super) generation: Vec<Generation>,
     #[serde(default)]

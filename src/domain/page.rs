@@ -97,6 +97,8 @@ pub struct System {
     pub gauges_lag_s: u32,
     /// Whether the front end keeps one open file per held request, so that open files witness work.
     pub open_files_witness: bool,
+    /// What its pages cannot say, in sentences.
+    pub lacks: Vec<String>,
 }
 
 /// One engine of a page: most pages have one, a data-parallel page has several.

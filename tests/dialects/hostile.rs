@@ -13,9 +13,9 @@ fn saw(page: &str) -> Vec<String> {
 
 #[test]
 fn a_page_of_nobody_names_what_it_begins_with_and_not_what_every_process_writes() {
-    let page = "python_info{version=\"3.12\"} 1\nprocess_open_fds 9\ntgi_queue_size 0\ntgi_request_duration_bucket{le=\"1\"} 2\n\
-                tgi_request_duration_sum 2\ntgi_request_duration_count 2\ntgi_batch_current_size 0\n";
-    assert_eq!(saw(page), ["tgi_queue_size", "tgi_request_duration", "tgi_batch_current_size"]);
+    let page = "python_info{version=\"3.12\"} 1\nprocess_open_fds 9\nown_queue_size 0\nown_request_duration_bucket{le=\"1\"} 2\n\
+                own_request_duration_sum 2\nown_request_duration_count 2\nown_batch_current_size 0\n";
+    assert_eq!(saw(page), ["own_queue_size", "own_request_duration", "own_batch_current_size"]);
     assert_eq!(saw("go_goroutines 9\nprocess_open_fds 9\n"), ["go_goroutines", "process_open_fds"]);
 }
 

@@ -9,15 +9,22 @@ use super::told::try_read;
 
 /// What a file of this name is, where it is an engine at all. The files are named after their system.
 fn expected(file: &str) -> Option<&'static str> {
-    ["vllm", "sglang"]
-        .into_iter()
-        .find(|engine| file.contains(engine))
-        .or(file.contains("llama.cpp").then_some("llamacpp"))
+    [
+        ("vllm", "vllm"),
+        ("sglang", "sglang"),
+        ("llama.cpp", "llamacpp"),
+        ("tgi", "tgi"),
+        ("nvidia-nim", "nim"),
+        ("triton", "triton"),
+    ]
+    .into_iter()
+    .find(|(word, _)| file.contains(word))
+    .map(|(_, engine)| engine)
 }
 
 /// What a file of this name is, where it is no engine and known all the same.
 fn beside(file: &str) -> bool {
-    ["envoy", "istio", "dcgm"].iter().any(|system| file.contains(system))
+    ["envoy", "istio", "dcgm", "kong", "nginx", "epp", "nvidia_gpu_exporter"].iter().any(|system| file.contains(system))
 }
 
 #[test]

@@ -18,6 +18,7 @@ fn vllm_0_32_says_everything() {
             probes_count_as_requests: false,
             gauges_lag_s: 0,
             open_files_witness: true,
+            lacks: Vec::new(),
         }
     );
     assert_told(
@@ -140,6 +141,7 @@ fn sglang_says_everything() {
             probes_count_as_requests: true,
             gauges_lag_s: 30,
             open_files_witness: false,
+            lacks: Vec::new(),
         }
     );
     assert_told(

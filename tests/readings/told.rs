@@ -63,6 +63,7 @@ fn engine_page() -> EnginePage {
         probes_count_as_requests: true,
         gauges_lag_s: 30,
         open_files_witness: true,
+        lacks: Vec::new(),
     };
     EnginePage {
         system: Arc::new(system),

@@ -73,6 +73,9 @@ fn row(ctx: Ctx<'_>, s: &SourceRow, selected: bool, width: usize) -> Vec<Line> {
     if let Some(remedy) = remedy(s.state) {
         say(Slot::TextMuted, remedy);
     }
+    for lacks in &s.lacks {
+        say(Slot::TextMuted, &format!("it cannot tell {lacks}"));
+    }
     if selected && !s.families.is_empty() {
         let used: Vec<String> = s.families.iter().map(|(quantity, family)| format!("{quantity} = {family}")).collect();
         say(Slot::TextMuted, &format!("read from {}", used.join(", ")));
