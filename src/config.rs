@@ -25,6 +25,7 @@ mod duration;
 mod error;
 mod file;
 mod folders;
+mod gateway;
 mod given;
 mod limits;
 mod outside;
@@ -35,6 +36,7 @@ mod words;
 
 pub use error::{ConfigError, Place};
 pub use folders::{runbooks, state_folder};
+pub use gateway::{Gateway, Selector};
 pub use given::{Flag, Setting, VARIABLES};
 pub use limits::Policy;
 pub use outside::{Surroundings, TerminalHints, beside, gather, speaks_utf8};
@@ -161,6 +163,8 @@ pub struct Config {
     pub policy: Policy,
     /// Synthetic requests, as they were asked for; [`Self::probing`] says whether they are sent.
     pub probe: Probe,
+    /// Which pods are the gateway in front.
+    pub gateway: Gateway,
     /// Whom to ask for what was not watched here.
     pub prometheus: Prometheus,
     /// The screen.
@@ -238,6 +242,7 @@ impl Default for Config {
             aliases: DEFAULT_ALIASES.iter().map(|(family, quantity)| ((*family).to_owned(), *quantity)).collect(),
             policy: Policy::default(),
             probe: Probe::default(),
+            gateway: Gateway::default(),
             prometheus: Prometheus::default(),
             ui: Ui { theme: "default".to_owned() },
             origins: BTreeMap::new(),
@@ -292,6 +297,7 @@ impl Config {
         entries.extend(self.aliases.iter().map(|(family, quantity)| (alias_key(family), quoted(quantity))));
         entries.extend(self.policy.entries());
         entries.extend(self.probe.entries());
+        entries.extend(self.gateway.entries());
         entries.extend(self.prometheus.entries());
         entries.push(("ui.theme".to_owned(), quoted(&self.ui.theme)));
         entries

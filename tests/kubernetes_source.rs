@@ -57,7 +57,8 @@ impl Told {
     fn by(cluster: &Cluster) -> Self {
         let (sink, deliveries) = mpsc::channel(512);
         let (found, neighbours) = watch::channel(Vec::new());
-        let source = Kubernetes { client: cluster.client(), target: target(), clock: Clock::Wall, pace: pace() };
+        let source =
+            Kubernetes { client: cluster.client(), target: target(), clock: Clock::Wall, pace: pace(), gateway: None };
         tokio::spawn(source.run(sink, found));
         Self { snapshot: Snapshot::default(), deliveries, neighbours, clusters: 0 }
     }

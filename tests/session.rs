@@ -51,7 +51,10 @@ struct Open {
 
 impl Open {
     fn on(cluster: &Cluster, history: Option<&Path>) -> Self {
-        let mut config = Config::default();
+        Self::with(Config::default(), cluster, history)
+    }
+
+    fn with(mut config: Config, cluster: &Cluster, history: Option<&Path>) -> Self {
         config.scrape.interval = Duration::from_millis(200);
         let decoder = Arc::new(check::decoder(&config).expect("the dialects load"));
         let pace = Pace {
@@ -184,6 +187,29 @@ fn the_gateways_and_the_gpus_pages_are_read_too() {
         assert_eq!(open.snapshot.gpus[0].points.back().and_then(|(_, s)| s.temperature_c), Some(61.0));
         assert_eq!(endpoint(&open.snapshot, "dcgm").map(|e| e.role), Some(Role::Gpus));
         assert_eq!(endpoint(&open.snapshot, "gw").map(|e| e.role), Some(Role::Gateway));
+    });
+}
+
+#[test]
+fn a_gateway_that_is_none_of_the_usual_ones_is_read_where_it_is_named() {
+    run(async {
+        let cluster = serving().await;
+        let labels = json!({"app.kubernetes.io/name": "traefik"});
+        cluster.put("/api/v1/namespaces/ingress/pods", stranger("ingress", "front", "cpu-1", &labels, 8080));
+        let page = "# TYPE traefik_entrypoint_requests_total counter\n\
+                    traefik_entrypoint_requests_total{entrypoint=\"web\",code=\"200\"} 7\n";
+        cluster.port("front:9100/own", Port::Page(page.to_owned()));
+        let mut config = Config::default();
+        config.gateway.selector = Some(warroom::config::Selector {
+            namespace: Some("ingress".to_owned()),
+            labels: "app.kubernetes.io/name=traefik".to_owned(),
+        });
+        config.gateway.metrics = Some((9100, "/own".to_owned()));
+        let mut open = Open::with(config, &cluster, None);
+        open.until("its page", |s| pages(s, "front") > 0).await;
+        let front = endpoint(&open.snapshot, "front").expect("the endpoint");
+        assert_eq!((front.role, front.system.as_ref().map(|s| s.engine.as_str())), (Role::Gateway, Some("traefik")));
+        assert_eq!(cluster.count("name%3Denvoy"), 0, "nobody else is looked for");
     });
 }
 

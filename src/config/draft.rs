@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use crate::diagnosis::BurnPreset;
 
-use super::{Config, Origin, Slo, Target, limits, probe, prometheus, slo_key};
+use super::{Config, Origin, Slo, Target, gateway, limits, probe, prometheus, slo_key};
 
 /// A value, and who said it.
 #[derive(Debug, Clone, PartialEq)]
@@ -64,6 +64,7 @@ pub(super) struct Draft {
     pub(super) aliases: BTreeMap<String, Said<&'static str>>,
     pub(super) policy: limits::Part,
     pub(super) probe: probe::Part,
+    pub(super) gateway: gateway::Part,
     pub(super) prometheus: prometheus::Part,
     pub(super) theme: Option<Said<String>>,
 }
@@ -119,6 +120,7 @@ impl Draft {
             aliases,
             policy: self.policy.over(weaker.policy),
             probe: self.probe.over(weaker.probe),
+            gateway: self.gateway.over(weaker.gateway),
             prometheus: self.prometheus.over(weaker.prometheus),
             theme: self.theme.or(weaker.theme),
         }
@@ -149,9 +151,10 @@ impl Draft {
         }
         let policy = self.policy.settle(&mut won);
         let probe = self.probe.settle(&mut won);
+        let gateway = self.gateway.settle(&mut won);
         let prometheus = self.prometheus.settle(&mut won);
         won.take(&mut ui.theme, self.theme, || "ui.theme".to_owned());
-        Config { slo, scrape, aliases, policy, probe, prometheus, ui, origins }
+        Config { slo, scrape, aliases, policy, probe, gateway, prometheus, ui, origins }
     }
 }
 

@@ -152,6 +152,14 @@ pub enum ConfigError {
         /// The highest that is allowed.
         most: u32,
     },
+    /// Pods or a page of a gateway that cannot be.
+    #[error("{place} {why}: write \"LABELS\" or \"NAMESPACE:LABELS\" for selector, and \"PORT/PATH\" for metrics")]
+    BadGateway {
+        /// Where.
+        place: Place,
+        /// What is wrong with it.
+        why: String,
+    },
     /// An address or a path that is none.
     #[error("{place} {why}: write it as clients have it, such as \"https://llm.example.org/v1\"")]
     BadUrl {

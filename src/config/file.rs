@@ -13,7 +13,7 @@ use super::draft::{Draft, Part, PartTarget, Said};
 use super::duration::parse;
 use super::error::{ConfigError, Place};
 use super::words::{clean, hint, key, line_of};
-use super::{Origin, alias_key, limits, probe, prometheus, slo_key, values};
+use super::{Origin, alias_key, gateway, limits, probe, prometheus, slo_key, values};
 
 #[derive(Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields, default)]
@@ -23,6 +23,7 @@ struct ConfigFile {
     aliases: BTreeMap<String, Spanned<String>>,
     policy: PolicyFile,
     probe: ProbeFile,
+    gateway: GatewayFile,
     prometheus: PrometheusFile,
     ui: UiFile,
 }
@@ -67,6 +68,13 @@ struct ProbeFile {
     max_tokens: Option<Spanned<i64>>,
     url: Option<Spanned<String>>,
     token_file: Option<Spanned<String>>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+struct GatewayFile {
+    selector: Option<Spanned<String>>,
+    metrics: Option<Spanned<String>>,
 }
 
 #[derive(Debug, Default, Deserialize)]
@@ -129,6 +137,13 @@ const FILE: Shape = Shape::Table(&[
             ("max_tokens", Shape::Count("a whole number such as 1")),
             ("url", Shape::Text("a URL in quotes, such as \"https://llm.example.org/v1\"")),
             ("token_file", Shape::Text("a path in quotes")),
+        ]),
+    ),
+    (
+        "gateway",
+        Shape::Table(&[
+            ("selector", Shape::Text("labels in quotes, such as \"app.kubernetes.io/name=traefik\"")),
+            ("metrics", Shape::Text("a port with a path in quotes, such as \"9100/metrics\"")),
         ]),
     ),
     (
@@ -291,6 +306,10 @@ impl Reader<'_> {
         }
         draft.policy = self.policy(&file.policy)?;
         draft.probe = self.probe(&file.probe)?;
+        draft.gateway = gateway::Part {
+            selector: self.said(file.gateway.selector.as_ref(), "gateway.selector", |t, p| gateway::selector(t, p))?,
+            metrics: self.said(file.gateway.metrics.as_ref(), "gateway.metrics", |t, p| gateway::metrics(t, p))?,
+        };
         let of = &file.prometheus;
         draft.prometheus = prometheus::Part {
             url: self.said(of.url.as_ref(), "prometheus.url", |t, p| prometheus::url(t, p))?,

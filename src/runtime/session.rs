@@ -22,14 +22,14 @@ use crate::apiserver::{Client, Lines};
 use crate::clock::Clock;
 use crate::command::check;
 use crate::command::told::{self, Server, to_be_asked};
-use crate::config::Config;
+use crate::config::{self, Config};
 use crate::diagnosis::Policy;
 use crate::domain::{At, Body, ClusterFacts, Failure, Observation, Page, Pod, Role, Snapshot, WorkloadRef};
 use crate::reach::Way;
 use crate::reach::front::Front;
 use crate::reach::http::Settings;
 use crate::source::engine::Decoder;
-use crate::source::kubernetes::{Kubernetes, Neighbour, Pace};
+use crate::source::kubernetes::{Chosen, Kubernetes, Neighbour, Pace};
 use crate::source::pages::side_by_side;
 use crate::source::poll::{Attempt, Fetch, Poller};
 use crate::source::probe::{Ask, Knock, Prober};
@@ -110,6 +110,7 @@ impl Session {
             settings: Settings { timeout, connect_timeout: timeout.min(Duration::from_secs(2)), ..Settings::default() },
             prober: check::prober(config, clock),
             prometheus,
+            gateway: chosen(&config.gateway),
             targets: check::policy(Duration::from_mins(5), config),
             deliver,
         };
@@ -130,6 +131,7 @@ struct Open {
     settings: Settings,
     prober: Option<Prober<Front>>,
     prometheus: Option<Front>,
+    gateway: Option<Chosen>,
     targets: Policy,
     deliver: mpsc::Sender<Observation>,
 }
@@ -139,8 +141,13 @@ impl Open {
         let mut tasks = JoinSet::new();
         let (facts, mut observed) = mpsc::channel(64);
         let (found, mut neighbours) = watch::channel(Vec::new());
-        let kubernetes =
-            Kubernetes { client: self.client.clone(), target: self.target.clone(), clock: self.clock, pace: self.pace };
+        let kubernetes = Kubernetes {
+            client: self.client.clone(),
+            target: self.target.clone(),
+            clock: self.clock,
+            pace: self.pace,
+            gateway: self.gateway.clone(),
+        };
         tasks.spawn(kubernetes.run(facts, found));
 
         let known = Known::default();
@@ -255,6 +262,15 @@ impl Open {
             names
         })
     }
+}
+
+/// The gateway's pods as configured.
+fn chosen(gateway: &config::Gateway) -> Option<Chosen> {
+    (gateway.selector.is_some() || gateway.metrics.is_some()).then(|| Chosen {
+        namespace: gateway.selector.as_ref().and_then(|s| s.namespace.clone()),
+        labels: gateway.selector.as_ref().map(|s| s.labels.clone()),
+        page: gateway.metrics.clone(),
+    })
 }
 
 /// What a snapshot of a session begins with.

@@ -27,7 +27,7 @@ use crate::apiserver::Client;
 use crate::clock::{self, Clock};
 use crate::domain::{At, Observation, WorkloadRef};
 use census::Census;
-pub use census::Neighbour;
+pub use census::{Chosen, Neighbour};
 pub use find::{Where, discover};
 use hub::Hub;
 pub use resolve::{Place, ResolveError, only_engine, resolve};
@@ -89,13 +89,15 @@ pub struct Kubernetes {
     pub clock: Clock,
     /// How often and how patiently.
     pub pace: Pace,
+    /// The gateway's pods, where somebody named them.
+    pub gateway: Option<Chosen>,
 }
 
 impl Kubernetes {
     /// Watches until the receiver of `sink` is gone; dropping the future stops everything. The pages beside the
     /// workload's own are put into `neighbours` whenever they were looked for.
     pub async fn run(self, sink: mpsc::Sender<Observation>, neighbours: watch::Sender<Vec<Neighbour>>) {
-        let Self { client, target, clock, pace } = self;
+        let Self { client, target, clock, pace, gateway } = self;
         let (news, mut incoming) = mpsc::channel(NEWS);
         let (select, selector) = watch::channel(None);
         let (look_at, nodes) = watch::channel(Vec::new());
@@ -107,7 +109,7 @@ impl Kubernetes {
             tasks.spawn(Watching { client, target, resource, pace, selector, news }.run());
         }
         drop((selector, news));
-        tasks.spawn(census(client, target.clone(), clock, pace, nodes, counted));
+        tasks.spawn(census((client, target.clone(), gateway), clock, pace, nodes, counted));
 
         let mut hub = Hub::new(target, clock);
         let mut due = Instant::from_std(clock::monotonic());
@@ -160,8 +162,7 @@ impl Kubernetes {
 
 /// Counts now and then, and soon after other nodes have become interesting.
 async fn census(
-    client: Client,
-    target: WorkloadRef,
+    (client, target, gateway): (Client, WorkloadRef, Option<Chosen>),
     clock: Clock,
     pace: Pace,
     mut nodes: watch::Receiver<Vec<String>>,
@@ -169,7 +170,7 @@ async fn census(
 ) {
     loop {
         let look_at = nodes.borrow_and_update().clone();
-        let census = census::count(&client, &target, &look_at, pace, At(clock.unix_ms())).await;
+        let census = census::count(&client, (&target, gateway.as_ref()), &look_at, pace, At(clock.unix_ms())).await;
         if counted.send(census).await.is_err() {
             return;
         }

@@ -40,7 +40,7 @@ impl Looking {
         let (neighbours, _) = watch::channel(Vec::new());
         let snapshot = Snapshot { target: Some(target.clone()), ..Snapshot::default() };
         let mut task = JoinSet::new();
-        task.spawn(Kubernetes { client, target, clock, pace }.run(sink, neighbours));
+        task.spawn(Kubernetes { client, target, clock, pace, gateway: None }.run(sink, neighbours));
         Self { snapshot, observations, patience: pace.deadline + GRACE, _task: task }
     }
 

@@ -45,6 +45,17 @@ pub struct Neighbour {
     pub path: String,
 }
 
+/// Pods of a gateway that somebody named, and where their page is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Chosen {
+    /// Their namespace; `None`: the workload's.
+    pub namespace: Option<String>,
+    /// As kubectl's `-l`; `None`: found by the labels that gateways have.
+    pub labels: Option<String>,
+    /// The port and path of their page; `None`: by annotations and ports.
+    pub page: Option<(u16, String)>,
+}
+
 /// One count.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Census {
@@ -66,7 +77,7 @@ impl Census {
 /// Counts once.
 pub(super) async fn count(
     client: &Client,
-    target: &WorkloadRef,
+    (target, chosen): (&WorkloadRef, Option<&Chosen>),
     nodes: &[String],
     pace: Pace,
     now: crate::domain::At,
@@ -99,7 +110,16 @@ pub(super) async fn count(
     if census.gpus_taken.is_none() {
         census.neighbours = exporters_by_label(client, target, nodes, pace).await;
     }
-    census.neighbours.extend(gateways(client, target, pace).await);
+    let mut gateways = match chosen.and_then(|c| Some((c, c.labels.as_ref()?))) {
+        Some((chosen, labels)) => named(client, target, chosen, labels, pace).await,
+        None => gateways(client, target, pace).await,
+    };
+    if let Some((port, path)) = chosen.and_then(|c| c.page.as_ref()) {
+        for gateway in &mut gateways {
+            (gateway.port, gateway.path) = (*port, path.clone());
+        }
+    }
+    census.neighbours.extend(gateways);
     census.watch = (!nodes.is_empty()).then_some(watch);
     census
 }
@@ -116,6 +136,14 @@ async fn exporters_by_label(client: &Client, target: &WorkloadRef, nodes: &[Stri
     }
     found.truncate(MOST_NODES);
     found
+}
+
+/// The pods that were named.
+async fn named(client: &Client, target: &WorkloadRef, chosen: &Chosen, labels: &str, pace: Pace) -> Vec<Neighbour> {
+    let namespace = chosen.namespace.as_ref().unwrap_or(&target.namespace);
+    let query = format!("/api/v1/namespaces/{namespace}/pods?labelSelector={}&", escaped(labels));
+    let pods = pods(client, &query, pace).await.unwrap_or_default();
+    pods.iter().filter_map(|p| neighbour(p, Role::Gateway)).take(MOST_GATEWAYS).collect()
 }
 
 /// The gateway's pods: in the workload's namespace, else anywhere, by label; else by image in the namespace.
