@@ -7,6 +7,7 @@
 pub mod discover;
 pub mod doctor;
 pub mod record;
+pub mod starts;
 
 use jiff::Timestamp;
 use serde::Serialize;
@@ -42,6 +43,7 @@ pub struct Check {
     pub scope: Scope,
     pub replicas: Vec<Replica>,
     pub revisions: Vec<Revision>,
+    pub starts: starts::Starts,
     pub gpus: Vec<Gpu>,
     pub runbook: Option<RunbookStep>,
     pub sources: Vec<Source>,
@@ -494,6 +496,7 @@ impl Check {
             },
             replicas: d.replicas.iter().map(|r| replica(r, d.at)).collect(),
             revisions: d.revisions.iter().map(revision).collect(),
+            starts: starts::Starts::from(&d.starts),
             gpus: d.gpus.iter().map(|g| gpu(g, d.at)).collect(),
             runbook: advice.map(runbook_step),
             sources: d.sources.iter().map(source).collect(),

@@ -29,6 +29,7 @@ mod slices;
 mod slo;
 mod span;
 mod stall;
+mod starts;
 mod verdict;
 
 pub use burn::{Tier, TierState, WindowBurn};
@@ -36,7 +37,8 @@ pub use episode::Episode;
 pub use finding::{Evidence, Finding, LeverAdvice, Op, Subject, Suspect};
 pub use format::{length, number, seconds};
 pub use outcome::{
-    Change, ChangeKind, Diagnosis, GpuRow, ReplicaRow, Requests, RevisionRow, Scope, SeriesPoint, SourceRow, Truth,
+    Change, ChangeKind, Diagnosis, GpuRow, ReplicaRow, Requests, RevisionRow, Scope, SeriesPoint, SourceRow, StartRow,
+    StartStep, Starts, Step, Times, Truth,
 };
 pub use phases::PhaseRow;
 pub use rules::{Touches, touches};

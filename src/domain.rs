@@ -43,6 +43,6 @@ pub use vocabulary::{
     Verdict,
 };
 pub use workload::{
-    Autoscaler, ClusterEvent, ClusterFacts, Condition, Container, Node, Pod, RawTemplate, Revision, StartPhase,
+    Autoscaler, ClusterEvent, ClusterFacts, Condition, Container, Node, Pod, Pull, RawTemplate, Revision, StartPhase,
     Strategy, Taint, Template, TemplateChange, Workload, WorkloadKind, WorkloadRef,
 };

@@ -16,7 +16,10 @@ pub use text::{Look, text};
 use std::fmt::Write as _;
 
 use crate::contract::time;
-use crate::diagnosis::{Diagnosis, GpuRow, Metric, PhaseRow, ReplicaRow, RevisionRow, SloRow, length, number, seconds};
+use crate::diagnosis::{
+    Diagnosis, GpuRow, Metric, PhaseRow, ReplicaRow, RevisionRow, SloRow, StartRow, StartStep, Starts, Step, Times,
+    length, number, seconds,
+};
 use crate::domain::{At, BaselineKind, Quantile, StartPhase, Verdict};
 
 /// `BREACH since 03:05:40Z (8m27s)` and what it is about.
@@ -92,6 +95,37 @@ fn start(row: &ReplicaRow, now: At) -> Option<String> {
         _ => String::new(),
     };
     Some(format!("{phase}{stands}{usual}"))
+}
+
+/// The steps of a pod's start: `schedule 1s, pull 18s, load 4m27s (+-6s), Ready 8s later`.
+pub(crate) fn start_steps(row: &StartRow) -> String {
+    // Every moment of Kubernetes is exact to the second: only what is coarser is said.
+    let coarse =
+        |s: &StartStep| if s.resolution_s > 1.5 { format!(" (+-{})", length(s.resolution_s)) } else { String::new() };
+    let word = |s: &StartStep| match (s.step, s.running) {
+        (Step::Ready, false) if s.seconds < 0.0 => {
+            format!("Ready {} before it answered{}", length(-s.seconds), coarse(s))
+        }
+        (Step::Ready, false) => format!("Ready {} later{}", length(s.seconds), coarse(s)),
+        (Step::Ready, true) => format!("answers for {} and is not Ready{}", length(s.seconds), coarse(s)),
+        (Step::LoadToReady, _) => format!("load to Ready {}", length(s.seconds)),
+        (step, true) => format!("{step} {} so far", length(s.seconds)),
+        (step, false) => format!("{step} {}{}", length(s.seconds), coarse(s)),
+    };
+    let restarted =
+        if row.restarts > 0 { format!(" ({} restarts: of the last start)", row.restarts) } else { String::new() };
+    format!("{}{restarted}", row.steps.iter().map(word).collect::<Vec<_>>().join(", "))
+}
+
+/// How long starts take, in sentences without an end; empty where none was seen.
+pub(crate) fn start_times(starts: &Starts) -> Vec<String> {
+    let spread = |t: &Times| match (t.p90, t.count) {
+        (Some(p90), n) => format!("median {}, p90 {} (n {n})", length(t.median), length(p90)),
+        (None, 1) => format!("{} (1 start)", length(t.median)),
+        (None, n) => format!("median {}, {} to {} (n {n})", length(t.median), length(t.min), length(t.max)),
+    };
+    let named = [("model load", &starts.load), ("then Ready after", &starts.ready), ("start to Ready", &starts.whole)];
+    named.iter().filter_map(|(name, times)| Some(format!("{name} {}", spread(times.as_ref()?)))).collect()
 }
 
 /// Which GPU.

@@ -4,6 +4,8 @@
 #[path = "support/incident.rs"]
 #[expect(dead_code, reason = "stories have no captures")]
 mod incident;
+#[path = "cluster_stories/starts.rs"]
+mod starts;
 #[path = "cluster_stories/told.rs"]
 mod told;
 
@@ -339,6 +341,7 @@ fn a_new_revision_that_alone_crashes_is_at_fault_though_nothing_is_late_yet() {
         reason: "ProgressDeadlineExceeded".into(),
         message: String::new(),
         since: None,
+        updated: None,
     };
     world.workload().conditions.push(stuck);
     (world.workload().desired, world.workload().ready) = (1, 1);

@@ -240,6 +240,70 @@ fn a_serving_pod_has_all_its_start_clocks() {
 }
 
 #[test]
+fn the_kubelets_events_tell_of_the_engines_pull_and_of_no_other() {
+    let mut raw = pod("vllm-runtime-5d9-abcde", "5d9");
+    raw["status"]["initContainerStatuses"] = json!([
+        {"name": "fetch", "state": {"terminated": {"startedAt": "2026-06-08T03:02:15Z"}}},
+        {"name": "tune", "state": {"terminated": {"startedAt": "2026-06-08T03:02:19Z"}}}
+    ]);
+    let event = |uid: &str, container: &str, reason: &str, first: &str, message: &str, count: u32| {
+        json!({
+            "involvedObject": {"kind": "Pod", "name": "vllm-runtime-5d9-abcde", "uid": uid,
+                               "fieldPath": format!("spec.containers{{{container}}}")},
+            "reason": reason, "message": message, "count": count,
+            "firstTimestamp": format!("2026-06-08T{first}Z"), "lastTimestamp": "2026-06-08T03:30:00Z"
+        })
+    };
+    let own = "uid-vllm-runtime-5d9-abcde";
+    let took = "Successfully pulled image \"vllm\" in 9.5s (11.25s including waiting). Image size: 9700000000 bytes.";
+    let here = "Container image \"vllm\" already present on machine";
+    let all = [
+        event(own, "metrics-agent", "Pulled", "03:02:21", "Successfully pulled image \"a\" in 1s", 1),
+        event("the-pod-before", "engine", "Pulling", "02:00:00", "Pulling image \"vllm\"", 1),
+        event(own, "engine", "Pulling", "03:02:20", "Pulling image \"vllm\"", 3),
+        event(own, "engine", "Pulled", "03:02:29", took, 1),
+        event(own, "engine", "Pulled", "03:20:00", here, 4),
+    ];
+    let (deployment, set) = (deployment(), replica_set("5d9", "42", "512", 2));
+    let read_with = |events: &[Value]| {
+        let objects = Objects {
+            workload: Some(&deployment),
+            revisions: vec![&set],
+            pods: vec![&raw],
+            events: events.iter().collect(),
+            ..Objects::default()
+        };
+        read(&objects).pods.remove(0)
+    };
+    let told = read_with(&all);
+    assert_eq!(told.init_began, Some(at("03:02:15")));
+    let pull = told.pull.expect("events tell of it");
+    assert_eq!((pull.from, pull.to), (Some(at("03:02:20")), Some(at("03:02:29"))));
+    assert_eq!((pull.took_s, pull.cached, pull.tries), (Some(11.25), false, 3));
+    let cached = read_with(&all[4..]).pull.expect("an event tells of it");
+    assert_eq!((cached.cached, cached.took_s), (true, None));
+    assert_eq!(read_with(&all[..2]).pull, None, "what is forgotten is not known");
+}
+
+#[test]
+fn a_rollouts_deadline_counts_from_its_last_move_and_a_finished_one_has_none() {
+    let deadline = |reason: &str, status: &str, paused: bool, seconds: u64| {
+        let mut raw = deployment();
+        (raw["spec"]["paused"], raw["spec"]["progressDeadlineSeconds"]) = (json!(paused), json!(seconds));
+        let condition = &mut raw["status"]["conditions"][0];
+        (condition["reason"], condition["status"]) = (json!(reason), json!(status));
+        condition["lastUpdateTime"] = json!("2026-06-08T03:05:00Z");
+        let workload = read(&Objects { workload: Some(&raw), ..Objects::default() }).workload.expect("it is there");
+        workload.progress_deadline()
+    };
+    assert_eq!(deadline("ReplicaSetUpdated", "True", false, 600), Some(at("03:15:00")));
+    assert_eq!(deadline("NewReplicaSetAvailable", "True", false, 600), None);
+    assert_eq!(deadline("ProgressDeadlineExceeded", "False", false, 600), None);
+    assert_eq!(deadline("ReplicaSetUpdated", "True", true, 600), None, "paused");
+    assert_eq!(deadline("ReplicaSetUpdated", "True", false, 2_147_483_647), None, "Kubernetes' way to say none");
+}
+
+#[test]
 fn every_way_in_which_a_pod_is_not_ready_is_told_apart() {
     let not_ready = |change: fn(&mut Value)| {
         let mut raw = pod("vllm-runtime-5d9-abcde", "5d9");

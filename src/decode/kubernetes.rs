@@ -9,6 +9,7 @@ mod around;
 mod found;
 mod json;
 mod pod;
+mod pull;
 mod template;
 mod workload;
 
@@ -91,7 +92,8 @@ fn revisions(kind: WorkloadKind, objects: &Objects<'_>) -> Vec<Revision> {
 
 fn pods(kind: WorkloadKind, objects: &Objects<'_>, revisions: &[Revision]) -> Vec<Pod> {
     let own = |p: &&&Value| pod::belongs(p, kind, objects.workload, revisions);
-    let mut pods: Vec<Pod> = objects.pods.iter().filter(own).map(|p| pod::pod(p, kind, revisions)).collect();
+    let read = |p: &&Value| Pod { pull: pull::pull(p, &objects.events), ..pod::pod(p, kind, revisions) };
+    let mut pods: Vec<Pod> = objects.pods.iter().filter(own).map(read).collect();
     pod::sort(&mut pods);
     pods
 }

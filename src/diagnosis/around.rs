@@ -108,6 +108,10 @@ pub(super) fn rollout(facts: &Facts<'_>, row: &mut PhaseRow) {
         let word = pod.unschedulable.as_ref().map(|_| "unschedulable".to_owned()).or(word);
         parts.push(format!("{} {}{stands}{of}", tail(&pod.name), word.unwrap_or_else(|| phase.code().to_owned())));
     }
+    if let Some(deadline) = workload.progress_deadline() {
+        let left = deadline.since(facts.now);
+        parts.push(if left > 0.0 { format!("deadline in {}", length(left)) } else { "past its deadline".to_owned() });
+    }
     let crashing = cluster.facts.pods.iter().filter(|p| p.waiting.as_deref() == Some("CrashLoopBackOff")).count();
     if crashing > 0 {
         parts.push(format!("{crashing} crash"));

@@ -56,6 +56,8 @@ pub struct Diagnosis {
     pub replicas: Vec<ReplicaRow>,
     /// Revisions, newest first, with what the requests on each of them saw.
     pub revisions: Vec<RevisionRow>,
+    /// How each pod started, and how long starts of this workload take.
+    pub starts: Starts,
     /// GPUs.
     pub gpus: Vec<GpuRow>,
     /// What was observed, slice by slice, oldest first: for pictures, and longer than the judged window.
@@ -104,6 +106,82 @@ pub struct SeriesPoint {
     pub running: Option<f64>,
     /// The fullest KV cache at the end (0–1).
     pub kv: Option<f64>,
+}
+
+codes! {
+    /// A step of a pod's start.
+    Step {
+        /// From its creation until a node was chosen.
+        Schedule = "schedule",
+        /// Its init containers, which may download the model.
+        Init = "init",
+        /// The engine's image comes onto the node.
+        Pull = "pull",
+        /// From the engine's start to its first answer: it loads its model and warms up.
+        Load = "load",
+        /// From its first answer to Ready; below zero where it was Ready before.
+        Ready = "ready",
+        /// From the engine's start to Ready, where nobody saw when it first answered.
+        LoadToReady = "load_to_ready",
+    }
+}
+
+/// One step of a start.
+#[derive(Debug, Clone, PartialEq)]
+pub struct StartStep {
+    /// Which.
+    pub step: Step,
+    /// How long it took, or lasts already (s).
+    pub seconds: f64,
+    /// How finely that is known (s): it may be off by this much.
+    pub resolution_s: f64,
+    /// Whether it still lasts.
+    pub running: bool,
+    /// Who says so.
+    pub source: &'static str,
+}
+
+/// How one pod started. What nothing tells is not among its steps.
+#[derive(Debug, Clone, PartialEq)]
+pub struct StartRow {
+    /// The pod.
+    pub pod: String,
+    /// Its revision.
+    pub revision: Option<u64>,
+    /// How often its engine was restarted: load and readiness are those of the last start.
+    pub restarts: u32,
+    /// Its steps, in their order.
+    pub steps: Vec<StartStep>,
+}
+
+/// How long something took, over several starts (s).
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Times {
+    /// Of how many.
+    pub count: usize,
+    /// The median.
+    pub median: f64,
+    /// The 90th percentile; `None` where there are too few.
+    pub p90: Option<f64>,
+    /// The shortest.
+    pub min: f64,
+    /// The longest.
+    pub max: f64,
+}
+
+/// The starts of a workload's pods.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct Starts {
+    /// Pod by pod, newest first.
+    pub rows: Vec<StartRow>,
+    /// From the engine's start to its first answer, where that was seen.
+    pub load: Option<Times>,
+    /// From its first answer to Ready, where that was seen.
+    pub ready: Option<Times>,
+    /// From the engine's start to Ready, of pods that were never restarted.
+    pub whole: Option<Times>,
+    /// When the rollout that is on its way counts as stuck, unless it moves before.
+    pub deadline: Option<At>,
 }
 
 /// One revision of the workload.

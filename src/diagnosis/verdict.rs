@@ -11,7 +11,7 @@ use super::sentence::cannot_tell;
 use super::slo::{Metric, SloRow};
 use super::span::Replica;
 use super::stall::Witness;
-use super::{Finding, PhaseRow, Policy, Subject, Suspect, changes, levers, phases, revisions};
+use super::{Finding, PhaseRow, Policy, Subject, Suspect, changes, levers, phases, revisions, starts};
 use crate::domain::{
     At, Cause, Code, Confidence, Dist, Endpoint, Failure, Mechanism, Phase, Role, RowStatus, Severity, Snapshot,
     SourceState, Total, Trend, Verdict,
@@ -402,6 +402,7 @@ impl Judged<'_> {
             },
             replicas: replica_rows(facts),
             revisions: revisions::rows(facts),
+            starts: starts::starts(facts),
             gpus: facts.gpus.iter().map(|g| g.row.clone()).collect(),
             series: series(facts),
             sources,
@@ -477,6 +478,7 @@ fn nothing_read(snapshot: &Snapshot, policy: &Policy, sources: Vec<SourceRow>) -
         requests: Requests::default(),
         replicas: replica_rows(&facts),
         revisions: revisions::rows(&facts),
+        starts: starts::starts(&facts),
         gpus: facts.gpus.iter().map(|g| g.row.clone()).collect(),
         series: series(&facts),
         sources,

@@ -114,6 +114,19 @@ pub struct Workload {
     pub ordered: bool,
 }
 
+impl Workload {
+    /// When the rollout that is on its way counts as stuck unless it moves before: `progressDeadlineSeconds` after it last
+    /// moved. `None` where none is on its way, it has no deadline, or already missed it.
+    pub fn progress_deadline(&self) -> Option<At> {
+        // Kubernetes' way to say that there is none.
+        const NONE: u32 = i32::MAX as u32;
+        let seconds = self.progress_deadline_s.filter(|s| *s != NONE && !self.paused)?;
+        let progress = self.conditions.iter().find(|c| c.kind == "Progressing")?;
+        let on_its_way = progress.status != Some(false) && progress.reason != "NewReplicaSetAvailable";
+        progress.updated.filter(|_| on_its_way).map(|at| at.plus(f64::from(seconds)))
+    }
+}
+
 /// A template as the API server sent it. It may hold secrets, so that it is compared and sent back, and never shown as it
 /// is: not even to a developer.
 #[derive(Clone, PartialEq, Default)]
@@ -172,6 +185,9 @@ pub struct Condition {
     pub message: String,
     /// Since when.
     pub since: Option<At>,
+    /// When it was last written, the same status or not: what a rollout's deadline counts from.
+    #[serde(default)]
+    pub updated: Option<At>,
 }
 
 /// One revision: a ReplicaSet of a Deployment, or a ControllerRevision of a StatefulSet.
@@ -291,6 +307,10 @@ pub struct Pod {
     pub scheduled: Option<At>,
     /// When its init containers were done.
     pub initialized: Option<At>,
+    /// When the first of its init containers began; `None` where it has none, or that is not known.
+    pub init_began: Option<At>,
+    /// How the engine's image came onto the node, where events still tell.
+    pub pull: Option<Pull>,
     /// Since when the engine's container runs: its last start.
     pub started: Option<At>,
     /// Since when it is Ready: the latest transition.
@@ -334,6 +354,22 @@ impl Pod {
         let (started, ready) = (self.started?, self.ready_since?);
         (self.ready && self.restarts == 0).then(|| ready.since(started)).filter(|s| *s >= 0.0)
     }
+}
+
+/// How an image came onto a node, as the kubelet's events tell it. They are kept for an hour, and may be missing.
+#[derive(Debug, Clone, Copy, PartialEq, Default, serde::Serialize, serde::Deserialize)]
+#[serde(default)]
+pub struct Pull {
+    /// When it was first pulled for this pod.
+    pub from: Option<At>,
+    /// When it was there.
+    pub to: Option<At>,
+    /// How long that took (s), waiting for other pulls included: the kubelet's own word, to the millisecond.
+    pub took_s: Option<f64>,
+    /// Whether it was on the node already.
+    pub cached: bool,
+    /// Attempts to pull it.
+    pub tries: u32,
 }
 
 /// One node.

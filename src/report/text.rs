@@ -374,6 +374,18 @@ impl Page<'_> {
             let words = format!("{}/{} ready, {}{changes}", row.ready, row.desired, super::revision_saw(row));
             self.folded(&format!("rev {:<5}", row.number), 9, Slot::Text, &words);
         }
+        let mut times = super::start_times(&d.starts);
+        if let Some(deadline) = d.starts.deadline {
+            let left = deadline.since(d.at);
+            times.push(if left > 0.0 {
+                format!("the rollout counts as stuck in {} unless it moves", length(left))
+            } else {
+                "the rollout's deadline is over".to_owned()
+            });
+        }
+        if !times.is_empty() {
+            self.folded("starts   ", 9, Slot::Text, &times.join("; "));
+        }
     }
 
     fn gpus(&mut self, d: &Diagnosis) {

@@ -96,6 +96,7 @@ fn facts() -> ClusterFacts {
         reason: "ReplicaSetUpdated".to_owned(),
         message: "it goes on".to_owned(),
         since: Some(NINE),
+        updated: Some(NINE),
     };
     let strategy = Strategy::Rolling { max_surge: "25%".to_owned(), max_unavailable: "0".to_owned() };
     let workload = Workload {

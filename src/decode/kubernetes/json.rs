@@ -109,6 +109,7 @@ fn condition(value: &Value) -> Condition {
         reason: text(&value["reason"], NAME),
         message: text(&value["message"], SENTENCE),
         since: time(&value["lastTransitionTime"]),
+        updated: time(&value["lastUpdateTime"]),
     }
 }
 

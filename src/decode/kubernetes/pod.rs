@@ -33,6 +33,8 @@ pub(super) fn pod(object: &Value, kind: WorkloadKind, revisions: &[Revision]) ->
         created: time(&object["metadata"]["creationTimestamp"]),
         scheduled: since("PodScheduled"),
         initialized: since("Initialized"),
+        init_began: init_began(status),
+        pull: None,
         started: time(&container["state"]["running"]["startedAt"]),
         ready_since: since("Ready"),
         restarts: count(&container["restartCount"]),
@@ -43,6 +45,15 @@ pub(super) fn pod(object: &Value, kind: WorkloadKind, revisions: &[Revision]) ->
         gpus: template.containers.iter().map(|c| c.gpus).fold(0, u32::saturating_add),
         metrics_port: metrics_port(object, &template),
     }
+}
+
+/// When the first init container began, whether it still runs or has ended.
+fn init_began(status: &Value) -> Option<At> {
+    let began = |c: &Value| {
+        let state = &c["state"];
+        time(&state["terminated"]["startedAt"]).or_else(|| time(&state["running"]["startedAt"]))
+    };
+    list(&status["initContainerStatuses"]).filter_map(began).min()
 }
 
 fn revision(object: &Value, kind: WorkloadKind, revisions: &[Revision]) -> Option<u64> {

@@ -5,6 +5,7 @@ use super::{Split, finding};
 use crate::diagnosis::cluster::{Cluster, pod_name};
 use crate::diagnosis::facts::Facts;
 use crate::diagnosis::format::{length, number, seconds};
+use crate::diagnosis::starts::{SECOND, too_early};
 use crate::diagnosis::{Evidence, Finding, Metric, Op, Subject};
 use crate::domain::{Cause, Code, Confidence, Mechanism, Outcome, Phase, Pod, Severity, StartPhase};
 
@@ -175,7 +176,7 @@ pub(super) fn not_ready_but_ready(facts: &Facts<'_>, split: &Split) -> Option<Fi
             (after >= FAILED).then_some((pod, after))
         })
         .collect();
-    let (pod, tries) = *silent.first()?;
+    let Some((pod, tries)) = silent.first().copied() else { return ready_too_early(facts, cluster) };
     let summary = format!("{} is Ready, and its engine refused {tries} times since: requests are sent to it", pod.name);
     let mut found = finding(facts, Code::Mechanism(Mechanism::NotReadyButReady), Phase::Rollout, summary);
     found.subject = subject(pod);
@@ -186,6 +187,30 @@ pub(super) fn not_ready_but_ready(facts: &Facts<'_>, split: &Split) -> Option<Fi
     let claim = format!("{} of {} Ready pods refuse", silent.len(), number(of));
     found.evidence.push(told(facts, cluster, "pods and pages", claim, silent.len() as f64));
     found.surer = Some("what the readiness probe of the container really asks".to_owned());
+    Some(found)
+}
+
+/// A pod was Ready before its engine answered: whatever was sent to it then failed, and the next rollout does it again.
+fn ready_too_early(facts: &Facts<'_>, cluster: &Cluster<'_>) -> Option<Finding> {
+    let early = too_early(facts, cluster);
+    let (pod, by) = *early.first()?;
+    let more = if early.len() > 1 { format!(" (and {} more pods)", early.len() - 1) } else { String::new() };
+    let workload = cluster.facts.workload.as_ref();
+    let asks = match workload.and_then(|w| w.template.engine()).map(|c| c.readiness.as_ref()) {
+        Some(Some(probe)) => format!("its readiness probe asks {}", probe.asks),
+        Some(None) => "it has no readiness probe".to_owned(),
+        None => "what its readiness probe asks is not known".to_owned(),
+    };
+    let summary = format!("{} was Ready at least {} before its engine answered{more}: {asks}", pod.name, length(by));
+    let mut found = finding(facts, Code::Mechanism(Mechanism::NotReadyButReady), Phase::Rollout, summary);
+    found.subject = subject(pod);
+    // It answers now: what it cost is over, and the next rollout will cost it again.
+    found.severity = Severity::Warning;
+    found.confidence = Confidence::High;
+    let claim = format!("its page was still refused {} after it became Ready", length(by));
+    let mut evidence = told(facts, cluster, "pods and pages", claim, by);
+    (evidence.threshold, evidence.unit) = (Some(SECOND), "s");
+    found.evidence.push(evidence);
     Some(found)
 }
 

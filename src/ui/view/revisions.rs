@@ -3,7 +3,11 @@
 use super::words::{age, brief, clock, known, percent};
 use super::{Ctx, Slot, list};
 use crate::diagnosis::RevisionRow;
+use crate::report;
 use crate::ui::pen::Line;
+
+/// Starts that are shown with a revision: the newest.
+const STARTS: usize = 4;
 
 /// The view.
 pub(super) fn view(ctx: Ctx<'_>, width: usize, height: usize) -> Vec<Line> {
@@ -16,10 +20,29 @@ pub(super) fn view(ctx: Ctx<'_>, width: usize, height: usize) -> Vec<Line> {
     let mut head = vec![ctx.rule(&list::title(ctx, "Revisions, newest first", d.revisions.len()), width)];
     head.push(pen.line(m, "   revision   pods      TTFT   late     /tok        n  created"));
     let slowest = d.revisions.iter().filter_map(|r| r.ttft_mean).fold(0.0, f64::max);
+    for words in report::start_times(&d.starts).chunks(2) {
+        let words = format!("   {}", words.join("; "));
+        head.insert(1, pen.line(m, &words).cut(pen, width));
+    }
+    if let Some(deadline) = d.starts.deadline {
+        let left = deadline.since(ctx.app.now());
+        let words = if left > 0.0 {
+            format!("   counts as stuck in {} unless it moves (progressDeadlineSeconds)", age(left))
+        } else {
+            "   past its deadline (progressDeadlineSeconds)".to_owned()
+        };
+        head.insert(1, pen.line(Slot::Notice, &words).cut(pen, width));
+    }
     let items =
         ctx.app.items().iter().filter_map(|i| d.revisions.get(i.index)).map(|r| row(ctx, r, slowest, width)).collect();
-    let foot = vec![pen.line(m, "   ~ what the template changed against the revision before it")];
+    let foot = vec![pen.line(m, "   ~ changed against the revision before it   > how a pod started")];
     list::page(ctx, head, items, foot, width, height)
+}
+
+/// A pod's name without the workload's, which all of them share.
+fn short(ctx: Ctx<'_>, pod: &str) -> String {
+    let rest = ctx.app.target().and_then(|t| pod.strip_prefix(t.name.as_str())).filter(|rest| !rest.is_empty());
+    rest.map_or_else(|| pod.to_owned(), |rest| format!("{}{rest}", ctx.pen.either("…", "..")))
 }
 
 fn row(ctx: Ctx<'_>, r: &RevisionRow, slowest: f64, width: usize) -> Vec<Line> {
@@ -52,6 +75,14 @@ fn row(ctx: Ctx<'_>, r: &RevisionRow, slowest: f64, width: usize) -> Vec<Line> {
         let text = change.to_string();
         for (i, part) in pen.fold(&text, width.saturating_sub(9), 2).iter().enumerate() {
             lines.push(pen.line(Slot::Mark, if i == 0 { "     ~ " } else { "       " }).put(pen, Slot::Text, part));
+        }
+    }
+    for start in ctx.d().into_iter().flat_map(|d| &d.starts.rows).filter(|s| s.revision == Some(r.number)).take(STARTS)
+    {
+        let words = format!("{} {}", short(ctx, &start.pod), report::start_steps(start));
+        for (i, part) in pen.fold(&words, width.saturating_sub(9), 2).iter().enumerate() {
+            let mark = if i == 0 { "     > " } else { "         " };
+            lines.push(pen.line(Slot::TextMuted, mark).put(pen, Slot::Text, part).cut(pen, width));
         }
     }
     lines.push(Line::default());
