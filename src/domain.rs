@@ -3,6 +3,7 @@
 
 mod at;
 mod checkup;
+mod command_line;
 mod failure;
 mod found;
 mod gpu;

@@ -146,6 +146,40 @@ fn a_deployment_says_what_is_wanted_what_is_there_and_who_else_writes_to_it() {
 }
 
 #[test]
+fn who_scaled_and_who_wrote_the_template_stand_in_the_managed_fields_and_the_last_one_counts() {
+    let mut deployment = deployment();
+    let entry = |who: &str, at: &str, part: &str, spec: Value| {
+        json!({"manager": who, "time": format!("2026-06-08T{at}Z"), "subresource": part, "operation": "Update",
+            "fieldsType": "FieldsV1", "fieldsV1": {"f:spec": spec}})
+    };
+    deployment["metadata"]["managedFields"] = json!([
+        entry("helm", "01:00:00", "", json!({"f:replicas": {}, "f:template": {"f:spec": {}}})),
+        entry("kubectl-edit", "03:00:00", "", json!({"f:template": {"f:spec": {}}})),
+        entry("kube-\u{1b}[31mcontroller", "02:30:00", "scale", json!({"f:replicas": {}})),
+        entry("kube-controller-manager", "04:00:00", "status", json!({"f:replicas": {}})),
+        entry("no-time", "", "", json!({"f:replicas": {}})),
+    ]);
+    let workload = read(&Objects { workload: Some(&deployment), ..Objects::default() }).workload.expect("it is there");
+    assert_eq!(workload.template_by, Some(("kubectl-edit".to_owned(), at("03:00:00"))));
+    let (who, when) = workload.scaled_by.expect("somebody scaled");
+    assert_eq!(when, at("02:30:00"));
+    assert!(!who.contains('\u{1b}'), "{who}");
+}
+
+#[test]
+fn flags_in_a_shells_script_are_flags_and_its_secrets_stand_nowhere() {
+    let mut deployment = deployment();
+    let engine = &mut deployment["spec"]["template"]["spec"]["containers"][1];
+    engine["command"] = json!(["/bin/bash", "-c"]);
+    engine["args"] = json!(["set -e\nexec vllm serve m --max-num-seqs $MAX_TOKENS \\\n --api-key s3cret --port 8200"]);
+    let workload = read(&Objects { workload: Some(&deployment), ..Objects::default() }).workload.expect("it is there");
+    let engine = workload.template.engine().expect("an engine");
+    let flag = |name: &str| engine.flag(name);
+    assert_eq!((flag("max-num-seqs").as_deref(), flag("port").as_deref()), (Some("4096"), Some("8200")));
+    assert!(!format!("{:?}", workload.template).contains("s3cret"));
+}
+
+#[test]
 fn the_engine_stands_first_and_secrets_stand_nowhere() {
     let deployment = deployment();
     let workload = read(&Objects { workload: Some(&deployment), ..Objects::default() }).workload.expect("it is there");

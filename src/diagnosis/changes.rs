@@ -12,6 +12,8 @@ use crate::domain::{At, Pod, Verdict};
 /// How far back changes are told (s), and how many at most.
 const BACK_S: f64 = 7200.0;
 const MOST: usize = 60;
+/// Times of Kubernetes are whole seconds, and controllers take one or two (s).
+const AT_ONCE_S: f64 = 5.0;
 
 /// The changes, newest first.
 pub(super) fn changes(facts: &Facts<'_>, verdict: Verdict, since: Option<At>, until: Option<At>) -> Vec<Change> {
@@ -28,6 +30,7 @@ pub(super) fn changes(facts: &Facts<'_>, verdict: Verdict, since: Option<At>, un
         .collect();
     if let Some(cluster) = &facts.cluster {
         rollouts(cluster, &mut all);
+        scaled(cluster, &mut all);
         events(cluster, &mut all);
         cluster.facts.pods.iter().for_each(|pod| pod_changes(pod, &mut all));
     }
@@ -81,11 +84,28 @@ fn rollouts(cluster: &Cluster<'_>, all: &mut Vec<Change>) {
     for rollout in cluster.rollouts() {
         let (number, was) = (rollout.number, rollout.revision.was.last().filter(|_| rollout.came_back));
         let back = was.map_or(String::new(), |was| format!(" (rev {was} again)"));
+        let by = cluster.facts.workload.as_ref().and_then(|w| w.template_by.as_ref());
+        // A revision is made as soon as its template is written.
+        let by = by.filter(|(_, at)| rollout.at.since(*at).abs() <= AT_ONCE_S);
+        let by = by.map_or(String::new(), |(who, _)| format!(", by '{who}'"));
         let summary = match rollout.before {
-            Some((_, before)) => format!("rev {before} -> {number}{back}: {}", in_words(&rollout.changes)),
+            Some((_, before)) => format!("rev {before} -> {number}{back}: {}{by}", in_words(&rollout.changes)),
             None => format!("rev {number} created"),
         };
         all.push(Change { at: rollout.at, kind: ChangeKind::Rollout, summary });
+    }
+}
+
+/// Who set the number of replicas last: the events say that it changed, and not by whom. A manager's time is that of
+/// whatever it wrote last, so one that owns the template as well may have written no more than that.
+fn scaled(cluster: &Cluster<'_>, all: &mut Vec<Change>) {
+    let Some(workload) = &cluster.facts.workload else { return };
+    let Some((who, at)) = &workload.scaled_by else { return };
+    // What was written when it was created is no scaling.
+    let later = workload.created.is_none_or(|created| at.since(created) > 1.0);
+    if later && workload.template_by != workload.scaled_by {
+        let summary = format!("{} replicas wanted, set by '{who}'", workload.desired);
+        all.push(Change { at: *at, kind: ChangeKind::Scale, summary });
     }
 }
 

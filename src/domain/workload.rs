@@ -8,7 +8,7 @@ use serde_json::Value;
 use super::At;
 use super::HealthProbe;
 use super::codes;
-use super::written;
+use super::{command_line, written};
 
 codes! {
     /// What is scaled and rolled back, by its kind in Kubernetes.
@@ -108,6 +108,10 @@ pub struct Workload {
     pub annotated: bool,
     /// `minReadySeconds`: how long a pod must be Ready before it counts as available.
     pub min_ready_s: u32,
+    /// Who last wrote how many replicas are wanted, and when, as the API server keeps it.
+    pub scaled_by: Option<(String, At)>,
+    /// Who last wrote the template, and when.
+    pub template_by: Option<(String, At)>,
     /// A StatefulSet's `partition`: pods below this ordinal keep their revision.
     pub partition: u32,
     /// Whether a StatefulSet starts and replaces its pods one after the other (`OrderedReady`).
@@ -487,12 +491,13 @@ impl Template {
 
 impl Container {
     /// Its flags: `--name value`, `--name=value` and `--name` alone (then the value is empty), in order of appearance.
-    /// What is no flag stands under `argument`, joined.
+    /// What is no flag stands under `argument`, joined. A shell's script is taken apart, and literal variables filled in.
     pub fn flags(&self) -> Vec<(String, String)> {
+        let words = command_line::words(&self.args, &self.env);
         let mut flags: Vec<(String, String)> = Vec::new();
         let mut rest: Vec<&str> = Vec::new();
         let mut open = false;
-        for arg in &self.args {
+        for arg in &words {
             if let Some((name, value)) = arg.split_once('=').filter(|_| arg.starts_with("--")) {
                 flags.push((name.to_owned(), value.to_owned()));
                 open = false;

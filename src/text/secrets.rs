@@ -39,9 +39,11 @@ pub fn without_secrets(text: &str) -> String {
             continue;
         }
         let scheme = SCHEMES.iter().any(|s| word.eq_ignore_ascii_case(s));
-        let shown = if hide_next && !scheme { HIDDEN.to_owned() } else { of_word(word) };
+        let shown = if hide_next && !scheme && !word.starts_with("--") { HIDDEN.to_owned() } else { of_word(word) };
         // A scheme alone hides nothing: "basic health check" is no secret. After a name of a secret it does.
-        let names = word.strip_suffix([':', '=']).map(|n| n.trim_matches(is_edge)).is_some_and(is_secret_name);
+        let flag = word.strip_prefix("--").filter(|name| !name.contains('=')).is_some_and(is_secret_name);
+        let named = word.strip_suffix([':', '=']).map(|n| n.trim_matches(is_edge)).is_some_and(is_secret_name);
+        let names = named || flag;
         hide_next = names || (scheme && (hide_next || word.eq_ignore_ascii_case("bearer")));
         out.push_str(&piece.replacen(word, &shown, 1));
     }
@@ -105,6 +107,7 @@ mod tests {
             ("loading with hf_abcdefghijklmnopqrst", "loading with (hidden)"),
             ("--api-key sk-abcdefghijklmnop1234", "--api-key (hidden)"),
             ("--api-key=tiny", "--api-key=(hidden)"),
+            ("vllm serve m --api-key tiny --port 1", "vllm serve m --api-key (hidden) --port 1"),
             (r#"{"api_key": "whatever", "n": 1}"#, r#"{"api_key": "(hidden)", "n": 1}"#),
             (r#"{"api_key":"whatever"}"#, r#"{"api_key":"(hidden)"}"#),
             ("password: hunter2!", "password: (hidden)"),

@@ -6,7 +6,7 @@ use serde_json::Value;
 
 use super::json::{ENTRIES, NAME, SENTENCE, annotation, devices, list, scalar, strings, text};
 use crate::domain::{Container, HealthProbe, Template};
-use crate::text::{clean, names_a_secret};
+use crate::text::{clean, names_a_secret, without_secrets};
 
 /// Words in an image or an argument that only an inference engine has, and the port that this engine takes unasked.
 const ENGINES: &[(&str, u16)] = &[
@@ -74,6 +74,10 @@ fn container(value: &Value) -> Container {
     args.extend(words("args"));
     args.truncate(ENTRIES);
     hide_secrets(&mut args);
+    // A shell's script is one argument, and holds what others have as several.
+    for arg in &mut args {
+        *arg = without_secrets(arg);
+    }
     let mut env: Vec<(String, String)> = list(&value["env"])
         .filter_map(|e| Some((text(&e["name"], NAME), clean(e["value"].as_str()?, SENTENCE))))
         .map(|(name, value)| if names_a_secret(&name) { (name, HIDDEN.to_owned()) } else { (name, value) })

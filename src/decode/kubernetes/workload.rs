@@ -6,7 +6,7 @@ use super::json::{
     NAME, annotation, conditions, controller, count, label, list, name, number, scalar, text, time, uid, word,
 };
 use super::template::template;
-use crate::domain::{Pod, Revision, Strategy, Workload, WorkloadKind};
+use crate::domain::{At, Pod, Revision, Strategy, Workload, WorkloadKind};
 
 /// Where a Deployment and its ReplicaSets carry their number.
 const REVISION: &str = "deployment.kubernetes.io/revision";
@@ -48,9 +48,20 @@ pub(super) fn workload(kind: WorkloadKind, object: &Value, revisions: &[Revision
         raw_template: spec["template"].clone().into(),
         annotated: object["metadata"]["annotations"].is_object(),
         min_ready_s: count(&spec["minReadySeconds"]),
+        scaled_by: writer(object, "f:replicas"),
+        template_by: writer(object, "f:template"),
         partition: count(&spec["updateStrategy"]["rollingUpdate"]["partition"]),
         ordered: kind == WorkloadKind::StatefulSet && spec["podManagementPolicy"] != "Parallel",
     }
+}
+
+/// Who wrote a field of the declaration last, and when. A manager that wrote it once stands there for as long as nobody
+/// else does.
+fn writer(object: &Value, field: &str) -> Option<(String, At)> {
+    let wrote = |entry: &&Value| entry["subresource"] != "status" && !entry["fieldsV1"]["f:spec"][field].is_null();
+    let entries = list(&object["metadata"]["managedFields"]).filter(wrote);
+    let dated = entries.filter_map(|entry| Some((text(&entry["manager"], NAME), time(&entry["time"])?)));
+    dated.filter(|(who, _)| !who.is_empty()).max_by_key(|(_, at)| *at)
 }
 
 fn strategy(kind: WorkloadKind, spec: &Value) -> Strategy {

@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use crate::domain::{WorkloadKind, WorkloadRef};
 
@@ -87,7 +87,7 @@ pub(super) fn trim(object: &mut Value) {
             map.remove(key);
         }
     };
-    drop(object, "/metadata", "managedFields");
+    writers(object);
     // An object that changed in nothing else has not changed.
     drop(object, "/metadata", "resourceVersion");
     for condition in object.pointer_mut("/status/conditions").and_then(Value::as_array_mut).into_iter().flatten() {
@@ -97,6 +97,30 @@ pub(super) fn trim(object: &mut Value) {
     drop(object, "/status", "images");
     drop(object, "/spec", "volumes");
     drop(object, "/spec", "tolerations");
+}
+
+/// Of who wrote what, only who wrote replicas and the template is kept: the rest is most of an object.
+fn writers(object: &mut Value) {
+    let Some(metadata) = object.get_mut("metadata").and_then(Value::as_object_mut) else { return };
+    let Some(Value::Array(entries)) = metadata.remove("managedFields") else { return };
+    let kept: Vec<Value> = entries
+        .into_iter()
+        .filter(|entry| entry["subresource"] != "status")
+        .filter_map(|entry| {
+            let spec = &entry["fieldsV1"]["f:spec"];
+            let mut fields = serde_json::Map::new();
+            for field in ["f:replicas", "f:template"] {
+                if !spec[field].is_null() {
+                    fields.insert(field.to_owned(), json!({}));
+                }
+            }
+            let (manager, time) = (&entry["manager"], &entry["time"]);
+            (!fields.is_empty()).then(|| json!({"manager": manager, "time": time, "fieldsV1": {"f:spec": fields}}))
+        })
+        .collect();
+    if !kept.is_empty() {
+        metadata.insert("managedFields".to_owned(), Value::Array(kept));
+    }
 }
 
 /// The name by which an object is kept: unique within what one list holds.
@@ -143,8 +167,6 @@ pub(super) fn escaped(value: &str) -> String {
 
 #[cfg(test)]
 mod tests {
-    use serde_json::json;
-
     use super::*;
 
     #[test]
@@ -160,6 +182,19 @@ mod tests {
         assert_eq!(selector(&workload).as_deref(), Some("app=vllm,tier=gpu,env in (a,b),!old,model"));
         assert_eq!(selector(&json!({"spec": {"selector": {}}})), None, "it would find every pod");
         assert_eq!(escaped("env in (a,b),!old"), "env%20in%20%28a%2Cb%29%2C%21old");
+    }
+
+    #[test]
+    fn of_who_wrote_what_only_replicas_and_the_template_are_kept() {
+        let mut object = json!({"metadata": {"managedFields": [
+            {"manager": "hpa", "time": "t", "subresource": "scale", "fieldsV1": {"f:spec": {"f:replicas": {}, "f:x": {}}}},
+            {"manager": "helm", "time": "t", "fieldsV1": {"f:spec": {"f:paused": {}}}},
+            {"manager": "kubelet", "time": "t", "subresource": "status", "fieldsV1": {"f:spec": {"f:replicas": {}}}},
+            "nonsense",
+        ]}});
+        trim(&mut object);
+        let kept = json!([{"manager": "hpa", "time": "t", "fieldsV1": {"f:spec": {"f:replicas": {}}}}]);
+        assert_eq!(object["metadata"]["managedFields"], kept);
     }
 
     #[test]
