@@ -6,6 +6,7 @@
 
 mod acting;
 mod card;
+mod chooser;
 mod command;
 mod desk;
 mod event;
@@ -21,6 +22,7 @@ mod walk;
 
 pub use acting::{Acting, Worked, is_verdict};
 pub use card::{Card, Stage};
+pub use chooser::Chooser;
 pub use command::{Command, Group};
 pub use desk::{Earlier, EarlierChange, Owed, Recording};
 pub use event::{Beginning, Effect, Event, Heard, LogBatch, Sending, Tried};
@@ -76,6 +78,8 @@ pub struct Settings {
     pub guard: guard::Policy,
     /// Whether records are looked through: no run begins before [`Event::Earlier`] says what was found.
     pub awaits_records: bool,
+    /// What there is to choose from, where nothing was named: it is open at first.
+    pub chooser: Option<Chooser>,
 }
 
 impl Settings {
@@ -93,6 +97,7 @@ impl Settings {
             who: Who::default(),
             guard: guard::Policy::default(),
             awaits_records: false,
+            chooser: None,
         }
     }
 }
@@ -115,6 +120,7 @@ pub struct App {
     notices: Vec<String>,
     /// Open views, the main one first; never empty.
     views: Vec<View>,
+    chooser: Option<Chooser>,
     cursors: [Cursor; View::ALL.len()],
     prompt: Option<Prompt>,
     logs: Option<Logs>,
@@ -155,7 +161,8 @@ impl App {
             held: None,
             contacting,
             notices: notices.iter().map(|n| clean(n, 300)).collect(),
-            views: vec![View::Main],
+            views: if settings.chooser.is_some() { vec![View::Chooser] } else { vec![View::Main] },
+            chooser: settings.chooser,
             cursors: Default::default(),
             prompt: None,
             logs: None,
@@ -172,8 +179,12 @@ impl App {
         match event {
             Event::Found(target) => {
                 self.snapshot.target = Some(*target);
+                if self.views.first() == Some(&View::Chooser) {
+                    self.views = vec![View::Main];
+                }
                 self.changed = true;
             }
+            Event::Offered { at, found } => self.offered(at, found.map(|found| *found)),
             Event::Observed(observation) => self.observe(*observation),
             Event::Tick(now) => return self.tick(now),
             Event::Now(now) => self.snapshot.now = now,
@@ -232,11 +243,12 @@ impl App {
             None => self.fresh,
             Some(s) => (self.fresh && s >= sweep) || s >= JUDGE_AT_LEAST_EVERY_S,
         };
+        let mut effects = self.look_again();
         if due {
             let judged = diagnose(&self.snapshot, &self.policy);
-            return self.judged(judged);
+            effects.extend(self.judged(judged));
         }
-        Vec::new()
+        effects
     }
 
     /// Takes over a diagnosis as if it had been made on a tick: of a replay, or of a test.

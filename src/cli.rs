@@ -24,9 +24,13 @@ pub struct Cli {
 /// `warroom [TARGET]`
 #[derive(Debug, Clone, Default, PartialEq, Eq, Args)]
 pub struct ScreenArgs {
-    /// A workload of a cluster: deploy/x, sts/x or a plain name. None: the only engine of the namespace
+    /// A workload of a cluster: deploy/x, sts/x or a plain name. None: the only engine of the namespace, or a choice
     #[arg(value_name = "TARGET", conflicts_with_all = ["engine", "gateway", "gpu"])]
     pub target: Option<String>,
+
+    /// Choose from all namespaces
+    #[arg(short = 'A', long, conflicts_with_all = ["target", "namespace", "engine", "gateway", "gpu"])]
+    pub all_namespaces: bool,
 
     /// Which cluster, and as whom
     #[command(flatten)]

@@ -15,7 +15,8 @@
 //! ```
 //!
 //! A page is read by [`decode`] and [`dialect`], which `source::engine` puts together; Kubernetes' JSON by
-//! [`decode::kubernetes`]. [`runtime`] opens a session on a target, folds what comes into one [`app::App`], and draws.
+//! [`decode::kubernetes`]. [`runtime`] opens a session on a target (named, or chosen
+//! from what serves models), folds what comes into one [`app::App`], and draws.
 //!
 //! A change goes one way: a key opens a card, [`action::plan`] makes its bytes, [`cluster`] tries them, the card is painted
 //! and confirmed, [`action::guard`] approves, [`journal`] has it on disk, [`cluster`] sends it once, and its answer comes

@@ -8,6 +8,7 @@ mod markdown;
 mod text;
 
 pub use discovery::discovery;
+pub(crate) use discovery::state;
 pub use doctor::checkup;
 pub use markdown::markdown;
 use markdown::plain;

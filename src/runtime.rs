@@ -3,6 +3,7 @@
 
 mod access;
 mod act;
+mod choosing;
 mod connect;
 #[cfg(feature = "sim")]
 mod demo;

@@ -2,6 +2,8 @@
 
 #[path = "screens/changes.rs"]
 mod changes;
+#[path = "screens/chooser.rs"]
+mod chooser;
 #[path = "support/incident.rs"]
 #[expect(dead_code, reason = "screens ask for no suspect by itself")]
 mod incident;

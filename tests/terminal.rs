@@ -1,6 +1,11 @@
 //! The real program in a pseudo-terminal: what it leaves behind however it ends, and how it treats its terminal.
 #![cfg(target_os = "linux")]
 
+#[path = "terminal/choosing.rs"]
+mod choosing;
+#[allow(dead_code, reason = "each test file uses a part of it")]
+#[path = "support/cluster.rs"]
+mod cluster;
 #[cfg(feature = "sim")]
 #[path = "terminal/demo.rs"]
 mod demo;

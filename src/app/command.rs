@@ -9,6 +9,10 @@ codes! {
         Quit = "quit",
         /// Leave this view, or take back what was typed.
         Back = "back",
+        /// Choose what is watched.
+        Choose = "choose",
+        /// Look through all namespaces, or only the one.
+        AllNamespaces = "all_namespaces",
         /// What the recommendation rests on.
         Open = "open",
         /// One up.
@@ -116,6 +120,8 @@ impl Command {
         match self {
             Self::Quit => "quit",
             Self::Back => "back",
+            Self::Choose => "choose",
+            Self::AllNamespaces => "namespaces",
             Self::Open => "open",
             Self::Up => "up",
             Self::Down => "down",
@@ -173,6 +179,8 @@ impl Command {
         match self {
             Self::Quit => "leave the program; a change that was sent goes on in the cluster, and the record stays",
             Self::Back => "back to the view before, or take the filter away",
+            Self::Choose => "what serves models here, worst first: type to filter, enter watches it",
+            Self::AllNamespaces => "in the choice: all namespaces, or only the one",
             Self::Open => "go deeper: the way, the lever, the log of what is selected",
             Self::Up => "one up",
             Self::Down => "one down",
@@ -272,7 +280,9 @@ impl Command {
             | Self::BeginAnew
             | Self::TakeOver => Group::Walking,
             Self::Levers | Self::Undo | Self::Scale | Self::Confirm | Self::More | Self::Fewer => Group::Acting,
-            Self::Evidence
+            Self::Choose
+            | Self::AllNamespaces
+            | Self::Evidence
             | Self::Replicas
             | Self::Revisions
             | Self::Gpus

@@ -4,7 +4,7 @@ use super::command::Command;
 use super::desk::{Earlier, Recording};
 use crate::action::guard::{Approved, Proposed};
 use crate::action::{Outcome, Plan, Trial};
-use crate::domain::{At, Observation, WorkloadRef};
+use crate::domain::{At, Discovery, Observation, WorkloadRef};
 use crate::runbook::{Catalogue, Record, Who};
 
 /// Everything that can happen.
@@ -16,6 +16,13 @@ pub enum Event {
     Typed(char),
     /// What is watched was found: it was not named, or not in full.
     Found(Box<WorkloadRef>),
+    /// What serves models was looked for.
+    Offered {
+        /// When it was asked for.
+        at: At,
+        /// What was found, or why nothing could be looked at.
+        found: Result<Box<Discovery>, String>,
+    },
     /// A source delivered something.
     Observed(Box<Observation>),
     /// A log that is followed went on.
@@ -135,6 +142,13 @@ pub enum Effect {
     Suspend,
     /// Paint everything anew, whatever was painted before.
     Redraw,
+    /// Look for what serves models, and tell it.
+    Discover {
+        /// In all namespaces.
+        everywhere: bool,
+    },
+    /// Watch this one from now on, and what was watched no more.
+    Watch(Box<WorkloadRef>),
     /// Follow a pod's log from its last lines on, and no other log any more.
     FollowLogs {
         /// The pod.

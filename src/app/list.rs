@@ -118,6 +118,9 @@ impl App {
                 logs.lines.iter().enumerate().map(|(i, line)| (number(i), line.clone())).collect()
             }
             (View::Card, _) => return self.card_rows(),
+            (View::Chooser, _) => {
+                self.chooser().map_or(&[][..], super::Chooser::all).iter().map(super::chooser::item).collect()
+            }
             (View::Main, _) | (_, None) => Vec::new(),
             (View::Levers, Some(_)) => self.lever_items(),
             (View::Evidence, Some(d)) => evidence(d),

@@ -11,6 +11,10 @@ impl App {
         if let Some(target) = &snapshot.target {
             mask.learn(MaskRule::Namespace, &target.namespace);
         }
+        for found in self.chooser.iter().flat_map(super::Chooser::all) {
+            mask.learn(MaskRule::Namespace, &found.namespace);
+            found.model.iter().for_each(|model| mask.learn(MaskRule::Model, model));
+        }
         if let Some((_, facts)) = &snapshot.cluster {
             for node in facts.nodes.iter().flatten() {
                 mask.learn(MaskRule::Node, &node.name);

@@ -37,6 +37,8 @@ impl App {
             Command::Redraw => return vec![Effect::Redraw],
             Command::SaveFrame => return vec![Effect::SaveFrame],
             Command::Back => return self.back(),
+            Command::Choose => return self.choose(),
+            Command::AllNamespaces => return self.change_namespaces(),
             Command::Open => return self.open(),
             Command::Logs => return self.open_logs(0),
             Command::Left => return self.open_logs(-1),
@@ -106,8 +108,13 @@ impl App {
         let (view, typing) = (self.view(), self.prompt.is_some());
         let list = view != View::Main;
         let ok = |works: bool, why: &'static str| if works { Ok(()) } else { Err(Cow::from(why)) };
+        let always = matches!(command, Command::Choose | Command::AllNamespaces | Command::Help);
+        if self.views.first() == Some(&View::Chooser) && command.group() == super::Group::Views && !always {
+            return Err("nothing is watched yet: choose one first".into());
+        }
         match command {
-            Command::Quit => ok(
+            // What is watched no more is left as the program is.
+            Command::Quit | Command::Choose => ok(
                 self.acting().is_none_or(|a| a.outcome.is_some()),
                 "a change is on its way: wait for its answer, or leave with Ctrl-C and look at the next start",
             ),
@@ -118,8 +125,10 @@ impl App {
                 View::Runbook => ok(self.advice().is_some(), ""),
                 View::Levers => self.levers_work(),
                 View::Card => ok(self.chooses(), ""),
+                View::Chooser => ok(self.chosen().is_some(), ""),
                 _ => ok(false, ""),
             },
+            Command::AllNamespaces => ok(view == View::Chooser && self.can_look(), ""),
             Command::Logs => ok(!self.pods().is_empty(), "no pod is known: logs come from Kubernetes"),
             Command::Left | Command::Right => ok(view == View::Logs && self.pods().len() > 1, ""),
             Command::Follow | Command::NextMark | Command::RunBefore => ok(view == View::Logs, ""),
@@ -258,6 +267,10 @@ impl App {
             self.settle_cursor();
             return Vec::new();
         }
+        // Without anything to go back to, whoever leaves the choice leaves.
+        if self.views == [View::Chooser] {
+            return vec![Effect::Quit];
+        }
         let left = if self.views.len() > 1 { self.views.pop() } else { None };
         if left == Some(View::Card) {
             self.close_card();
@@ -272,7 +285,7 @@ impl App {
         self.prompt = None;
         self.desk.card = None;
         self.views.truncate(1);
-        if view != View::Main {
+        if self.views.first() != Some(&view) {
             self.views.push(view);
         }
         self.settle_cursor();
@@ -289,6 +302,7 @@ impl App {
         let selected = self.items().into_iter().nth(self.cursor().index).map(|item| item.key).unwrap_or_default();
         match self.view() {
             View::Card => self.open_alternative(),
+            View::Chooser => self.pick(),
             View::Runbook => {
                 if let Some(edge) = selected.strip_prefix("to ") {
                     return self.take_way(edge, None);

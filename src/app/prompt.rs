@@ -1,6 +1,6 @@
 //! The one line into which something is typed, and what becomes of it.
 
-use super::{App, Effect};
+use super::{App, Effect, View};
 
 /// The most characters that are typed: a note is the longest.
 const MOST_TYPED: usize = 200;
@@ -66,6 +66,9 @@ impl App {
         match asks {
             Asking::Find => {
                 self.cursor_mut().find = text;
+                if self.view() == View::Chooser {
+                    return self.pick();
+                }
                 if !self.view().filters() {
                     self.find_from(0);
                 }

@@ -29,6 +29,8 @@ codes! {
         Sources = "sources",
         /// The keys.
         Help = "help",
+        /// What there is to watch.
+        Chooser = "chooser",
     }
 }
 
@@ -64,6 +66,7 @@ impl View {
             Self::Card => "Change",
             Self::Sources => "Sources",
             Self::Help => "Keys",
+            Self::Chooser => "Choose",
         }
     }
 

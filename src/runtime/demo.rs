@@ -14,7 +14,7 @@ use color_eyre::eyre::Result;
 use tokio::sync::mpsc::Receiver;
 
 use super::session::Session;
-use super::shell::{Nothing, Watched};
+use super::shell::{Looked, Nothing, Watched};
 use super::warroom::{Records, Start, WINDOW, no_screen, show, threads};
 use super::{FAILURE, INTERRUPTED, complain, print, rendered, usage};
 use crate::apiserver::{Client, connect};
@@ -65,13 +65,17 @@ pub(super) fn run(cli: &Cli, args: &DemoArgs) -> Result<u8> {
         // The simulation opens at this machine's time.
         clock: Clock::Wall,
         records: Records::Simulations,
+        choosing: None,
     };
     let (seed, speed) = (args.seed, args.speed.unwrap_or(1.0));
     show(&config, &args.look, start, &hints, |config, _| {
         tokio::spawn(async move {
             let (opened, observations) = open(&scenario, seed, speed, &config).await.map_err(Nothing::failed)?;
             let (clock, client) = (opened.handle.clock, Some(opened.client.clone()));
-            Ok(Watched { clock, target: None, observations, client, kept: Box::new(opened), again: None, notice: None })
+            let kept = Box::new(opened);
+            let watched =
+                Watched { clock, target: None, observations, client, kept, again: None, notice: None, finder: None };
+            Ok(Looked::Watched(Box::new(watched)))
         })
     })
 }

@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use color_eyre::eyre::Result;
 
 use super::remembered::{heard, workload};
-use super::shell::{Nothing, Watched};
+use super::shell::{Looked, Nothing, Watched};
 use super::warroom::{Records, Start, no_screen, show};
 use super::{complain, usage};
 use crate::app::Event;
@@ -116,6 +116,7 @@ pub(super) fn run(cli: &Cli, args: &ReplayArgs) -> Result<u8> {
         contacting: vec![format!("the record of {}", crate::contract::time(begins))],
         clock,
         records: Records::None,
+        choosing: None,
     };
     let (file, speed): (PathBuf, f64) = (args.file.clone(), args.speed);
     show(&config, &args.look, start, &hints, |_, _| {
@@ -128,7 +129,9 @@ pub(super) fn run(cli: &Cli, args: &ReplayArgs) -> Result<u8> {
             let kept = Box::new(());
             let notice = alone.then(|| "there are no readings beside the record: only its lines are shown".to_owned());
             let clock = again.clock();
-            Ok::<_, Nothing>(Watched { clock, target, observations, client: None, kept, again: Some(again), notice })
+            let (client, again) = (None, Some(again));
+            let watched = Watched { clock, target, observations, client, kept, again, notice, finder: None };
+            Ok::<_, Nothing>(Looked::Watched(Box::new(watched)))
         })
     })
 }

@@ -17,6 +17,7 @@ use tokio::sync::mpsc::Receiver;
 use tokio::task::JoinHandle;
 use tokio::time::{Instant, MissedTickBehavior, interval, sleep_until};
 
+use super::choosing::Finder;
 use super::incident::Incident;
 use super::input::Input;
 use super::logs::{self, Log};
@@ -27,7 +28,7 @@ use crate::apiserver::Client;
 use crate::app::{App, Card, Effect, Event, LogBatch, Mode, Recording, View};
 use crate::clock::{self, Clock};
 use crate::cluster::Performer;
-use crate::domain::{At, Observation, WorkloadRef};
+use crate::domain::{At, Discovery, Observation, WorkloadRef};
 use crate::runbook::Catalogue;
 use crate::source::logs::Whose;
 use crate::ui::Look;
@@ -61,6 +62,26 @@ pub(super) struct Watched {
     pub(super) again: Option<Again>,
     /// What is to be known about it.
     pub(super) notice: Option<String>,
+    /// Who looks for what else there is, where anybody can.
+    pub(super) finder: Option<Finder>,
+}
+
+/// What came of looking for what there is to watch.
+pub(super) enum Looked {
+    /// This.
+    Watched(Box<Watched>),
+    /// One of these.
+    Offer(Box<Offer>),
+}
+
+/// What there is to choose from.
+pub(super) struct Offer {
+    /// When it was asked for.
+    pub(super) at: At,
+    /// What was found.
+    pub(super) found: Discovery,
+    /// Who looks again, and opens what is picked.
+    pub(super) finder: Finder,
 }
 
 /// Why there is nothing to watch.
@@ -80,7 +101,6 @@ impl Nothing {
 }
 
 /// How it ended.
-#[derive(Debug, PartialEq, Eq)]
 pub(super) enum Ended {
     /// The user had seen enough.
     Quit,
@@ -88,6 +108,8 @@ pub(super) enum Ended {
     Interrupted,
     /// There is nothing to watch.
     Nothing(Nothing),
+    /// Something else is watched from now on.
+    Picked(Box<WorkloadRef>, Box<Finder>),
 }
 
 /// How keys and cells are understood.
@@ -120,6 +142,12 @@ pub(super) struct Shell {
     card: CardShown,
     /// The record that is played again.
     again: Option<Again>,
+    /// What has to stay for as long as it is watched.
+    kept: Option<Box<dyn Any + Send>>,
+    /// Who looks for what there is.
+    finder: Option<Finder>,
+    /// What is being looked for, and since when.
+    looking: Option<(At, JoinHandle<Result<Discovery, String>>)>,
 }
 
 /// Whether the card that waits to be confirmed is on the screen.
@@ -153,7 +181,15 @@ impl Shell {
             incident,
             card: CardShown::No,
             again: None,
+            kept: None,
+            finder: None,
+            looking: None,
         }
+    }
+
+    /// The terminal, how it looks and whether others look too, for whoever comes next.
+    pub(super) fn into_parts(self) -> (Screen, Looks, bool) {
+        (self.screen, self.looks, self.app.presenting())
     }
 
     /// Draws the first frame, before anything is looked for.
@@ -177,14 +213,14 @@ impl Shell {
     /// Runs until it is left. `opening` looks for what there is to watch.
     pub(super) async fn run(
         &mut self,
-        mut inputs: Receiver<Input>,
+        inputs: &mut Receiver<Input>,
         mut notices: Receiver<String>,
-        mut opening: JoinHandle<Result<Watched, Nothing>>,
+        mut opening: JoinHandle<Result<Looked, Nothing>>,
     ) -> io::Result<Ended> {
         let mut ticks = interval(TICK);
         ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
         let mut observations: Option<Receiver<Observation>> = None;
-        let mut kept = None;
+        let mut asked = true;
         let mut batch = Vec::with_capacity(BATCH);
         loop {
             self.wanted |= self.app.take_changed();
@@ -211,33 +247,14 @@ impl Shell {
                         return Ok(ended);
                     }
                 }
-                found = &mut opening, if kept.is_none() => {
-                    let found = found.unwrap_or_else(|error| Err(Nothing::failed(error.to_string())));
-                    match found {
-                        Ok(found) => {
-                            (self.clock, self.client, self.again) = (found.clock, found.client, found.again);
-                            if self.again.is_some() {
-                                ticks = interval(FRAME);
-                                self.perform(Event::Recording(Recording::Replay))?;
-                                self.perform(Event::Earlier(None))?;
-                            }
-                            if let Some(notice) = found.notice {
-                                self.perform(Event::Notice(notice))?;
-                            }
-                            observations = Some(found.observations);
-                            kept = Some(found.kept);
-                            if let Some(target) = found.target {
-                                self.perform(Event::Found(Box::new(target)))?;
-                            }
-                            let performer = self.client.clone().map(|client| Performer::new(client, self.clock));
-                            if self.again.is_none()
-                                && let Some(event) = self.incident.found(self.app.target(), performer)
-                            {
-                                self.perform(event)?;
-                            }
-                            self.tick()?;
-                        }
+                found = &mut opening, if asked => {
+                    asked = false;
+                    match found.unwrap_or_else(|error| Err(Nothing::failed(error.to_string()))) {
+                        Ok(found) => observations = self.opened(found)?,
                         Err(nothing) => return Ok(Ended::Nothing(nothing)),
+                    }
+                    if self.again.is_some() {
+                        ticks = interval(FRAME);
                     }
                 }
                 Some(notice) = notices.recv() => {
@@ -259,6 +276,9 @@ impl Shell {
                     }
                 }
                 () = sleep_until(self.next_frame), if waits && !due && self.screen.is_ready() => {}
+                (at, found) = looked(&mut self.looking) => {
+                    self.perform(Event::Offered { at, found: found.map(Box::new) })?;
+                }
                 batch = logs::next(&mut self.log) => {
                     self.perform(Event::Logs(batch))?;
                 }
@@ -280,6 +300,39 @@ impl Shell {
                 }
             }
         }
+    }
+
+    /// What there is to watch was found, or what there is to choose from: what its sources deliver.
+    fn opened(&mut self, found: Looked) -> io::Result<Option<Receiver<Observation>>> {
+        let found = match found {
+            Looked::Offer(offer) => {
+                let Offer { at, found, finder } = *offer;
+                self.finder = Some(finder);
+                self.perform(Event::Offered { at, found: Ok(Box::new(found)) })?;
+                return Ok(None);
+            }
+            Looked::Watched(found) => *found,
+        };
+        (self.clock, self.client, self.again) = (found.clock, found.client, found.again);
+        (self.finder, self.kept) = (found.finder, Some(found.kept));
+        if self.again.is_some() {
+            self.perform(Event::Recording(Recording::Replay))?;
+            self.perform(Event::Earlier(None))?;
+        }
+        if let Some(notice) = found.notice {
+            self.perform(Event::Notice(notice))?;
+        }
+        if let Some(target) = found.target {
+            self.perform(Event::Found(Box::new(target)))?;
+        }
+        let performer = self.client.clone().map(|client| Performer::new(client, self.clock));
+        if self.again.is_none()
+            && let Some(event) = self.incident.found(self.app.target(), performer)
+        {
+            self.perform(event)?;
+        }
+        self.tick()?;
+        Ok(Some(found.observations))
     }
 
     /// The record's file as it is shown, where one was opened.
@@ -353,6 +406,13 @@ impl Shell {
                     self.incident.close(At(self.clock.unix_ms()));
                     return Ok(Some(Ended::Quit));
                 }
+                Effect::Discover { everywhere } => self.look_around(everywhere),
+                Effect::Watch(target) => {
+                    if let Some(finder) = self.finder.take() {
+                        self.incident.close(At(self.clock.unix_ms()));
+                        return Ok(Some(Ended::Picked(target, Box::new(finder))));
+                    }
+                }
                 Effect::Suspend => self.stop(true)?,
                 Effect::Redraw => {
                     self.screen.repaint();
@@ -383,6 +443,19 @@ impl Shell {
             }
         }
         Ok(None)
+    }
+
+    /// Looks for what serves models, beside everything else.
+    fn look_around(&mut self, everywhere: bool) {
+        let at = At(self.clock.unix_ms());
+        let finder = self.finder.clone();
+        let looking = tokio::spawn(async move {
+            match finder {
+                Some(finder) => finder.look(everywhere).await,
+                None => Err("no cluster was named here that could be looked through".to_owned()),
+            }
+        });
+        self.looking = Some((at, looking));
     }
 
     /// Gives the terminal to the shell and stops.
@@ -421,6 +494,14 @@ async fn read_by(card: CardShown) {
         CardShown::Out(since) => sleep_until(since + READ).await,
         _ => std::future::pending().await,
     }
+}
+
+/// Waits for what is being looked for.
+async fn looked(looking: &mut Option<(At, JoinHandle<Result<Discovery, String>>)>) -> (At, Result<Discovery, String>) {
+    let Some((at, task)) = looking else { return std::future::pending().await };
+    let (at, found) = (*at, task.await);
+    *looking = None;
+    (at, found.unwrap_or_else(|error| Err(error.to_string())))
 }
 
 /// Waits for something to be delivered; 0: nobody delivers any more.

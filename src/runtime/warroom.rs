@@ -9,14 +9,14 @@ use tokio::sync::mpsc::Sender;
 use tokio::task::JoinHandle;
 use tokio::time::sleep;
 
+use super::choosing::{Finder, choose};
 use super::connect::{Asked, ClusterError};
 use super::incident::Incident;
 use super::keeper::Place;
-use super::session::Session;
-use super::shell::{Ended, Nothing, Shell, Watched};
+use super::shell::{Ended, Looked, Nothing, Shell, Watched};
 use super::terminal::Screen;
 use super::{FAILURE, INTERRUPTED, USAGE, complain, gate, input, looks, panics, papers, steps, terminal, usage};
-use crate::app::{App, Settings};
+use crate::app::{App, Chooser, Settings};
 use crate::cli::{Cli, LookArgs, ScreenArgs};
 use crate::clock::Clock;
 use crate::command::check;
@@ -24,13 +24,13 @@ use crate::config::{self, Config, TerminalHints};
 use crate::domain::{Role, Snapshot};
 use crate::journal;
 use crate::reach::http::shown;
-use crate::runbook::Catalogue;
+use crate::runbook::{Catalogue, Who};
 
 /// What cannot be shown anywhere else than on a terminal, asked for without one.
 const NO_TERMINAL: &str = "standard output is no terminal, so there is nothing to show the war room on: \
                            'warroom check' diagnoses once and prints";
 const DUMB: &str = "this terminal cannot place its cursor (TERM=dumb): 'warroom check' diagnoses once and prints";
-const WITHOUT_CLUSTER: &str = "; 'warroom demo' needs no cluster";
+pub(super) const WITHOUT_CLUSTER: &str = "; 'warroom demo' needs no cluster";
 
 /// What was asked for and is not done.
 const PROBE_IS_OFF: &str = "the probe is off: nothing is sent in read-only";
@@ -50,7 +50,12 @@ pub(super) fn run(cli: &Cli, args: &ScreenArgs) -> Result<u8> {
     };
     let hints = TerminalHints::of_this_process();
     if let Some(why) = no_screen(&hints) {
-        return Ok(usage(why));
+        let unnamed = args.target.is_none() && urls(args).is_empty();
+        return Ok(usage(&if unnamed {
+            format!("{why}, 'warroom discover' lists what serves models")
+        } else {
+            why.to_owned()
+        }));
     }
     let snapshot = Snapshot { interval_s: config.scrape.interval.as_secs_f64(), ..Snapshot::default() };
     let urls = urls(args);
@@ -59,10 +64,22 @@ pub(super) fn run(cli: &Cli, args: &ScreenArgs) -> Result<u8> {
             Ok(asked) => asked,
             Err(message) => return Ok(usage(&message)),
         };
-        let start =
-            Start { snapshot, contacting: vec![asked_for(args)], clock: Clock::Wall, records: Records::Incidents };
+        let everywhere = args.all_namespaces;
+        let choosing = asked.target.is_none().then_some(everywhere);
+        let start = Start {
+            snapshot,
+            contacting: vec![asked_for(args)],
+            clock: Clock::Wall,
+            records: Records::Incidents,
+            choosing,
+        };
+        if choosing.is_some() {
+            return show(&config, &args.look, start, &hints, |config, notices| {
+                tokio::spawn(choose(asked, everywhere, config, notices))
+            });
+        }
         return show(&config, &args.look, start, &hints, |config, notices| {
-            tokio::spawn(async move { cluster(asked, &config, notices).await })
+            tokio::spawn(cluster(asked, config, notices))
         });
     }
     let pages = match urls.iter().map(|(role, text)| check::url(text).map(|url| (*role, url))).collect() {
@@ -70,7 +87,7 @@ pub(super) fn run(cli: &Cli, args: &ScreenArgs) -> Result<u8> {
         Err::<Vec<_>, _>(error) => return Ok(usage(&error.to_string())),
     };
     let contacting = pages.iter().map(|(_, url)| shown(url)).collect();
-    let start = Start { snapshot, contacting, clock: Clock::Wall, records: Records::Incidents };
+    let start = Start { snapshot, contacting, clock: Clock::Wall, records: Records::Incidents, choosing: None };
     show(&config, &args.look, start, &hints, |config, _| {
         tokio::spawn(async move {
             let failed = |error: check::CheckError| Nothing::failed(error.to_string());
@@ -80,7 +97,7 @@ pub(super) fn run(cli: &Cli, args: &ScreenArgs) -> Result<u8> {
             let (polling, observations) =
                 check::poll(&pages, interval, timeout, places, decoder, &config).map_err(failed)?;
             tokio::spawn(polling);
-            Ok(Watched {
+            Ok(Looked::Watched(Box::new(Watched {
                 clock: Clock::Wall,
                 target: None,
                 observations,
@@ -88,7 +105,8 @@ pub(super) fn run(cli: &Cli, args: &ScreenArgs) -> Result<u8> {
                 kept: Box::new(()),
                 again: None,
                 notice: None,
-            })
+                finder: None,
+            })))
         })
     })
 }
@@ -109,7 +127,7 @@ fn urls(args: &ScreenArgs) -> Vec<(Role, String)> {
 
 /// What was asked for, in the words that it was asked for in.
 fn asked_for(args: &ScreenArgs) -> String {
-    let target = args.target.as_deref().unwrap_or("the only engine");
+    let target = args.target.as_deref().unwrap_or(if args.all_namespaces { "all namespaces" } else { "the namespace" });
     let place = |name: &str, value: &Option<String>| value.as_ref().map(|v| format!(" {name} {v}")).unwrap_or_default();
     let cluster = &args.cluster;
     format!("{target}{}{}", place("in namespace", &cluster.namespace), place("of context", &cluster.context))
@@ -117,38 +135,43 @@ fn asked_for(args: &ScreenArgs) -> String {
 
 /// Finds the workload and opens a session on it. A network that is bad is told and tried again: nobody who was paged
 /// wants to start a program again and again.
-async fn cluster(asked: Asked, config: &Config, notices: Sender<String>) -> Result<Watched, Nothing> {
-    let mut pause = FIRST_PAUSE;
-    let mut told = String::new();
+async fn cluster(asked: Asked, config: Config, notices: Sender<String>) -> Result<Looked, Nothing> {
+    let mut patience = Patience::new(notices);
     let (connected, target) = loop {
-        let why = match asked.workload().await {
+        match asked.workload().await {
             Ok(found) => break found,
             Err(error) if error.is_usage() => {
                 let more = if needs_no_cluster(&error) { WITHOUT_CLUSTER } else { "" };
                 return Err(Nothing { why: format!("{error}{more}"), usage: true });
             }
-            Err(error) => error.to_string(),
-        };
-        if why != told {
-            let _ = notices.send(format!("{why}; it is tried again")).await;
-            told = why;
+            Err(error) => patience.after(error.to_string()).await,
         }
-        sleep(pause).await;
-        pause = (pause * 2).min(LONGEST_PAUSE);
     };
-    let decoder = Arc::new(check::decoder(config).map_err(|error| Nothing::failed(error.to_string()))?);
-    let client = connected.client.clone();
-    let (session, observations) = Session::open_at_pace(
-        asked.pace(Clock::Wall),
-        connected.client,
-        target.clone(),
-        Clock::Wall,
-        decoder,
-        config,
-        None,
-    );
-    let (target, client) = (Some(target), Some(client));
-    Ok(Watched { clock: Clock::Wall, target, observations, client, kept: Box::new(session), again: None, notice: None })
+    let finder = Finder::new(Arc::new(asked), connected, Arc::new(config));
+    finder.watch(target).map(|watched| Looked::Watched(Box::new(watched)))
+}
+
+/// Waits ever longer between attempts, and tells once why each kind of them failed.
+pub(super) struct Patience {
+    pause: Duration,
+    told: String,
+    notices: Sender<String>,
+}
+
+impl Patience {
+    pub(super) const fn new(notices: Sender<String>) -> Self {
+        Self { pause: FIRST_PAUSE, told: String::new(), notices }
+    }
+
+    /// After a failure, for this reason.
+    pub(super) async fn after(&mut self, why: String) {
+        if why != self.told {
+            let _ = self.notices.send(format!("{why}; it is tried again")).await;
+            self.told = why;
+        }
+        sleep(self.pause).await;
+        self.pause = (self.pause * 2).min(LONGEST_PAUSE);
+    }
 }
 
 /// Whether what is missing is a cluster.
@@ -171,6 +194,8 @@ pub(super) struct Start {
     pub(super) clock: Clock,
     /// Where its record lies, whoever looks for it.
     pub(super) records: Records,
+    /// What is watched is chosen first: whether from all namespaces.
+    pub(super) choosing: Option<bool>,
 }
 
 /// Which records there are.
@@ -202,7 +227,7 @@ pub(super) fn show(
     look: &LookArgs,
     start: Start,
     hints: &TerminalHints,
-    open: impl FnOnce(Config, Sender<String>) -> JoinHandle<Result<Watched, Nothing>>,
+    open: impl FnOnce(Config, Sender<String>) -> JoinHandle<Result<Looked, Nothing>>,
 ) -> Result<u8> {
     let ascii = look.ascii || !hints.utf8;
     let fail_in = look.fail_in();
@@ -213,50 +238,79 @@ pub(super) fn show(
     if config.probe.enabled && config.probing().is_none() {
         warnings.push(PROBE_IS_OFF.to_owned());
     }
+    let records = start.records;
     let guard = gate::guard(config);
-    let place = start.records.place(guard.read_only);
-    let settings = Settings {
-        contacting: start.contacting,
-        notices: warnings,
+    let interval_s = start.snapshot.interval_s;
+    let settings = |snapshot: Snapshot, contacting: Vec<String>, who: Who| Settings {
+        contacting,
         catalogue: Catalogue::default(),
-        who: place.who.clone(),
-        guard,
+        who,
+        guard: guard.clone(),
         awaits_records: true,
-        ..Settings::new(start.snapshot, check::policy(WINDOW, config))
+        ..Settings::new(snapshot, check::policy(WINDOW, config))
     };
-    let mut app = App::new(settings);
-    let (incident, trouble) = Incident::new(place);
-    if let Some(trouble) = trouble {
-        app.update(trouble);
-    }
+    let opened = |settings: Settings, place: Place| {
+        let mut app = App::new(settings);
+        let (incident, trouble) = Incident::new(place);
+        if let Some(trouble) = trouble {
+            app.update(trouble);
+        }
+        (app, incident)
+    };
+    let place = records.place(guard.read_only);
+    let first = Settings {
+        notices: warnings,
+        chooser: start.choosing.map(Chooser::awaited),
+        ..settings(start.snapshot, start.contacting, place.who.clone())
+    };
+    let (app, incident) = opened(first, place);
     let runtime = threads()?;
-    let mut record = None;
+    let mut kept = Vec::new();
     let ended = runtime.block_on(async {
-        let (sender, inputs) = input::stream();
+        let (sender, mut inputs) = input::stream();
         input::hear_signals(sender.clone())?;
         let mut shell = Shell::new(Screen::take(ascii)?, app, looks, start.clock, incident);
         shell.first_frame()?;
         shell.take_runbooks(papers::catalogue())?;
         input::read_keys(sender)?;
-        let (notify, notices) = tokio::sync::mpsc::channel(8);
-        let opening = open(config.clone(), notify);
-        let ended = tokio::select! {
-            ended = shell.run(inputs, notices, opening) => ended,
-            () = fail_on_purpose(fail_in) => Ok(Ended::Interrupted),
-        };
-        record = shell.record();
-        ended
+        let (notify, mut notices) = tokio::sync::mpsc::channel(8);
+        let mut opening = open(config.clone(), notify);
+        let mut failing = std::pin::pin!(fail_on_purpose(fail_in));
+        loop {
+            let ended = tokio::select! {
+                ended = shell.run(&mut inputs, notices, opening) => ended,
+                () = &mut failing => Ok(Ended::Interrupted),
+            };
+            kept.extend(shell.record());
+            let (target, finder) = match ended {
+                Ok(Ended::Picked(target, finder)) => (*target, *finder),
+                ended => break ended,
+            };
+            // Everything begins anew but the terminal: another workload is another incident.
+            let place = records.place(guard.read_only);
+            let contacting = vec![format!("{}/{} in namespace {}", target.kind.short(), target.name, target.namespace)];
+            let snapshot = Snapshot { interval_s, target: Some(target.clone()), ..Snapshot::default() };
+            let next = settings(snapshot, contacting, place.who.clone());
+            let (screen, looks, presenting) = shell.into_parts();
+            let (app, incident) = opened(Settings { presenting, ..next }, place);
+            shell = Shell::new(screen, app, looks, Clock::Wall, incident);
+            shell.first_frame()?;
+            shell.take_runbooks(papers::catalogue())?;
+            notices = tokio::sync::mpsc::channel(1).1;
+            opening = tokio::spawn(async move { finder.watch(target).map(|w| Looked::Watched(Box::new(w))) });
+        }
     });
     // What is still in flight is nobody's business any more.
     runtime.shutdown_background();
     let failed = panics::say_kept();
-    if let Some(record) = record {
+    for record in kept {
         complain(&format!("the record of it is '{record}': 'warroom report {record}' writes it up"));
     }
     Ok(match ended.wrap_err("the terminal cannot be used")? {
         Ended::Quit if failed => FAILURE,
         Ended::Quit => 0,
-        Ended::Interrupted => INTERRUPTED,
+        // What was picked is watched, and nothing ends.
+        Ended::Interrupted | Ended::Picked(..) => INTERRUPTED,
         Ended::Nothing(Nothing { why, usage }) => {
             complain(&why);
             if usage { USAGE } else { FAILURE }

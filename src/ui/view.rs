@@ -12,6 +12,7 @@ mod acting;
 mod card;
 mod changes;
 mod chart;
+mod chooser;
 mod evidence;
 mod frame;
 mod gpus;
@@ -114,6 +115,7 @@ pub fn view(app: &App, keymap: &Keymap, look: &Look, frame: &mut Frame<'_>) {
         View::Card => card::view(ctx, width, body),
         View::Sources => sources::view(ctx, width, body),
         View::Help => help::view(ctx, width, body),
+        View::Chooser => chooser::view(ctx, width, body),
     };
     paint(pen, buffer, middle, &lines);
     paint(pen, buffer, at(below, bottom.len()), &bottom);

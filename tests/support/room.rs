@@ -299,6 +299,8 @@ impl Room {
             | Effect::Redraw
             | Effect::FollowLogs { .. }
             | Effect::StopLogs
+            | Effect::Discover { .. }
+            | Effect::Watch(_)
             | Effect::SaveFrame => {}
         }
     }

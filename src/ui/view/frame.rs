@@ -188,11 +188,13 @@ fn keys(ctx: Ctx<'_>, width: usize) -> Line {
             C::StepBack,
             C::Note,
             C::Find,
+            C::Choose,
             C::Hold,
             C::Present,
         ],
         Mode::Logs => &[C::Follow, C::Find, C::FindNext, C::FindPrevious, C::Left, C::Right, C::Top],
         Mode::Card => &[C::Confirm, C::Open, C::Down, C::Up, C::More, C::Fewer, C::PageDown],
+        Mode::List if app.view() == View::Chooser => &[C::Open, C::Find, C::AllNamespaces, C::Hold],
         Mode::List if app.view() == View::Help => &[C::Find, C::Down, C::Up],
         Mode::List if app.view() == View::Runbook => {
             &[C::Open, C::StepBack, C::Again, C::Levers, C::Note, C::Find, C::NextView, C::Hold]
@@ -249,6 +251,10 @@ fn title(ctx: Ctx<'_>, command: Command) -> Option<String> {
             selected.key.strip_prefix("to ").map(|to| format!("take {}", code(to)))?
         }
         (C::Open, View::Levers) => "card".to_owned(),
+        (C::Open | C::Accept, View::Chooser) => "watch".to_owned(),
+        (C::AllNamespaces, _) if app.chooser().is_some_and(|c| c.everywhere) => "one namespace".to_owned(),
+        (C::AllNamespaces, _) => "all namespaces".to_owned(),
+        (C::Back, View::Chooser) if app.target().is_none() => "quit".to_owned(),
         (C::Open, _) => "log".to_owned(),
         (C::Find, view) if view.filters() => "filter".to_owned(),
         (C::Find, View::Main) => "find pod".to_owned(),
