@@ -184,6 +184,7 @@ impl App {
                 }
                 self.changed = true;
             }
+            Event::LooksAround => self.looks_around(),
             Event::Offered { at, found } => self.offered(at, found.map(|found| *found)),
             Event::Observed(observation) => self.observe(*observation),
             Event::Tick(now) => return self.tick(now),

@@ -20,8 +20,8 @@ pub struct Chooser {
     pub looking: bool,
     /// When it was last asked for.
     asked: Option<At>,
-    /// Whether anything has answered: before that, whoever connects looks.
-    answered: bool,
+    /// Whether a cluster is connected that can be looked through.
+    connected: bool,
 }
 
 impl Chooser {
@@ -50,10 +50,21 @@ impl App {
         self.chooser.as_ref()
     }
 
+    /// From now on it can be looked around.
+    pub(super) fn looks_around(&mut self) {
+        self.chooser.get_or_insert_default().connected = true;
+        self.changed = true;
+    }
+
+    /// Whether it can be looked around.
+    pub(super) fn can_look(&self) -> bool {
+        self.chooser.as_ref().is_some_and(|c| c.connected)
+    }
+
     /// What was looked for was found, or not, and when it was asked for.
     pub(super) fn offered(&mut self, at: At, found: Result<Discovery, String>) {
         let chooser = self.chooser.get_or_insert_default();
-        (chooser.looking, chooser.answered, chooser.asked) = (false, true, Some(at));
+        (chooser.looking, chooser.connected, chooser.asked) = (false, true, Some(at));
         match found {
             Ok(found) => {
                 // What was asked for before the namespaces were changed comes too late.
@@ -85,11 +96,6 @@ impl App {
         let chooser = self.chooser.get_or_insert_default();
         (chooser.everywhere, chooser.found, chooser.trouble, chooser.looking) = (!everywhere, None, None, false);
         self.look_around()
-    }
-
-    /// Whether it can be looked for from here.
-    pub(super) fn can_look(&self) -> bool {
-        self.target().is_some() || self.chooser.as_ref().is_some_and(|c| c.answered)
     }
 
     /// Looks again where that was long ago.
@@ -124,8 +130,10 @@ impl App {
         };
         let Some(target) = found.target.clone() else {
             let why = format!(
-                "{} has no Deployment and no StatefulSet of its own that could be watched: choose one of its pods' owners",
-                found.name
+                "{name} has no Deployment and no StatefulSet of its own that could be watched: \
+                 'kubectl -n {} get {name} -o yaml' shows what it says itself",
+                found.namespace,
+                name = found.name
             );
             self.notice(&why);
             return Vec::new();

@@ -16,6 +16,8 @@ pub enum Event {
     Typed(char),
     /// What is watched was found: it was not named, or not in full.
     Found(Box<WorkloadRef>),
+    /// A cluster is connected that can be looked through.
+    LooksAround,
     /// What serves models was looked for.
     Offered {
         /// When it was asked for.

@@ -113,6 +113,9 @@ impl App {
             return Err("nothing is watched yet: choose one first".into());
         }
         match command {
+            Command::Choose if !self.can_look() => {
+                Err("no cluster is connected here that could be looked through".into())
+            }
             // What is watched no more is left as the program is.
             Command::Quit | Command::Choose => ok(
                 self.acting().is_none_or(|a| a.outcome.is_some()),

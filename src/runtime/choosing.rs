@@ -14,19 +14,21 @@ use crate::clock::Clock;
 use crate::command::check;
 use crate::config::Config;
 use crate::domain::{At, Discovery, WorkloadRef};
-use crate::source::kubernetes::{Place, Where, discover};
+use crate::source::kubernetes::{Pace, Place, Where, discover};
 
 /// Looks around in one cluster, and opens sessions there.
 #[derive(Clone)]
 pub(super) struct Finder {
-    asked: Arc<Asked>,
     connected: Connected,
+    pace: Pace,
+    clock: Clock,
     config: Arc<Config>,
 }
 
 impl Finder {
-    pub(super) const fn new(asked: Arc<Asked>, connected: Connected, config: Arc<Config>) -> Self {
-        Self { asked, connected, config }
+    /// One that asks at this pace, by this clock.
+    pub(super) const fn new(connected: Connected, pace: Pace, clock: Clock, config: Arc<Config>) -> Self {
+        Self { connected, pace, clock, config }
     }
 
     /// What serves models, worst first.
@@ -35,7 +37,7 @@ impl Finder {
             client: &self.connected.client,
             context: &self.connected.context,
             namespace: &self.connected.namespace,
-            deadline: self.asked.pace(Clock::Wall).deadline,
+            deadline: self.pace.deadline,
         };
         discover(&place, Where { everywhere, labels: None }).await.map_err(|trouble| trouble.to_string())
     }
@@ -44,11 +46,10 @@ impl Finder {
     pub(super) fn watch(self, target: WorkloadRef) -> Result<Watched, Nothing> {
         let decoder = Arc::new(check::decoder(&self.config).map_err(|error| Nothing::failed(error.to_string()))?);
         let client = self.connected.client.clone();
-        let pace = self.asked.pace(Clock::Wall);
         let (session, observations) =
-            Session::open_at_pace(pace, client.clone(), target.clone(), Clock::Wall, decoder, &self.config, None);
+            Session::open_at_pace(self.pace, client.clone(), target.clone(), self.clock, decoder, &self.config, None);
         Ok(Watched {
-            clock: Clock::Wall,
+            clock: self.clock,
             target: Some(target),
             observations,
             client: Some(client),
@@ -74,7 +75,7 @@ pub(super) async fn choose(
             return Err(Nothing { why: format!("{error}{more}"), usage: true });
         }
     };
-    let finder = Finder::new(Arc::new(asked), connected, Arc::new(config));
+    let finder = Finder::new(connected, asked.pace(Clock::Wall), Clock::Wall, Arc::new(config));
     let mut patience = Patience::new(notices);
     let (at, found) = loop {
         let at = At(Clock::Wall.unix_ms());

@@ -13,10 +13,12 @@ use std::time::Duration;
 use color_eyre::eyre::Result;
 use tokio::sync::mpsc::Receiver;
 
+use super::choosing::Finder;
 use super::session::Session;
 use super::shell::{Looked, Nothing, Watched};
 use super::warroom::{Records, Start, WINDOW, no_screen, show, threads};
 use super::{FAILURE, INTERRUPTED, complain, print, rendered, usage};
+use crate::apiserver::connect::Connected;
 use crate::apiserver::{Client, connect};
 use crate::cli::{Cli, DemoArgs, FailOn};
 use crate::clock::{self, Clock};
@@ -26,6 +28,7 @@ use crate::diagnosis::{Diagnosis, diagnose};
 use crate::domain::{At, Body, Observation, Snapshot, WorkloadKind, WorkloadRef};
 use crate::sim::scenario::Scenario;
 use crate::sim::serve::{Handle, Options};
+use crate::source::kubernetes::Pace;
 
 /// What stands for a scenario's name and names them all.
 const LIST: &str = "list";
@@ -56,11 +59,10 @@ pub(super) fn run(cli: &Cli, args: &DemoArgs) -> Result<u8> {
     if let Some(why) = no_screen(&hints) {
         return Ok(usage(&why.replace("warroom check", "warroom demo --check")));
     }
-    let target = Some(target(&scenario));
     let interval_s = config.scrape.interval.as_secs_f64();
     let hours = scenario.opens_s() / 3600.0;
     let start = Start {
-        snapshot: Snapshot { interval_s, target, ..Snapshot::default() },
+        snapshot: Snapshot { interval_s, target: Some(target(&scenario)), ..Snapshot::default() },
         contacting: vec![format!("simulated cluster: its first {hours:.1} h pass now")],
         // The simulation opens at this machine's time.
         clock: Clock::Wall,
@@ -71,10 +73,13 @@ pub(super) fn run(cli: &Cli, args: &DemoArgs) -> Result<u8> {
     show(&config, &args.look, start, &hints, |config, _| {
         tokio::spawn(async move {
             let (opened, observations) = open(&scenario, seed, speed, &config).await.map_err(Nothing::failed)?;
-            let (clock, client) = (opened.handle.clock, Some(opened.client.clone()));
-            let kept = Box::new(opened);
+            let (clock, client) = (opened.handle.clock, opened.client.clone());
+            let WorkloadRef { context, namespace, .. } = target(&scenario);
+            let connected = Connected { client: client.clone(), context, namespace };
+            let finder = Some(Finder::new(connected, Pace::by(clock), clock, Arc::new(config)));
+            let (client, kept) = (Some(client), Box::new(opened));
             let watched =
-                Watched { clock, target: None, observations, client, kept, again: None, notice: None, finder: None };
+                Watched { clock, target: None, observations, client, kept, again: None, notice: None, finder };
             Ok(Looked::Watched(Box::new(watched)))
         })
     })

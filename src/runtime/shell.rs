@@ -210,6 +210,12 @@ impl Shell {
         Ok(())
     }
 
+    /// From now on there is somebody who looks for what else there is.
+    pub(super) fn look_through(&mut self, finder: Finder) -> io::Result<()> {
+        self.finder = Some(finder);
+        self.perform(Event::LooksAround).map(drop)
+    }
+
     /// Runs until it is left. `opening` looks for what there is to watch.
     pub(super) async fn run(
         &mut self,
@@ -314,7 +320,10 @@ impl Shell {
             Looked::Watched(found) => *found,
         };
         (self.clock, self.client, self.again) = (found.clock, found.client, found.again);
-        (self.finder, self.kept) = (found.finder, Some(found.kept));
+        self.kept = Some(found.kept);
+        if let Some(finder) = found.finder {
+            self.look_through(finder)?;
+        }
         if self.again.is_some() {
             self.perform(Event::Recording(Recording::Replay))?;
             self.perform(Event::Earlier(None))?;

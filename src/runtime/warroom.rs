@@ -147,7 +147,7 @@ async fn cluster(asked: Asked, config: Config, notices: Sender<String>) -> Resul
             Err(error) => patience.after(error.to_string()).await,
         }
     };
-    let finder = Finder::new(Arc::new(asked), connected, Arc::new(config));
+    let finder = Finder::new(connected, asked.pace(Clock::Wall), Clock::Wall, Arc::new(config));
     finder.watch(target).map(|watched| Looked::Watched(Box::new(watched)))
 }
 
@@ -296,6 +296,7 @@ pub(super) fn show(
             shell = Shell::new(screen, app, looks, Clock::Wall, incident);
             shell.first_frame()?;
             shell.take_runbooks(papers::catalogue())?;
+            shell.look_through(finder.clone())?;
             notices = tokio::sync::mpsc::channel(1).1;
             opening = tokio::spawn(async move { finder.watch(target).map(|w| Looked::Watched(Box::new(w))) });
         }

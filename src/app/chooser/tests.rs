@@ -28,10 +28,10 @@ fn found(name: &str, troubles: &[Trouble]) -> Found {
     }
 }
 
-fn discovery(names: &[&str], everywhere: bool) -> Result<Box<Discovery>, String> {
+fn discovery(names: &[&str], everywhere: bool) -> Discovery {
     let found = names.iter().map(|name| found(name, &[])).collect();
     let namespace = (!everywhere).then(|| "llm".to_owned());
-    Ok(Box::new(Discovery { context: "c".to_owned(), namespace, found, unseen: Vec::new() }))
+    Discovery { context: "c".to_owned(), namespace, found, unseen: Vec::new() }
 }
 
 fn room(target: Option<WorkloadRef>) -> App {
@@ -48,7 +48,7 @@ fn press(app: &mut App, command: Command) -> Vec<Effect> {
 }
 
 fn offer(app: &mut App, names: &[&str]) {
-    app.update(Event::Offered { at: NOW, found: discovery(names, false) });
+    app.update(Event::Offered { at: NOW, found: Ok(Box::new(discovery(names, false))) });
 }
 
 #[test]
@@ -67,6 +67,8 @@ fn without_a_name_one_chooses_and_whoever_leaves_the_choice_leaves() {
 #[test]
 fn typing_filters_and_enter_watches_the_first_that_is_left() {
     let mut app = room(Some(workload("mine")));
+    assert!(app.works(Command::Choose).is_err() && press(&mut app, Command::Choose).is_empty(), "no cluster is known");
+    app.update(Event::LooksAround);
     assert_eq!(press(&mut app, Command::Choose), [Effect::Discover { everywhere: false }]);
     offer(&mut app, &["mine", "other-a", "other-b"]);
     for c in "ther-b".chars() {
@@ -79,6 +81,7 @@ fn typing_filters_and_enter_watches_the_first_that_is_left() {
 #[test]
 fn the_one_that_is_watched_already_is_gone_back_to() {
     let mut app = room(Some(workload("mine")));
+    app.update(Event::LooksAround);
     press(&mut app, Command::Choose);
     offer(&mut app, &["mine"]);
     assert!(press(&mut app, Command::Accept).is_empty());
@@ -100,17 +103,17 @@ fn what_only_its_owner_could_show_is_not_watched_and_why_is_said() {
 fn it_is_looked_for_again_while_it_is_looked_at_and_a_late_answer_of_elsewhere_is_dropped() {
     let mut app = room(None);
     assert!(app.update(Event::Tick(NOW.plus(60.0))).is_empty(), "whoever connects looks");
-    app.update(Event::Offered { at: NOW.plus(60.0), found: discovery(&["a"], false) });
+    app.update(Event::Offered { at: NOW.plus(60.0), found: Ok(Box::new(discovery(&["a"], false))) });
     assert!(app.update(Event::Tick(NOW.plus(70.0))).is_empty());
     assert_eq!(app.update(Event::Tick(NOW.plus(76.0))), [Effect::Discover { everywhere: false }]);
     assert!(app.update(Event::Tick(NOW.plus(99.0))).is_empty(), "one at a time");
     assert_eq!(press(&mut app, Command::AllNamespaces), [Effect::Discover { everywhere: true }]);
-    app.update(Event::Offered { at: NOW.plus(76.0), found: discovery(&["a"], false) });
+    app.update(Event::Offered { at: NOW.plus(76.0), found: Ok(Box::new(discovery(&["a"], false))) });
     assert!(app.chooser().is_some_and(|c| c.all().is_empty()), "that was of the namespace");
     app.update(Event::Offered { at: NOW.plus(100.0), found: Err("it does not answer".to_owned()) });
     assert_eq!(app.chooser().and_then(|c| c.trouble.as_deref()), Some("it does not answer"));
     assert_eq!(app.update(Event::Tick(NOW.plus(120.0))), [Effect::Discover { everywhere: true }], "it goes on");
-    app.update(Event::Offered { at: NOW.plus(120.0), found: discovery(&["a", "b"], true) });
+    app.update(Event::Offered { at: NOW.plus(120.0), found: Ok(Box::new(discovery(&["a", "b"], true))) });
     assert!(app.chooser().is_some_and(|c| c.all().len() == 2 && c.trouble.is_none()));
 }
 
