@@ -7,6 +7,7 @@ mod ask;
 mod clock;
 mod complete;
 mod discovery;
+mod fields;
 mod logs;
 mod patch;
 mod proxy;
@@ -28,6 +29,7 @@ use hyper::body::Incoming;
 use hyper::service::service_fn;
 use hyper::{Method, Request, Response};
 use hyper_util::rt::TokioIo;
+use serde_json::json;
 use tokio::net::{TcpListener, TcpStream};
 
 use ask::{Ask, Target};
@@ -286,8 +288,9 @@ fn allowed(shared: &Shared, ask: &Ask, target: &Target<'_>) -> Result<(), Refusa
         target.names.group
     );
     let mut refusal = Refusal::new(403, "Forbidden", message);
-    refusal.details =
-        serde_json::json!({"name": target.name, "group": target.names.group, "kind": target.names.plural});
+    // Go leaves out what is empty.
+    let details = [("name", target.name), ("group", target.names.group), ("kind", target.names.plural)];
+    refusal.details = details.into_iter().filter(|(_, v)| !v.is_empty()).map(|(k, v)| (k, json!(v))).collect();
     Err(refusal)
 }
 

@@ -106,7 +106,15 @@ impl Ask {
             "" => Ok(false),
             "All" => Ok(true),
             other => {
-                let message = format!("dryRun: Unsupported value: {other:?}: supported values: \"All\"");
+                let of = match self.method {
+                    Method::POST => "CreateOptions",
+                    Method::PUT => "UpdateOptions",
+                    Method::DELETE => "DeleteOptions",
+                    _ => "PatchOptions",
+                };
+                let message = format!(
+                    "{of}.meta.k8s.io \"\" is invalid: dryRun: Unsupported value: [{other:?}]: supported values: \"All\""
+                );
                 Err(Refusal::new(422, "Invalid", message))
             }
         }

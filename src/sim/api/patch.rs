@@ -1,6 +1,7 @@
 //! The three ways to patch: operations in order (JSON patch), a sparse object (merge), and a sparse object that knows
 //! which lists are sets (strategic merge).
 
+use json_patch::{AddOperation, PatchOperation};
 use serde_json::{Map, Value};
 
 use crate::sim::cluster::Refusal;
@@ -45,7 +46,15 @@ impl Patch {
     pub(super) fn apply(&self, to: &mut Value) -> Result<(), Refusal> {
         match self {
             // A `test` that fails and a path that leads nowhere are the same to a kube-apiserver.
-            Self::Json(patch) => json_patch::patch(to, patch).map_err(|_| Refusal::unprocessable()),
+            Self::Json(patch) => {
+                let mut new = to.clone();
+                for operation in &patch.0 {
+                    let one = [lenient(operation, &new)];
+                    json_patch::patch(&mut new, &one).map_err(|_| Refusal::unprocessable())?;
+                }
+                *to = new;
+                Ok(())
+            }
             Self::Merge(patch) => {
                 json_patch::merge(to, patch);
                 Ok(())
@@ -59,8 +68,22 @@ impl Patch {
     }
 }
 
+/// A kube-apiserver replaces a member of a map that is not there as well, where RFC 6902 would have it fail.
+fn lenient(operation: &PatchOperation, to: &Value) -> PatchOperation {
+    match operation {
+        PatchOperation::Replace(replace) => {
+            let parent = replace.path.parent().and_then(|parent| parent.resolve(to).ok());
+            if parent.is_some_and(Value::is_object) {
+                return PatchOperation::Add(AddOperation { path: replace.path.clone(), value: replace.value.clone() });
+            }
+            operation.clone()
+        }
+        other => other.clone(),
+    }
+}
+
 fn bounded(patch: json_patch::Patch) -> Result<json_patch::Patch, Refusal> {
-    let copies = patch.0.iter().filter(|o| matches!(o, json_patch::PatchOperation::Copy(_))).count();
+    let copies = patch.0.iter().filter(|o| matches!(o, PatchOperation::Copy(_))).count();
     if patch.0.len() > MOST_OPERATIONS || copies > MOST_COPIES {
         let message = format!(
             "The allowed maximum operations in a JSON patch is {MOST_OPERATIONS}, of which {MOST_COPIES} copies; got {} \
@@ -230,6 +253,20 @@ mod tests {
         let bytes = Value::Array(copies).to_string();
         let refusal = Patch::read("application/json-patch+json", bytes.as_bytes()).expect_err("too many copies");
         assert_eq!(refusal.code, 413);
+    }
+
+    #[test]
+    fn a_member_that_is_not_there_is_replaced_and_not_missed_but_an_element_is() {
+        let patched = |patch: &str| {
+            let mut object = json!({"spec": {"list": [1]}});
+            Patch::read("application/json-patch+json", patch.as_bytes()).expect("a patch").apply(&mut object)?;
+            Ok::<_, Refusal>(object)
+        };
+        let there = patched(r#"[{"op": "replace", "path": "/spec/new", "value": 1}]"#).expect("as a kube-apiserver");
+        assert_eq!(there["spec"]["new"], 1);
+        for missing in ["/nowhere/new", "/spec/list/3"] {
+            patched(&format!(r#"[{{"op": "replace", "path": "{missing}", "value": 1}}]"#)).expect_err(missing);
+        }
     }
 
     #[test]

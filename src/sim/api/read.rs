@@ -166,7 +166,10 @@ fn page(held: &super::Moving<'_>, ask: &Ask, target: &Target<'_>) -> Result<Page
         if ask.number("resourceVersion").is_some_and(|v| v > store.version()) {
             let message =
                 format!("Too large resource version: {}, current: {}", ask.get("resourceVersion"), store.version());
-            return Err(Refusal::new(504, "Timeout", message));
+            let mut refusal = Refusal::new(504, "Timeout", message);
+            let cause = json!({"reason": "ResourceVersionTooLarge", "message": "Too large resource version"});
+            refusal.details = json!({"causes": [cause], "retryAfterSeconds": 1});
+            return Err(refusal);
         }
         let objects =
             store.all(kind).filter(|o| target.namespace.is_none_or(|space| namespace(o) == space)).cloned().collect();

@@ -38,6 +38,13 @@ impl Reply {
         Self::json(refusal.code, &refusal.status())
     }
 
+    /// The same with warnings for whoever asked.
+    pub(super) fn warning(mut self, warnings: &[String]) -> Self {
+        let coded: Vec<String> = warnings.iter().map(|w| format!("299 - {w:?}")).collect();
+        self.warning = (!coded.is_empty()).then(|| coded.join(", "));
+        self
+    }
+
     /// The same as another type.
     pub(super) fn typed(mut self, kind: &'static str) -> Self {
         self.kind = kind;

@@ -69,8 +69,8 @@ pub(super) fn answer(shared: &Arc<Shared>, ask: &Ask, target: &Target<'_>) -> Re
         over: false,
         headings: true,
     };
-    let initial = ask.is("sendInitialEvents");
-    if from.is_none() || initial {
+    // Without a version a watch begins with what is there, whether that was asked for or not.
+    if from.is_none() || ask.is("sendInitialEvents") {
         watch.version = version;
         let there: Vec<Object> =
             held.world.cluster.store().all(target.names.kind).filter(|o| watch.has(o)).cloned().collect();
@@ -78,7 +78,7 @@ pub(super) fn answer(shared: &Arc<Shared>, ask: &Ask, target: &Target<'_>) -> Re
             let line = watch.line("ADDED", object, held.world.now());
             watch.ready.push_back(line);
         }
-        if initial && watch.bookmarks {
+        if watch.bookmarks {
             let line = watch.bookmark(true);
             watch.ready.push_back(line);
         }

@@ -5,6 +5,7 @@ use serde_json::{Value, json};
 
 use super::Shared;
 use super::ask::{Ask, Target};
+use super::fields::known_ones;
 use super::patch::{self, Patch};
 use super::read::{Form, find, formed};
 use super::reply::Reply;
@@ -34,10 +35,10 @@ pub(super) fn answer(shared: &Shared, ask: &Ask, target: &Target<'_>) -> Result<
     let now = held.world.now();
     match (&ask.method, target.name) {
         (&Method::POST, "") => {
-            let body = ask.json()?;
-            strict(ask, names, &body)?;
+            let mut body = ask.json()?;
+            let warnings = known_ones(ask, names, &mut body, false)?;
             let made = held.world.cluster.create(names, target.space(), body, &how)?;
-            Ok(Reply::json(201, &formed(names, Form::of(ask), &made, now, true)))
+            Ok(Reply::json(201, &formed(names, Form::of(ask), &made, now, true)).warning(&warnings))
         }
         (&Method::DELETE, "") => delete_many(&mut held, ask, target, how.dry_run),
         (_, "") | (&Method::POST, _) => Err(Refusal::new(
@@ -46,18 +47,19 @@ pub(super) fn answer(shared: &Shared, ask: &Ask, target: &Target<'_>) -> Result<
             "the server does not allow this method on the requested resource",
         )),
         (&Method::PUT, _) => {
-            let body = ask.json()?;
-            strict(ask, names, &body)?;
+            let mut body = ask.json()?;
+            let warnings = known_ones(ask, names, &mut body, false)?;
             let old = find(&held, target)?;
             let new = held.world.cluster.replace(names, &old, body, &how)?;
-            Ok(Reply::json(200, &formed(names, Form::of(ask), &new, now, true)))
+            Ok(Reply::json(200, &formed(names, Form::of(ask), &new, now, true)).warning(&warnings))
         }
         (&Method::PATCH, _) => {
             let patch = Patch::read(ask.header(header::CONTENT_TYPE), &ask.body)?;
             let old = find(&held, target)?;
-            let new = patched(ask, names, &patch, &old)?;
+            let mut new = patched(&patch, &old)?;
+            let warnings = known_ones(ask, names, &mut new, true)?;
             let new = held.world.cluster.replace(names, &old, new, &how)?;
-            Ok(Reply::json(200, &formed(names, Form::of(ask), &new, now, true)))
+            Ok(Reply::json(200, &formed(names, Form::of(ask), &new, now, true)).warning(&warnings))
         }
         (&Method::DELETE, _) => {
             let old = find(&held, target)?;
@@ -85,59 +87,32 @@ pub(super) fn answer(shared: &Shared, ask: &Ask, target: &Target<'_>) -> Result<
 }
 
 /// The object with a patch applied. What a patch says of the version is a precondition.
-fn patched(ask: &Ask, names: &Names, patch: &Patch, old: &Object) -> Result<Value, Refusal> {
+fn patched(patch: &Patch, old: &Object) -> Result<Value, Refusal> {
     let mut new = Value::clone(old);
     patch.apply(&mut new)?;
     if !new.is_object() {
         return Err(Refusal::unprocessable());
     }
-    strict(ask, names, &new)?;
     Ok(new)
-}
-
-/// With `fieldValidation=Strict`, fields that nobody knows are refused: at the top, and in `spec`, where typing errors are.
-fn strict(ask: &Ask, names: &Names, body: &Value) -> Result<(), Refusal> {
-    if ask.get("fieldValidation") != "Strict" {
-        return Ok(());
-    }
-    let known: &[&str] = match names.kind {
-        Kind::Deployment => &[
-            "replicas",
-            "selector",
-            "template",
-            "strategy",
-            "minReadySeconds",
-            "revisionHistoryLimit",
-            "paused",
-            "progressDeadlineSeconds",
-        ],
-        Kind::Autoscaler => &["scaleTargetRef", "minReplicas", "maxReplicas", "metrics", "behavior"],
-        _ => return Ok(()),
-    };
-    let top = ["apiVersion", "kind", "metadata", "spec", "status"];
-    let unknown = body.as_object().into_iter().flat_map(|o| o.keys()).find(|k| !top.contains(&k.as_str())).cloned();
-    let inner = body["spec"].as_object().into_iter().flat_map(|o| o.keys()).find(|k| !known.contains(&k.as_str()));
-    match unknown.or_else(|| inner.map(|k| format!("spec.{k}"))) {
-        Some(field) => {
-            let field = crate::text::clean(&field, 120);
-            Err(Refusal::bad(format!("strict decoding error: unknown field \"{field}\"")))
-        }
-        None => Ok(()),
-    }
 }
 
 fn preconditions(names: &Names, old: &Object, options: &Value) -> Result<(), Refusal> {
     let (wanted, version) = (text(options, "/preconditions/uid"), text(options, "/preconditions/resourceVersion"));
     if !wanted.is_empty() && wanted != uid(old) {
-        let why = format!("Precondition failed: UID in precondition: {wanted}, UID in object meta: {}", uid(old));
-        return Err(Refusal::conflict(names, name(old), &why));
+        let why = format!(
+            "the UID in the precondition ({wanted}) does not match the UID in record ({}). The object might have been \
+             deleted and then recreated",
+            uid(old)
+        );
+        return Err(Refusal::precondition(names, name(old), &why));
     }
     let own = text(old, "/metadata/resourceVersion");
     if !version.is_empty() && version != own {
         let why = format!(
-            "Precondition failed: ResourceVersion in precondition: {version}, ResourceVersion in object meta: {own}"
+            "the ResourceVersion in the precondition ({version}) does not match the ResourceVersion in record ({own}). \
+             The object might have been modified"
         );
-        return Err(Refusal::conflict(names, name(old), &why));
+        return Err(Refusal::precondition(names, name(old), &why));
     }
     Ok(())
 }

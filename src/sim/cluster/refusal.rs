@@ -52,6 +52,17 @@ impl Refusal {
         Self::new(409, "Conflict", message).about(names, name)
     }
 
+    /// A deletion of what is another by now. It is told of the kind, and not of the resource.
+    pub(crate) fn precondition(names: &Names, name: &str, why: &str) -> Self {
+        let kind =
+            if names.group.is_empty() { names.name.to_owned() } else { format!("{}.{}", names.name, names.group) };
+        let mut refusal =
+            Self::new(409, "Conflict", format!("Operation cannot be fulfilled on {kind} \"{name}\": {why}"));
+        refusal = refusal.about(names, name);
+        refusal.details["kind"] = json!(names.name);
+        refusal
+    }
+
     pub(crate) fn stale(names: &Names, name: &str) -> Self {
         let why = "the object has been modified; please apply your changes to the latest version and try again";
         Self::conflict(names, name, why)

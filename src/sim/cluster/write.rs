@@ -243,6 +243,13 @@ fn check(names: &Names, body: &Value) -> Result<(), Refusal> {
     Ok(())
 }
 
+/// The members of a map that are others than before, as `managedFields` names them.
+fn written(now: &Value, before: Option<&Value>) -> Value {
+    let members = now.as_object().into_iter().flatten();
+    let new = members.filter(|(key, value)| before.and_then(|b| b.get(key.as_str())) != Some(*value));
+    Value::Object(new.map(|(key, _)| (format!("f:{key}"), json!({}))).collect())
+}
+
 /// Notes who wrote, which top-level fields, and when.
 fn sign(body: &mut Value, old: &Value, names: &Names, how: &How, now: At) {
     let mut fields = serde_json::Map::new();
@@ -250,8 +257,11 @@ fn sign(body: &mut Value, old: &Value, names: &Names, how: &How, now: At) {
         let mut changed = serde_json::Map::new();
         for (key, value) in map(body, &format!("/{part}")).into_iter().flatten() {
             let user_part = part != "metadata" || matches!(key.as_str(), "labels" | "annotations");
-            if user_part && old[part].get(key) != Some(value) {
-                changed.insert(format!("f:{key}"), json!({}));
+            let before = old[part].get(key);
+            if user_part && before != Some(value) {
+                // Of labels and annotations each belongs to whoever wrote it.
+                let each = if part == "metadata" { written(value, before) } else { json!({}) };
+                changed.insert(format!("f:{key}"), each);
             }
         }
         if !changed.is_empty() {

@@ -1,0 +1,12 @@
+//! A real kube-apiserver beside the simulated one, and beside kubectl. What the real one does is right.
+#![cfg(feature = "sim")]
+
+#[path = "support/real.rs"]
+mod real;
+#[path = "support/sim.rs"]
+mod sim;
+
+#[path = "real_cluster/asked.rs"]
+mod asked;
+#[path = "real_cluster/contract.rs"]
+mod contract;
