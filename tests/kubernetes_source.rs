@@ -4,6 +4,8 @@
 #[allow(dead_code, reason = "each test file uses a part of it")]
 #[path = "support/cluster.rs"]
 mod cluster;
+#[path = "kubernetes_source/gateways.rs"]
+mod gateways;
 
 use std::future::Future;
 use std::time::Duration;

@@ -28,7 +28,8 @@ use warroom::sim::serve::{Handle, Options, serve};
 use warroom::sim::world::Setup;
 use warroom::source::logs::{Batch, Whose, follow};
 
-/// What no simulated cluster has: KEDA's kind and those that own engines (`tests/finding.rs` asks for them), and a
+/// What no simulated cluster has: KEDA's kind, those that own engines (`tests/finding.rs` asks for them) and those in front
+/// of some (`tests/kubernetes_source.rs` does), and a
 /// controller of `StatefulSets`, without whose word none is changed.
 const NOT_SIMULATED: &[(&str, &str)] = &[
     ("get", "scaledobjects"),
@@ -41,6 +42,9 @@ const NOT_SIMULATED: &[(&str, &str)] = &[
     ("list", "rayservices"),
     ("list", "dynamographdeployments"),
     ("get", "services/proxy"),
+    ("list", "inferencepools"),
+    ("list", "ingresses"),
+    ("list", "ingressclasses"),
 ];
 const SOON: Duration = Duration::from_secs(30);
 const STATEFUL: &str = "web";
@@ -281,6 +285,11 @@ fn is_lost(right: &Right, s: &Snapshot) -> bool {
         }
         (Place::Namespace, _, "pods/proxy") => unread(Role::Engine),
         (Place::Neighbour, _, "pods/proxy") => unread(Role::Gateway) || unread(Role::Gpus),
+        // One of several steps of one way.
+        (Place::Namespace, _, resource @ ("services" | "httproutes")) => s.watches.iter().any(|w| {
+            let named = w.error.as_ref().is_some_and(|e| e.contains(&format!("allow 'list' on '{resource}'")));
+            w.resource == "routes to gateways" && w.state == SourceState::Denied && named
+        }),
         (Place::Cluster, _, "pods") => denied("pods of all namespaces"),
         (_, _, resource) => denied(resource),
     }

@@ -131,7 +131,8 @@ async fn permissions(patient: &Patient<'_>) -> Vec<Row> {
             Permission::Allowed => acts.push(qualified(right)),
             Permission::Denied(_) => {
                 let remedy = remedy(right, &patient.target.namespace);
-                rows.push(row(Standing::Fail, format!("denied: {}", right.lost)).mended_by(remedy));
+                let standing = if right.optional { Standing::CannotTell } else { Standing::Fail };
+                rows.push(row(standing, format!("denied: {}", right.lost)).mended_by(remedy));
             }
             Permission::Unknown(why) => rows.push(row(Standing::CannotTell, why)),
         }
@@ -244,7 +245,8 @@ fn sources(d: &Diagnosis, snapshot: &Snapshot, config: &Config) -> Vec<Row> {
         let read = source.series.map_or_else(|| source.state.to_string(), |n| format!("{n} series"));
         let says =
             starts.or_else(|| source.error.clone()).unwrap_or_else(|| format!("{}{read}", system.unwrap_or_default()));
-        let row = Row::new(Part::Source, source.name.clone(), standing, says);
+        let found = source.found.as_ref().map_or(String::new(), |found| format!(", found by {found}"));
+        let row = Row::new(Part::Source, source.name.clone(), standing, says + &found);
         let via = endpoint.map(|e| e.reproduce.clone()).unwrap_or_default();
         rows.push(row.via(via).mended_by(if source.state == SourceState::Connecting {
             "it had not answered yet: try again"
@@ -254,11 +256,14 @@ fn sources(d: &Diagnosis, snapshot: &Snapshot, config: &Config) -> Vec<Row> {
     }
     let has = |role| snapshot.of_role(role).any(|e| !e.gone);
     if !has(Role::Gateway) {
-        let says =
-            "no gateway was found: no pods with the labels of Envoy, Istio or a Gateway, here or in all namespaces";
+        let routes = snapshot.watches.iter().find(|w| w.resource == "routes to gateways");
+        let why = routes.and_then(|w| w.error.as_ref()).map_or(String::new(), |why| format!("{why}; "));
+        let says = format!("no gateway was found: {why}no pods have the labels of Envoy, Istio or a Gateway");
         let row = Row::new(Part::Source, "gateway", Standing::CannotTell, says);
         rows.push(
-            row.mended_by("name its page: --gateway URL; or allow its namespace: warroom rbac --neighbour NAMESPACE"),
+            row.mended_by(
+                "name it: gateway.selector or --gateway URL; or allow it: warroom rbac --neighbour NAMESPACE",
+            ),
         );
     }
     if !has(Role::Gpus) {

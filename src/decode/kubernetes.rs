@@ -6,6 +6,7 @@
 //! share them.
 
 mod around;
+pub mod doors;
 mod found;
 mod json;
 mod pod;

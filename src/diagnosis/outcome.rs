@@ -346,6 +346,8 @@ pub struct SourceRow {
     pub error: Option<String>,
     /// How it is reached: `watch`, `proxy`, `direct`, `recording`; `None` where that is not known.
     pub via: Option<&'static str>,
+    /// Along which objects it was found; `None`: it belongs to the workload, was named, or has the labels of a gateway.
+    pub found: Option<String>,
     /// Samples on its last page.
     pub series: Option<usize>,
     /// Lines that were skipped on it.

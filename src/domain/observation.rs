@@ -120,5 +120,6 @@ impl Watch {
         "events",
         "nodes",
         "pods of all namespaces",
+        "routes to gateways",
     ];
 }

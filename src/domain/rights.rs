@@ -41,6 +41,14 @@ pub struct Right {
     pub verbs: &'static [&'static str],
     /// What is lost without it, as the end of "without it ...".
     pub lost: &'static str,
+    /// Whether what it reads is only one of several ways to the same, or a kind that few clusters have.
+    pub optional: bool,
+}
+
+impl Right {
+    const fn optional(self) -> Self {
+        Self { optional: true, ..self }
+    }
 }
 
 const fn right(
@@ -49,7 +57,7 @@ const fn right(
     verbs: &'static [&'static str],
     lost: &'static str,
 ) -> Right {
-    Right { place, half, group, resource, verbs, lost }
+    Right { place, half, group, resource, verbs, lost, optional: false }
 }
 
 const HERE: (Place, Half) = (Place::Namespace, Half::Observe);
@@ -64,6 +72,8 @@ const LIST: &[&str] = &["list"];
 const PATCH: &[&str] = &["patch"];
 /// Where a cluster has no such kind, its rule does nothing.
 const OWNER: &str = "engines that only such an owner names are not found";
+const POOL: &str = "an InferencePool's gateway and endpoint picker are not found";
+const GATEWAY_API: &str = "gateway.networking.k8s.io";
 const READ_AND_PATCH: &[&str] = &["get", "patch"];
 
 /// All of them.
@@ -82,17 +92,29 @@ pub const RIGHTS: &[Right] = &[
         WATCH,
         "whether an autoscaler owns the replicas is unknown",
     ),
-    right(HERE, ("leaderworkerset.x-k8s.io", "leaderworkersets"), LIST, OWNER),
-    right(HERE, ("serving.kserve.io", "inferenceservices"), LIST, OWNER),
-    right(HERE, ("serving.kserve.io", "llminferenceservices"), LIST, OWNER),
-    right(HERE, ("argoproj.io", "rollouts"), LIST, OWNER),
-    right(HERE, ("ray.io", "rayservices"), LIST, OWNER),
-    right(HERE, ("nvidia.com", "dynamographdeployments"), LIST, OWNER),
+    right(HERE, ("leaderworkerset.x-k8s.io", "leaderworkersets"), LIST, OWNER).optional(),
+    right(HERE, ("serving.kserve.io", "inferenceservices"), LIST, OWNER).optional(),
+    right(HERE, ("serving.kserve.io", "llminferenceservices"), LIST, OWNER).optional(),
+    right(HERE, ("argoproj.io", "rollouts"), LIST, OWNER).optional(),
+    right(HERE, ("ray.io", "rayservices"), LIST, OWNER).optional(),
+    right(HERE, ("nvidia.com", "dynamographdeployments"), LIST, OWNER).optional(),
+    right(HERE, ("", "services"), LIST, "which gateway leads here is told by its labels alone").optional(),
+    right(HERE, (GATEWAY_API, "httproutes"), LIST, "a gateway is not found by its HTTPRoutes").optional(),
+    right(HERE, ("networking.k8s.io", "ingresses"), LIST, "an Ingress in front is not found").optional(),
+    right(HERE, ("inference.networking.k8s.io", "inferencepools"), LIST, POOL).optional(),
+    right(HERE, ("inference.networking.x-k8s.io", "inferencepools"), LIST, POOL).optional(),
     right(BESIDE, ("", "pods"), LIST, "gateways and exporters of GPUs are not found there"),
     right(BESIDE, ("", "pods/proxy"), GET, "pages of gateways and exporters of GPUs are not read there"),
     right(BESIDE, ("", "services/proxy"), GET, "a Prometheus is not asked through the API server"),
     right(BELOW, ("", "nodes"), WATCH, "nodes' health, GPUs and cordons are unknown"),
     right(BELOW, ("", "pods"), LIST, "whether one more replica fits is unknown, for who holds the GPUs is not seen"),
+    right(
+        BELOW,
+        ("networking.k8s.io", "ingressclasses"),
+        LIST,
+        "an Ingress' controller is told by its class' name alone",
+    )
+    .optional(),
     right(
         (Place::Namespace, Half::Probe),
         ("", "pods/proxy"),

@@ -70,6 +70,8 @@ pub struct Placement {
     pub revision: Option<u64>,
     /// Whether Kubernetes called it Ready.
     pub ready: Option<bool>,
+    /// Along which objects it was found, where not by the workload's own.
+    pub found: Option<String>,
 }
 
 /// One `/metrics` page of one process, over time.

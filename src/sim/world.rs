@@ -230,7 +230,7 @@ impl World {
         let begins = self.begins;
         let oldest_s = setup.earlier.iter().map(|p| p.before_s).fold(3.0 * 86_400.0, f64::max) + 86_400.0;
         self.cluster.desk.now = begins.plus(-2.0 * oldest_s);
-        furniture::install(&mut self.cluster, &setup.workload.0);
+        furniture::install(&mut self.cluster, (&setup.workload.0, &setup.workload.1));
         let newest_s = setup.earlier.iter().map(|p| p.before_s).fold(2.0 * 86_400.0, f64::min);
         for manifest in &setup.manifests {
             let Some(kind) = Kind::of(text(manifest, "/apiVersion"), text(manifest, "/kind")) else { continue };

@@ -5,7 +5,8 @@
 //!  watching (one per resource) ──News──► hub ──Observation──► sink
 //!          ▲                              │
 //!          └────────── selector ──────────┤
-//!  census (pods of the nodes) ◄── nodes ──┘──► neighbours: gateways, exporters
+//!  census (pods of the nodes,  ◄── nodes, ┘──► neighbours: gateways, exporters
+//!  trace of the routes)            labels
 //! ```
 //! Nodes that may not be read are a state of one watch, and everything else goes on. It does not know what the facts
 //! mean, and reads no page.
@@ -15,6 +16,7 @@ mod find;
 mod hub;
 mod resolve;
 mod resource;
+mod trace;
 mod watching;
 
 use std::time::Duration;
@@ -26,7 +28,7 @@ use tokio::time::{Instant, sleep, sleep_until};
 use crate::apiserver::Client;
 use crate::clock::{self, Clock};
 use crate::domain::{At, Observation, WorkloadRef};
-use census::Census;
+use census::{Census, Middle};
 pub use census::{Chosen, Neighbour};
 pub use find::{Where, discover};
 use hub::Hub;
@@ -100,7 +102,7 @@ impl Kubernetes {
         let Self { client, target, clock, pace, gateway } = self;
         let (news, mut incoming) = mpsc::channel(NEWS);
         let (select, selector) = watch::channel(None);
-        let (look_at, nodes) = watch::channel(Vec::new());
+        let (look_at, middle) = watch::channel(Middle::default());
         let (counted, mut counts) = mpsc::channel(1);
         let mut tasks = JoinSet::new();
         for resource in Resource::ALL {
@@ -109,7 +111,7 @@ impl Kubernetes {
             tasks.spawn(Watching { client, target, resource, pace, selector, news }.run());
         }
         drop((selector, news));
-        tasks.spawn(census((client, target.clone(), gateway), clock, pace, nodes, counted));
+        tasks.spawn(census((client, target.clone(), gateway), clock, pace, middle, counted));
 
         let mut hub = Hub::new(target, clock);
         let mut due = Instant::from_std(clock::monotonic());
@@ -142,7 +144,7 @@ impl Kubernetes {
                             return;
                         }
                     }
-                    let (found, nodes) = (hub.selector(), hub.nodes());
+                    let (found, middle) = (hub.selector(), hub.middle());
                     // A workload that is gone leaves pods, and its selector finds them still.
                     select.send_if_modified(|known| {
                         let changed = found.is_some() && *known != found;
@@ -150,8 +152,8 @@ impl Kubernetes {
                         changed
                     });
                     look_at.send_if_modified(|known| {
-                        let changed = *known != nodes;
-                        known.clone_from(&nodes);
+                        let changed = *known != middle;
+                        known.clone_from(&middle);
                         changed
                     });
                 }
@@ -165,19 +167,19 @@ async fn census(
     (client, target, gateway): (Client, WorkloadRef, Option<Chosen>),
     clock: Clock,
     pace: Pace,
-    mut nodes: watch::Receiver<Vec<String>>,
+    mut middle: watch::Receiver<Middle>,
     counted: mpsc::Sender<Census>,
 ) {
     loop {
-        let look_at = nodes.borrow_and_update().clone();
+        let look_at = middle.borrow_and_update().clone();
         let census = census::count(&client, (&target, gateway.as_ref()), &look_at, pace, At(clock.unix_ms())).await;
         if counted.send(census).await.is_err() {
             return;
         }
         // Not more often than this, however many nodes come and go. The first ones are waited for.
-        sleep(pace.census / if look_at.is_empty() { 60 } else { 10 }).await;
+        sleep(pace.census / if look_at.nodes.is_empty() { 60 } else { 10 }).await;
         tokio::select! {
-            changed = nodes.changed() => if changed.is_err() { return },
+            changed = middle.changed() => if changed.is_err() { return },
             () = sleep(pace.census) => {}
         }
     }

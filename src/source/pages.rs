@@ -409,6 +409,7 @@ fn placements(path: &Path) -> Result<Vec<Placement>, PagesError> {
             node: t.node.map(|n| clean(&n, SHOWN)),
             revision: t.revision,
             ready: t.ready,
+            found: None,
         })
         .collect())
 }

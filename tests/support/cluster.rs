@@ -297,15 +297,17 @@ impl State {
         if !path.ends_with('s') {
             return None;
         }
-        let query = query.replace("%3D", "=").replace("%2F", "/");
+        let query = query.replace("%3D", "=").replace("%2F", "/").replace("%2C", ",");
         let label = query.split('&').find_map(|p| p.strip_prefix("labelSelector="));
         let node = query.split('&').find_map(|p| p.strip_prefix("fieldSelector=spec.nodeName="));
         let named = query.split('&').find_map(|p| p.strip_prefix("fieldSelector=metadata.name="));
         let wanted = |object: &&Value| {
             let labels = &object["metadata"]["labels"];
-            label.is_none_or(|l| match l.split_once('=') {
-                Some((key, value)) => labels[key] == value,
-                None => !labels[l].is_null(),
+            label.is_none_or(|l| {
+                l.split(',').all(|l| match l.split_once('=') {
+                    Some((key, value)) => labels[key] == value,
+                    None => !labels[l].is_null(),
+                })
             }) && node.is_none_or(|n| object["spec"]["nodeName"] == n)
                 && named.is_none_or(|n| object["metadata"]["name"] == n)
         };

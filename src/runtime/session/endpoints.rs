@@ -120,12 +120,11 @@ impl Endpoints {
             // A container that has not started has no page, and a container that loads refuses: that is worth knowing.
             page: pod.metrics_port.filter(|_| pod.ip.is_some() && pod.started.is_some()).map(|port| (port, "/metrics")),
             placement: Some(Placement {
-                from: None,
-                to: None,
                 pod: Some(pod.name.clone()),
                 node: pod.node.clone(),
                 revision: pod.revision,
                 ready: Some(pod.ready),
+                ..Placement::default()
             }),
         });
         self.follow(at, &[Role::Engine], wanted.collect()).await
@@ -138,7 +137,12 @@ impl Endpoints {
             role: n.role,
             namespace: &n.namespace,
             page: Some((n.port, &n.path)),
-            placement: Some(Placement { pod: Some(n.pod.clone()), node: n.node.clone(), ..Placement::default() }),
+            placement: Some(Placement {
+                pod: Some(n.pod.clone()),
+                node: n.node.clone(),
+                found: n.found.clone(),
+                ..Placement::default()
+            }),
         });
         self.follow(at, &[Role::Gateway, Role::Gpus], wanted.collect()).await
     }

@@ -19,6 +19,7 @@ const GROUPS: &[(&str, &str)] = &[
     ("autoscaling", "v2"),
     ("discovery.k8s.io", "v1"),
     ("coordination.k8s.io", "v1"),
+    ("gateway.networking.k8s.io", "v1"),
 ];
 
 const ALL_V2: &str = "application/json;g=apidiscovery.k8s.io;v=v2;as=APIGroupDiscoveryList";

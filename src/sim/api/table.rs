@@ -62,6 +62,11 @@ fn cells(names: &Names, object: &Value, now: At) -> Vec<Value> {
         Kind::Endpoints => vec![name(object), json!(addresses(object)), age(object, now)],
         Kind::EndpointSlice => workloads::slice(object, now),
         Kind::Lease => vec![name(object), json!(text(object, "/spec/holderIdentity")), age(object, now)],
+        Kind::HttpRoute => {
+            let hosts = list(object, "/spec/hostnames");
+            let hosts = if hosts.is_empty() { String::new() } else { json!(hosts).to_string() };
+            vec![name(object), json!(hosts), age(object, now)]
+        }
         Kind::ControllerRevision => {
             let owner = list(object, "/metadata/ownerReferences").first();
             let owner =

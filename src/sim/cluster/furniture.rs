@@ -14,6 +14,8 @@ pub(crate) const VERSION: &str = "v1.34.2";
 pub(crate) const GATEWAY_NAMESPACE: &str = "gateway-system";
 /// The gateway's Deployment.
 pub(crate) const GATEWAY: &str = "envoy-llm-gateway";
+/// The Gateway that it is of.
+const GATEWAY_OBJECT: &str = "llm-gateway";
 /// The port of its metrics.
 pub(crate) const GATEWAY_PORT: u16 = 19001;
 /// Where the gateway's users knock.
@@ -26,7 +28,7 @@ pub(crate) const GPU_EXPORTER: &str = "dcgm-exporter";
 pub(crate) const GPU_EXPORTER_PORT: u16 = 9400;
 
 /// Furnishes an empty cluster.
-pub(crate) fn install(cluster: &mut Cluster, workload_namespace: &str) {
+pub(crate) fn install(cluster: &mut Cluster, (workload_namespace, workload): (&str, &str)) {
     let desk = &mut cluster.desk;
     for namespace in ["default", "kube-system", GATEWAY_NAMESPACE, GPU_NAMESPACE, workload_namespace] {
         if desk.store.get(Kind::Namespace, "", namespace).is_none() {
@@ -60,6 +62,7 @@ pub(crate) fn install(cluster: &mut Cluster, workload_namespace: &str) {
         }),
     );
     put(desk, Kind::DaemonSet, exporter());
+    put(desk, Kind::HttpRoute, route(workload_namespace, workload));
 }
 
 fn put(desk: &mut Desk, kind: Kind, mut object: Value) {
@@ -69,7 +72,8 @@ fn put(desk: &mut Desk, kind: Kind, mut object: Value) {
 
 fn gateway() -> Value {
     let labels = json!({"app.kubernetes.io/name": "envoy", "app.kubernetes.io/component": "proxy",
-                        "gateway.envoyproxy.io/owning-gateway-name": "llm-gateway"});
+                        "gateway.envoyproxy.io/owning-gateway-name": GATEWAY_OBJECT,
+                        "gateway.envoyproxy.io/owning-gateway-namespace": GATEWAY_NAMESPACE});
     json!({
         "metadata": {"name": GATEWAY, "namespace": GATEWAY_NAMESPACE, "labels": labels},
         "spec": {
@@ -85,6 +89,19 @@ fn gateway() -> Value {
                     "readinessProbe": {"httpGet": {"path": "/ready", "port": 19003}, "periodSeconds": 5},
                 }]},
             },
+        },
+    })
+}
+
+/// What sends a gateway's users to the workload's Service, which has its name.
+fn route(namespace: &str, workload: &str) -> Value {
+    json!({
+        "metadata": {"name": workload, "namespace": namespace},
+        "spec": {
+            "parentRefs": [{"group": "gateway.networking.k8s.io", "kind": "Gateway", "name": GATEWAY_OBJECT,
+                            "namespace": GATEWAY_NAMESPACE}],
+            "rules": [{"matches": [{"path": {"type": "PathPrefix", "value": "/v1"}}],
+                       "backendRefs": [{"group": "", "kind": "Service", "name": workload, "port": 80, "weight": 1}]}],
         },
     })
 }

@@ -19,6 +19,7 @@ pub enum Kind {
     Autoscaler,
     EndpointSlice,
     Lease,
+    HttpRoute,
 }
 
 /// How the API names a kind.
@@ -108,6 +109,13 @@ pub(crate) const SERVED: &[Names] = &[
         &[],
         &[],
     ),
+    names(
+        Kind::HttpRoute,
+        ("gateway.networking.k8s.io", "v1"),
+        ("HTTPRoute", "httproutes", "httproute"),
+        &[],
+        &["gateway-api"],
+    ),
 ];
 
 impl Kind {
@@ -124,7 +132,7 @@ impl Kind {
 
     /// Whether a change of `spec` counts as a new generation.
     pub(crate) const fn has_generation(self) -> bool {
-        matches!(self, Self::Deployment | Self::ReplicaSet | Self::StatefulSet | Self::DaemonSet)
+        matches!(self, Self::Deployment | Self::ReplicaSet | Self::StatefulSet | Self::DaemonSet | Self::HttpRoute)
     }
 }
 

@@ -7,9 +7,10 @@ use serde_json::Value;
 
 use super::Pace;
 use super::resource::escaped;
+use super::trace::trace;
 use crate::apiserver::{self, Client, Trouble};
-use crate::decode::kubernetes::gpus_of;
-use crate::domain::{Role, SourceState, Watch, WorkloadRef};
+use crate::decode::kubernetes::{doors::plain, gpus_of};
+use crate::domain::{At, Role, SourceState, Watch, WorkloadRef};
 use crate::text::clean;
 
 /// The most nodes that are counted, gateways and exporters that are taken, and pods on one list.
@@ -43,6 +44,8 @@ pub struct Neighbour {
     pub port: u16,
     /// The path of its page, with a leading `/`.
     pub path: String,
+    /// Along which objects it was found; `None`: by its labels, or by its node.
+    pub found: Option<String>,
 }
 
 /// Pods of a gateway that somebody named, and where their page is.
@@ -63,25 +66,81 @@ pub(super) struct Census {
     pub(super) gpus_taken: Option<BTreeMap<String, u32>>,
     /// Gateways and exporters.
     pub(super) neighbours: Vec<Neighbour>,
-    /// How it went, as a watch of its own; what was told is taken out.
-    watch: Option<Watch>,
+    /// How it went, as watches of their own; what was told is taken out.
+    watches: Vec<Watch>,
 }
 
 impl Census {
     /// How it went, where that was not told yet.
-    pub(super) fn untold(&mut self) -> Option<Watch> {
-        self.watch.take()
+    pub(super) fn untold(&mut self) -> Vec<Watch> {
+        std::mem::take(&mut self.watches)
     }
+}
+
+/// What of the workload is looked around.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(super) struct Middle {
+    /// The nodes that matter, those of its pods first.
+    pub(super) nodes: Vec<String>,
+    /// What its pods are labelled with; `None` while that is not known.
+    pub(super) labels: Option<BTreeMap<String, String>>,
 }
 
 /// Counts once.
 pub(super) async fn count(
     client: &Client,
     (target, chosen): (&WorkloadRef, Option<&Chosen>),
+    middle: &Middle,
+    pace: Pace,
+    now: At,
+) -> Census {
+    let ((mut census, counted), (gateways, routes)) = tokio::join!(
+        of_nodes(client, target, &middle.nodes, pace, now),
+        in_front(client, (target, chosen), middle, pace, now),
+    );
+    census.neighbours.extend(gateways);
+    census.watches.extend(counted.filter(|_| !middle.nodes.is_empty()));
+    census.watches.extend(routes);
+    census
+}
+
+/// The pages of gateways, and how the routes to them were read where they were asked for.
+async fn in_front(
+    client: &Client,
+    (target, chosen): (&WorkloadRef, Option<&Chosen>),
+    middle: &Middle,
+    pace: Pace,
+    now: At,
+) -> (Vec<Neighbour>, Option<Watch>) {
+    let (mut found, watch) = match (chosen.and_then(|c| Some((c, c.labels.as_ref()?))), &middle.labels) {
+        (Some((chosen, labels)), _) => (named(client, target, chosen, labels, pace).await, None),
+        // Whose they are is not known yet.
+        (None, None) => (Vec::new(), None),
+        (None, Some(labels)) => {
+            let mut traced = trace(client, target, labels, pace).await;
+            let guessed = if traced.neighbours.is_empty() { gateways(client, target, pace).await } else { Vec::new() };
+            let watch = traced.watch(now, !guessed.is_empty());
+            traced.neighbours.extend(guessed);
+            traced.neighbours.truncate(MOST_GATEWAYS);
+            (traced.neighbours, Some(watch))
+        }
+    };
+    if let Some((port, path)) = chosen.and_then(|c| c.page.as_ref()) {
+        for gateway in &mut found {
+            (gateway.port, gateway.path) = (*port, path.clone());
+        }
+    }
+    (found, watch)
+}
+
+/// What runs on the nodes, and how that was read.
+async fn of_nodes(
+    client: &Client,
+    target: &WorkloadRef,
     nodes: &[String],
     pace: Pace,
-    now: crate::domain::At,
-) -> Census {
+    now: At,
+) -> (Census, Option<Watch>) {
     let mut census = Census { gpus_taken: Some(BTreeMap::new()), ..Census::default() };
     let mut watch =
         Watch { resource: "pods of all namespaces", state: SourceState::Live, heard: Some(now), error: None };
@@ -93,7 +152,7 @@ pub(super) async fn count(
                 census.gpus_taken.get_or_insert_default().insert(clean(node, 260), taken);
                 census
                     .neighbours
-                    .extend(pods.iter().filter(|p| is_exporter(p)).filter_map(|p| neighbour(p, Role::Gpus)));
+                    .extend(pods.iter().filter(|p| is_exporter(p)).filter_map(|p| neighbour(p, Role::Gpus, None)));
             }
             Err(trouble) => {
                 let denied = matches!(trouble, Trouble::Denied(_));
@@ -110,18 +169,7 @@ pub(super) async fn count(
     if census.gpus_taken.is_none() {
         census.neighbours = exporters_by_label(client, target, nodes, pace).await;
     }
-    let mut gateways = match chosen.and_then(|c| Some((c, c.labels.as_ref()?))) {
-        Some((chosen, labels)) => named(client, target, chosen, labels, pace).await,
-        None => gateways(client, target, pace).await,
-    };
-    if let Some((port, path)) = chosen.and_then(|c| c.page.as_ref()) {
-        for gateway in &mut gateways {
-            (gateway.port, gateway.path) = (*port, path.clone());
-        }
-    }
-    census.neighbours.extend(gateways);
-    census.watch = (!nodes.is_empty()).then_some(watch);
-    census
+    (census, Some(watch))
 }
 
 /// Exporters by their label in the namespaces where they usually live. What may not be read holds none.
@@ -132,7 +180,7 @@ async fn exporters_by_label(client: &Client, target: &WorkloadRef, nodes: &[Stri
         let query = format!("/api/v1/namespaces/{namespace}/pods?labelSelector={labels}&");
         let pods = pods(client, &query, pace).await.unwrap_or_default();
         let near = |n: &Neighbour| n.node.as_ref().is_some_and(|node| nodes.contains(node));
-        found.extend(pods.iter().filter_map(|p| neighbour(p, Role::Gpus)).filter(near));
+        found.extend(pods.iter().filter_map(|p| neighbour(p, Role::Gpus, None)).filter(near));
     }
     found.truncate(MOST_NODES);
     found
@@ -141,9 +189,8 @@ async fn exporters_by_label(client: &Client, target: &WorkloadRef, nodes: &[Stri
 /// The pods that were named.
 async fn named(client: &Client, target: &WorkloadRef, chosen: &Chosen, labels: &str, pace: Pace) -> Vec<Neighbour> {
     let namespace = chosen.namespace.as_ref().unwrap_or(&target.namespace);
-    let query = format!("/api/v1/namespaces/{namespace}/pods?labelSelector={}&", escaped(labels));
-    let pods = pods(client, &query, pace).await.unwrap_or_default();
-    pods.iter().filter_map(|p| neighbour(p, Role::Gateway)).take(MOST_GATEWAYS).collect()
+    let pods = pods_of(client, Some(namespace), labels, pace).await.unwrap_or_default();
+    pods.iter().filter_map(|p| neighbour(p, Role::Gateway, None)).take(MOST_GATEWAYS).collect()
 }
 
 /// The gateway's pods: in the workload's namespace, else anywhere, by label; else by image in the namespace.
@@ -165,7 +212,7 @@ async fn gateways(client: &Client, target: &WorkloadRef, pace: Pace) -> Vec<Neig
                 pods(client, &format!("{here}?labelSelector={label}&"), pace).await.unwrap_or_default()
             }
         };
-        for one in pods.iter().filter_map(|p| neighbour(p, Role::Gateway)) {
+        for one in pods.iter().filter_map(|p| neighbour(p, Role::Gateway, None)) {
             if !found.contains(&one) {
                 found.push(one);
             }
@@ -173,7 +220,7 @@ async fn gateways(client: &Client, target: &WorkloadRef, pace: Pace) -> Vec<Neig
     }
     if found.is_empty() {
         let pods = pods(client, &format!("{here}?"), pace).await.unwrap_or_default();
-        found.extend(pods.iter().filter(|p| is_envoy(p)).filter_map(|p| neighbour(p, Role::Gateway)));
+        found.extend(pods.iter().filter(|p| is_envoy(p)).filter_map(|p| neighbour(p, Role::Gateway, None)));
     }
     // A cluster may have many gateways; whichever is nearest is most likely the workload's own.
     found.sort_by_key(|n| (n.namespace != target.namespace, n.namespace.clone(), n.pod.clone()));
@@ -182,6 +229,17 @@ async fn gateways(client: &Client, target: &WorkloadRef, pace: Pace) -> Vec<Neig
     }
     found.truncate(MOST_GATEWAYS);
     found
+}
+
+/// The pods with these labels, of one namespace or of all.
+pub(super) async fn pods_of(
+    client: &Client,
+    namespace: Option<&str>,
+    labels: &str,
+    pace: Pace,
+) -> Result<Vec<Value>, Trouble> {
+    let place = namespace.map_or(String::new(), |namespace| format!("/namespaces/{namespace}"));
+    pods(client, &format!("/api/v1{place}/pods?labelSelector={}&", escaped(labels)), pace).await
 }
 
 async fn pods(client: &Client, query: &str, pace: Pace) -> Result<Vec<Value>, Trouble> {
@@ -205,8 +263,9 @@ fn is_envoy(pod: &Value) -> bool {
     matches!(containers, [only] if only["image"].as_str().is_some_and(|image| image.contains("envoy")))
 }
 
-/// A running pod as a page beside the workload's, by its annotations, its ports' names, or by custom.
-fn neighbour(pod: &Value, role: Role) -> Option<Neighbour> {
+/// A running pod as a page beside the workload's, by its annotations, its ports' names, or where `page` says that such pods
+/// have it.
+pub(super) fn neighbour(pod: &Value, role: Role, page: Option<(u16, &str)>) -> Option<Neighbour> {
     if pod["status"]["phase"] != "Running" || !pod["metadata"]["deletionTimestamp"].is_null() {
         return None;
     }
@@ -222,27 +281,22 @@ fn neighbour(pod: &Value, role: Role) -> Option<Neighbour> {
         let port = names.iter().find_map(|name| ports().find(|p| p["name"] == **name))?;
         u16::try_from(port["containerPort"].as_u64()?).ok()
     };
-    let (called, usual, path): (&[&str], u16, &str) = match role {
-        Role::Gpus => (&["metrics"], 9400, "/metrics"),
+    let (called, usual, path): (&[&str], u16, &str) = match (role, page) {
+        (_, Some((port, path))) => (&["metrics", "prometheus", "stat"], port, path),
+        (Role::Gpus, _) => (&["metrics"], 9400, "/metrics"),
         _ => (&["http-envoy-prom", "metrics", "admin"], 19_001, "/stats/prometheus"),
     };
     let annotated = annotation("prometheus.io/port").and_then(|p| p.parse().ok());
     let path = annotation("prometheus.io/path").filter(|p| is_plain_path(p)).unwrap_or(path);
     Some(Neighbour {
         role,
-        namespace: plain_name(&pod["metadata"]["namespace"])?,
-        pod: plain_name(&pod["metadata"]["name"])?,
+        namespace: plain(&pod["metadata"]["namespace"])?,
+        pod: plain(&pod["metadata"]["name"])?,
         node: pod["spec"]["nodeName"].as_str().map(|n| clean(n, 260)),
         port: annotated.or_else(|| named(called)).unwrap_or(usual),
         path: path.to_owned(),
+        found: None,
     })
-}
-
-/// A name that can stand in a URL's path as it is.
-fn plain_name(name: &Value) -> Option<String> {
-    let name = name.as_str()?;
-    let plain = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || matches!(c, '-' | '.');
-    (!name.is_empty() && name.len() <= 253 && name.chars().all(plain)).then(|| name.to_owned())
 }
 
 fn is_plain_path(path: &str) -> bool {

@@ -92,7 +92,7 @@ fn too_many(what: &str) -> String {
 }
 
 /// All objects of one kind, and whether there are more than are read.
-async fn list(
+pub(super) async fn list(
     place: &Place<'_>,
     at: Where<'_>,
     (group, version, plural): (&str, &str, &str),
@@ -102,7 +102,8 @@ async fn list(
     let (mut objects, mut token) = (Vec::new(), String::new());
     for _ in 0..MOST_PAGES {
         let go_on = if token.is_empty() { String::new() } else { format!("&continue={}", escaped(&token)) };
-        let path = format!("/apis/{group}/{version}{namespace}/{plural}?{labels}limit={PAGE}{go_on}");
+        let root = if group.is_empty() { "/api".to_owned() } else { format!("/apis/{group}") };
+        let path = format!("{root}/{version}{namespace}/{plural}?{labels}limit={PAGE}{go_on}");
         let until = apiserver::deadline(place.deadline);
         let mut page = match apiserver::whole(place.client, &path, PAGE_BYTES, until).await {
             // What was read so far is that of a moment that is over: it stands, and the rest is said to be missing.

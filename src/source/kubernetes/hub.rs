@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use serde_json::Value;
 
-use super::census::Census;
+use super::census::{Census, Middle};
 use super::resource::{Resource, selector};
 use super::watching::{News, What};
 use crate::apiserver::Trouble;
@@ -115,8 +115,18 @@ impl Hub {
         self.objects.get(&Resource::Workload)?.values().find_map(selector)
     }
 
+    /// What is looked around: the nodes, and what the pods are labelled with.
+    pub(super) fn middle(&self) -> Middle {
+        let workload = self.objects.get(&Resource::Workload).and_then(|o| o.values().next());
+        let labels = workload.map(|w| {
+            let labels = w["spec"]["template"]["metadata"]["labels"].as_object().into_iter().flatten();
+            labels.filter_map(|(key, value)| Some((key.clone(), value.as_str()?.to_owned()))).collect()
+        });
+        Middle { nodes: self.nodes(), labels }
+    }
+
     /// The names of the nodes whose GPUs are of interest: those of the pods first, then others with GPUs.
-    pub(super) fn nodes(&self) -> Vec<String> {
+    fn nodes(&self) -> Vec<String> {
         let Some(facts) = &self.facts else { return Vec::new() };
         let of_pods = facts.pods.iter().filter_map(|p| p.node.clone());
         let with_gpus = facts.nodes.iter().flatten().filter(|n| n.gpus > 0).map(|n| n.name.clone());
@@ -142,7 +152,7 @@ impl Hub {
                 deliveries.push(Observation { at: now, body: Body::Watch(watch.clone()) });
             }
         }
-        if let Some(watch) = self.census.untold() {
+        for watch in self.census.untold() {
             deliveries.push(Observation { at: now, body: Body::Watch(watch) });
         }
         let Some(as_of) = self.as_of() else { return deliveries };

@@ -128,6 +128,13 @@ pub(super) fn key(object: &Value) -> Option<&str> {
     object["metadata"]["name"].as_str().filter(|name| !name.is_empty())
 }
 
+/// Labels that all must be there, as a query takes them; nothing where there are none.
+pub(super) fn terms(labels: &Value) -> Option<String> {
+    let terms = labels.as_object()?.iter().map(|(key, value)| Some(format!("{key}={}", value.as_str()?)));
+    let terms: Option<Vec<String>> = terms.collect();
+    terms.filter(|terms| !terms.is_empty()).map(|terms| terms.join(","))
+}
+
 /// A workload's selector as a query takes it; nothing where it has none.
 pub(super) fn selector(workload: &Value) -> Option<String> {
     let selector = &workload["spec"]["selector"];

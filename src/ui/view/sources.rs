@@ -73,6 +73,9 @@ fn row(ctx: Ctx<'_>, s: &SourceRow, selected: bool, width: usize) -> Vec<Line> {
     if let Some(remedy) = remedy(s.state) {
         say(Slot::TextMuted, remedy);
     }
+    if let Some(found) = &s.found {
+        say(Slot::TextMuted, &format!("found by {found}"));
+    }
     for lacks in &s.lacks {
         say(Slot::TextMuted, &format!("it cannot tell {lacks}"));
     }

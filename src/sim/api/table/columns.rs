@@ -98,6 +98,7 @@ pub(super) fn of(kind: Kind) -> Vec<Column> {
         Kind::Endpoints => vec![s("Name"), s("Endpoints"), s("Age")],
         Kind::EndpointSlice => vec![s("Name"), s("AddressType"), s("Ports"), s("Endpoints"), s("Age")],
         Kind::Lease => vec![s("Name"), s("Holder"), s("Age")],
+        Kind::HttpRoute => vec![s("Name"), s("Hostnames"), s("Age")],
         Kind::ControllerRevision => vec![s("Name"), s("Controller"), n("Revision"), s("Age")],
     }
 }
