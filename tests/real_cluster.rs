@@ -1,6 +1,8 @@
 //! A real kube-apiserver beside the simulated one, and beside kubectl. What the real one does is right.
 #![cfg(feature = "sim")]
 
+#[path = "support/differing.rs"]
+mod differing;
 #[path = "support/real.rs"]
 mod real;
 #[path = "support/sim.rs"]
@@ -10,3 +12,9 @@ mod sim;
 mod asked;
 #[path = "real_cluster/contract.rs"]
 mod contract;
+#[path = "real_cluster/levers.rs"]
+mod levers;
+#[path = "real_cluster/scale.rs"]
+mod scale;
+#[path = "real_cluster/undo.rs"]
+mod undo;

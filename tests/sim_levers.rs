@@ -2,14 +2,17 @@
 //! objects, but for the differences that are on purpose. They stand in [`ON_PURPOSE`], and nowhere else.
 #![cfg(feature = "sim")]
 
+#[path = "support/differing.rs"]
+mod differing;
 #[path = "support/sim.rs"]
 mod sim;
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::io::Write as _;
 use std::process::Command;
 use std::sync::Arc;
 
+use differing::paths;
 use serde_json::{Value, json};
 use sim::{NAME, NAMESPACE, OPENS, engines, rolled_out, setup};
 use warroom::action::guard::{Confirmation, Guard, Policy};
@@ -173,27 +176,6 @@ fn essence(mut object: Value) -> Value {
         map.remove("status");
     }
     object
-}
-
-/// The paths at which two documents differ.
-fn differing(one: &Value, other: &Value, at: &str, into: &mut BTreeSet<String>) {
-    match (one, other) {
-        (Value::Object(a), Value::Object(b)) => {
-            for key in a.keys().chain(b.keys()).collect::<BTreeSet<_>>() {
-                let path = format!("{at}/{}", key.replace('~', "~0").replace('/', "~1"));
-                let (a, b) = (a.get(key).unwrap_or(&Value::Null), b.get(key).unwrap_or(&Value::Null));
-                differing(a, b, &path, into);
-            }
-        }
-        _ if one == other => {}
-        _ => drop(into.insert(at.to_owned())),
-    }
-}
-
-fn paths(one: &Value, other: &Value) -> Vec<String> {
-    let mut paths = BTreeSet::new();
-    differing(one, other, "", &mut paths);
-    paths.into_iter().collect()
 }
 
 /// Every ReplicaSet by name, with its number and its replicas.

@@ -74,6 +74,8 @@ func newAPI(ctx context.Context, dir, etcd string, authority *authority, dial di
 		// a node.
 		"--disable-admission-plugins=ServiceAccount,TaintNodesByCondition",
 		"--profiling=false",
+		// A field of pods that older clients do not know.
+		"--feature-gates=HostnameOverride=true",
 	})
 	if err != nil {
 		return nil, err

@@ -178,6 +178,14 @@ fn parse(typed: &str) -> Result<(Option<WorkloadKind>, &str), ResolveError> {
             let kind = match resource.as_str() {
                 "deploy" | "deployment" | "deployments" => WorkloadKind::Deployment,
                 "sts" | "statefulset" | "statefulsets" => WorkloadKind::StatefulSet,
+                // The name is not checked yet, and is not repeated.
+                "ds" | "daemonset" | "daemonsets" => {
+                    return Err(wrong(
+                        "; a DaemonSet has a pod per node and no replicas to scale, and it is undone by \
+                         'kubectl rollout undo daemonset/NAME'"
+                            .to_owned(),
+                    ));
+                }
                 other => {
                     return Err(wrong(format!(
                         "; '{}' is not a kind that is scaled and rolled back here",
@@ -232,6 +240,8 @@ mod tests {
             let error = parse(typed).unwrap_err().to_string();
             assert!(error.contains("is no workload") && !error.contains('\u{1b}'), "{error}");
         }
+        let error = parse("ds/dcgm-exporter").unwrap_err().to_string();
+        assert!(error.contains("kubectl rollout undo daemonset/"), "{error}");
     }
 
     #[test]
