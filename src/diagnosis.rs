@@ -43,7 +43,7 @@ pub use outcome::{
 pub use phases::PhaseRow;
 pub use rules::{Touches, touches};
 pub use slo::{Metric, PerRequest, SloRow};
-pub use verdict::diagnose;
+pub use verdict::{diagnose, diagnose_without};
 
 /// A latency objective: `objective` of all events within `seconds`.
 #[derive(Debug, Clone, Copy, PartialEq)]

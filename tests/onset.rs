@@ -3,6 +3,7 @@
 #![cfg(feature = "sim")]
 
 #[path = "support/lab.rs"]
+#[allow(dead_code, reason = "each test file uses a part of it")]
 mod lab;
 
 use lab::{Lab, OPENS};

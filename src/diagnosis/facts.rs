@@ -167,6 +167,13 @@ impl<'a> Facts<'a> {
         inside.find(broken).map_or(self.incident.0, |s| s.from)
     }
 
+    /// Whether nobody serves any more: replicas are wanted, and Kubernetes knows of none that is Ready.
+    pub(super) fn down(&self) -> bool {
+        let wanted = |c: &Cluster<'_>| c.facts.workload.as_ref().is_some_and(|w| w.desired > 0);
+        let served = self.baseline.as_ref().is_some_and(|b| b.stretch.is_some());
+        served && self.cluster.as_ref().is_some_and(|c| !c.stale && wanted(c) && c.ready() == 0)
+    }
+
     /// The revision that a replica serves.
     pub(super) fn revision(&self, replica: &Replica<'_>) -> Option<u64> {
         revision_of(replica.endpoint, self.cluster.as_ref())

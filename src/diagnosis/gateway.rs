@@ -14,6 +14,8 @@ const STEP_S: f64 = 15.0;
 const MOST_STEPS: f64 = 720.0;
 /// A trouble that ended longer ago is over (s).
 const OVER_S: f64 = 60.0;
+/// What counts as the end of a trouble (s).
+const LATELY_S: f64 = 30.0;
 /// Requests that a comparison needs.
 const ENOUGH: f64 = 5.0;
 
@@ -25,6 +27,8 @@ pub(super) struct Gateway<'a> {
     /// The stretch in which it was in trouble, and whether that is on.
     pub(super) trouble: Option<(At, At, bool)>,
     pub(super) during: Span,
+    /// The end of that stretch: who ended at its beginning had come before it.
+    pub(super) lately: Span,
     pub(super) before: Option<Span>,
     pub(super) pending: Option<Level>,
     pub(super) healthy: Option<Level>,
@@ -43,6 +47,7 @@ impl<'a> Gateway<'a> {
         let trouble = trouble(&tracks, first, now, targets).filter(|t| t.1 > from);
         let (since, until) = trouble.map_or((incident.unwrap_or(from), now), |(s, e, _)| (s, e));
         let during = Span::between(&tracks, since, until).unwrap_or_default();
+        let lately = Span::between(&tracks, until.plus(-LATELY_S).max(since), until).unwrap_or_default();
         let before = (since > first).then(|| Span::between(&tracks, first, since)).flatten();
         let before = before
             .filter(|s| s.count(Dist::GatewayTotal).max(s.total(Total::GatewayRequests).unwrap_or(0.0)) >= ENOUGH);
@@ -50,7 +55,7 @@ impl<'a> Gateway<'a> {
         let level = |gauge| Level::of(&tracks, gauge, from, now, gap);
         let (pending, healthy) = (level(Gauge::GatewayPending), level(Gauge::GatewayHealthy));
         let last = tracks.iter().filter_map(|r| r.track.at_or_before(now)).map(|p| p.at).max();
-        Some(Self { tracks, window, trouble, during, before, pending, healthy, last })
+        Some(Self { tracks, window, trouble, during, lately, before, pending, healthy, last })
     }
 
     /// The family that stands for a quantity.

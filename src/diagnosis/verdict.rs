@@ -19,20 +19,25 @@ use crate::domain::{
 
 /// Diagnoses a snapshot. Pure: the same snapshot gives the same diagnosis.
 pub fn diagnose(snapshot: &Snapshot, policy: &Policy) -> Diagnosis {
+    diagnose_without(snapshot, policy, &[])
+}
+
+/// The same without the rules that find these codes: it tells how much of a diagnosis rests on one rule.
+pub fn diagnose_without(snapshot: &Snapshot, policy: &Policy, off: &[Code]) -> Diagnosis {
     let sources = sources(snapshot);
     let live: HashSet<&str> =
         sources.iter().filter(|s| s.state == SourceState::Live).map(|s| s.name.as_str()).collect();
     let complete = complete(snapshot, &sources);
     let mut judged: Vec<Judged<'_>> = groups(snapshot)
         .into_iter()
-        .map(|(replicas, endpoints)| judge(Facts::of(replicas, &endpoints, snapshot, policy), &live, complete))
+        .map(|(replicas, endpoints)| judge(Facts::of(replicas, &endpoints, snapshot, policy), &live, complete, off))
         .collect();
     // The worst model speaks; the objectives of all stand in the table.
     judged.sort_by_key(|j| std::cmp::Reverse(badness(j.verdict)));
     let others: Vec<SloRow> = judged.iter().skip(1).flat_map(|j| j.facts.slo.clone()).collect();
     match judged.into_iter().next() {
         Some(worst) => worst.into_diagnosis(snapshot, policy, sources, others),
-        None => nothing_read(snapshot, policy, sources),
+        None => nothing_read(snapshot, policy, sources, off),
     }
 }
 
@@ -101,13 +106,9 @@ pub(super) struct Judged<'a> {
 }
 
 /// `live` are the endpoints that were read lately; `complete`: they are all that were named.
-fn judge<'a>(facts: Facts<'a>, live: &HashSet<&str>, complete: bool) -> Judged<'a> {
+fn judge<'a>(facts: Facts<'a>, live: &HashSet<&str>, complete: bool, off: &[Code]) -> Judged<'a> {
     let split = Split::of(&facts);
-    let mut findings: Vec<Finding> =
-        rules::MECHANISMS.iter().chain(rules::CAUSES).filter_map(|rule| rule(&facts, &split)).collect();
-    for finding in &mut findings {
-        finding.levers = levers::advise(finding.code, finding.confidence, &facts);
-    }
+    let mut findings = found(&facts, &split, off);
     levers::overrule(&mut findings, &facts);
     let live = facts.replicas.iter().any(|r| live.contains(r.endpoint.name.as_str()));
     let verdict = verdict(&facts, &findings, live, complete);
@@ -115,6 +116,17 @@ fn judge<'a>(facts: Facts<'a>, live: &HashSet<&str>, complete: bool) -> Judged<'
     let suspect = if troubled { suspect(&findings) } else { None };
     findings.sort_by(|a, b| rank(b, suspect.as_ref()).total_cmp(&rank(a, suspect.as_ref())));
     Judged { facts, verdict, findings, suspect, split, stale: !live }
+}
+
+/// What the rules find, but for those of the codes that are `off`, each with what may be done.
+fn found(facts: &Facts<'_>, split: &Split, off: &[Code]) -> Vec<Finding> {
+    let mut findings: Vec<Finding> =
+        rules::MECHANISMS.iter().chain(rules::CAUSES).filter_map(|rule| rule(facts, split)).collect();
+    findings.retain(|finding| !off.contains(&finding.code));
+    for finding in &mut findings {
+        finding.levers = levers::advise(finding.code, finding.confidence, facts);
+    }
+    findings
 }
 
 /// The suspect's mechanism first, its cause next, then by the seconds that are explained.
@@ -135,14 +147,18 @@ fn verdict(facts: &Facts<'_>, findings: &[Finding], live: bool, complete: bool) 
     if stall.is_some_and(|s| s.on) {
         return Verdict::Stalled;
     }
-    if !live || !facts.compared() {
-        return Verdict::CannotTell;
-    }
     let turned_away = findings.iter().any(|f| {
         use Mechanism::{AdmissionRejected, GatewayErrors, GatewayOverhead, RequestsAbandoned};
         matches!(f.code, Code::Mechanism(AdmissionRejected | RequestsAbandoned | GatewayErrors | GatewayOverhead))
             && f.severity == Severity::Critical
     });
+    // Who asked and got nothing needs no page of an engine to be seen; nor does a workload without any engine.
+    if (turned_away || has(findings, Mechanism::ColdStart)) && facts.down() {
+        return Verdict::Breach;
+    }
+    if !live || !facts.compared() {
+        return Verdict::CannotTell;
+    }
     let broken = [Metric::Ttft, Metric::Tpot].into_iter().any(|m| facts.status(m) == RowStatus::Breach);
     if broken || turned_away || waiting_breaks(facts) {
         return Verdict::Breach;
@@ -413,17 +429,13 @@ impl Judged<'_> {
 }
 
 /// No page of an engine was read anywhere: what Kubernetes and the gateway say is all there is.
-fn nothing_read(snapshot: &Snapshot, policy: &Policy, sources: Vec<SourceRow>) -> Diagnosis {
+fn nothing_read(snapshot: &Snapshot, policy: &Policy, sources: Vec<SourceRow>, off: &[Code]) -> Diagnosis {
     let endpoints: Vec<&Endpoint> = snapshot.of_role(Role::Engine).collect();
     let loading =
         endpoints.iter().filter(|e| matches!(e.failing(), Some(Failure::Status { loading: true, .. }))).count();
     let facts = Facts::of(Vec::new(), &endpoints, snapshot, policy);
     let split = Split::of(&facts);
-    let mut findings: Vec<Finding> =
-        rules::MECHANISMS.iter().chain(rules::CAUSES).filter_map(|rule| rule(&facts, &split)).collect();
-    for finding in &mut findings {
-        finding.levers = levers::advise(finding.code, finding.confidence, &facts);
-    }
+    let mut findings = found(&facts, &split, off);
     if loading > 0 && !has(&findings, Mechanism::ColdStart) {
         findings.push(Finding {
             code: Code::Mechanism(Mechanism::ColdStart),

@@ -6,6 +6,7 @@ mod engine;
 mod gateway;
 mod gpu;
 mod hardware;
+mod ledger;
 mod model;
 mod number;
 mod page;
@@ -13,6 +14,7 @@ mod traffic;
 
 pub use engine::{Ask, Config, Engine, FrontSpeed, Seen, Speed, StartError};
 pub use hardware::Product;
+pub use ledger::Ledger;
 pub use model::Model;
 
 use crate::domain::At;
@@ -109,4 +111,8 @@ pub trait Serving: Send {
     fn forget(&mut self, at: At, request: u64);
     /// What an autoscaler sees.
     fn load(&self, pod: &str) -> Option<Load>;
+    /// What really became of requests: nothing where there are none.
+    fn ledger(&self) -> Ledger {
+        Ledger::default()
+    }
 }

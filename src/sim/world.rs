@@ -9,7 +9,7 @@ use super::cluster::json::{controller_uid, list, name, namespace, set, text, tim
 use super::cluster::store::Object;
 use super::cluster::write::How;
 use super::cluster::{Cluster, Kind, defaults, deployments, replicas};
-use super::serving::{Happened, Serving};
+use super::serving::{Happened, Ledger, Serving};
 use crate::domain::At;
 
 /// How long images count as present after the beginning (s): what runs then was pulled long ago.
@@ -200,6 +200,11 @@ impl World {
             Role::Gateway => Some(self.serving.gateway_page()),
             Role::Gpus => self.serving.gpu_page(text(pod, "/spec/nodeName")),
         }
+    }
+
+    /// What really became of requests, which no page tells.
+    pub fn ledger(&self) -> Ledger {
+        self.serving.ledger()
     }
 
     /// Everything that could be scraped now: pods whose containers have been started.

@@ -3,10 +3,10 @@
 #[path = "reader.rs"]
 mod reader;
 
-pub(crate) use reader::OPENS;
-use reader::{Reader, SWEEP_S, policy, target};
-use warroom::diagnosis::{Diagnosis, Policy, diagnose};
-use warroom::domain::{Observation, Snapshot};
+pub(crate) use reader::{OPENS, SWEEP_S};
+use reader::{Reader, policy, target};
+use warroom::diagnosis::{Diagnosis, Policy, diagnose, diagnose_without};
+use warroom::domain::{Body, Code, Observation, Role, Snapshot};
 use warroom::sim::scenario::Scenario;
 use warroom::sim::serving::Model;
 use warroom::sim::world::{Setup, World};
@@ -22,6 +22,8 @@ pub(crate) struct Lab {
     scenario: Scenario,
     /// What was observed, for whoever asked for it.
     stream: Option<Vec<Observation>>,
+    /// Roles whose pages cannot be read, and whether Kubernetes cannot.
+    blind: (Vec<Role>, bool),
 }
 
 impl Lab {
@@ -36,7 +38,28 @@ impl Lab {
             reader: Reader::new(&scenario.workload.name),
             scenario: scenario.clone(),
             stream: None,
+            blind: (Vec::new(), false),
         }
+    }
+
+    /// Pages of these roles are not read, nor are Kubernetes' objects where `kubernetes` says so.
+    pub(crate) fn blind(mut self, roles: Vec<Role>, kubernetes: bool) -> Self {
+        self.blind = (roles, kubernetes);
+        self
+    }
+
+    fn sees(&self, body: &Body) -> bool {
+        match body {
+            Body::Endpoint { role, .. } => !self.blind.0.contains(role),
+            Body::Page { page: Ok(page), .. } => !self.blind.0.contains(&page.role()),
+            Body::Cluster(_) | Body::Watch(_) => !self.blind.1,
+            _ => true,
+        }
+    }
+
+    /// What it would say at the last judged moment without the rules of these codes.
+    pub(crate) fn judge_without(&self, codes: &[Code]) -> Diagnosis {
+        diagnose_without(&self.snapshot, &self.policy, codes)
     }
 
     /// Everything that is observed until so many seconds after the screen opens, and what it comes to.
@@ -57,6 +80,9 @@ impl Lab {
         while self.world.now() < until {
             self.world.advance(self.world.now().plus(SWEEP_S).min(until));
             for observation in self.reader.read(&self.world) {
+                if !self.sees(&observation.body) {
+                    continue;
+                }
                 self.stream.iter_mut().for_each(|stream| stream.push(observation.clone()));
                 self.snapshot.observe(observation);
             }

@@ -11,7 +11,7 @@ use crate::diagnosis::format::{length, number, percent, seconds};
 use crate::diagnosis::slo::over_budget;
 use crate::diagnosis::span::Span;
 use crate::diagnosis::{Evidence, Finding, Metric, Op, Subject};
-use crate::domain::{At, Cause, Code, Confidence, Dist, Mechanism, Phase, TemplateChange, Total};
+use crate::domain::{At, Cause, Code, Confidence, Dist, Gauge, Mechanism, Phase, TemplateChange, Total};
 
 /// How long after the last replica of a rollout serves a break still lies at it (s): a cache fills, a queue builds up.
 /// Unless the new revision served as well as the old one for a while: then something else came.
@@ -196,7 +196,13 @@ pub(super) fn regression(facts: &Facts<'_>, split: &Split) -> Option<Finding> {
     });
     let worse = contrast.is_some_and(|c| c.worse);
     let other = other_change(facts);
+    let shrunk = rollout.as_ref().and_then(|(r, first, _)| {
+        (mechanisms.contains(&Mechanism::KvCachePressure) && onset >= first.plus(-SLACK_S)).then(|| shrunk(facts, r))?
+    });
     let confidence = match (worse, at_rollout, touched) {
+        // A cache that the rollout made smaller fills later, and is no less its doing.
+        (false, false, Touches::Knob | Touches::Anything) if shrunk.is_some() && other.is_none() => Confidence::High,
+        (false, false, Touches::Knob | Touches::Anything) if shrunk.is_some() => Confidence::Medium,
         (true, _, Touches::Knob) => Confidence::High,
         (false, true, Touches::Knob) if other.is_none() => Confidence::High,
         (true, ..) | (false, true, Touches::Knob) => Confidence::Medium,
@@ -239,6 +245,7 @@ pub(super) fn regression(facts: &Facts<'_>, split: &Split) -> Option<Finding> {
         knob.supports = touched > Touches::Nothing;
         found.evidence.push(knob);
     }
+    found.evidence.extend(shrunk);
     if let Some(mut other) = other {
         other.supports = false;
         found.evidence.push(other);
@@ -265,6 +272,24 @@ pub(in crate::diagnosis) fn acquitted(facts: &Facts<'_>) -> Option<String> {
         return Some(format!("rev {number} is not why: it served {} after the break", length(first.since(onset))));
     }
     None
+}
+
+/// That the replicas of a rollout have a smaller KV cache than those before, as their own pages say.
+fn shrunk(facts: &Facts<'_>, rollout: &Rollout<'_>) -> Option<Evidence> {
+    /// Activations and graphs move it by some percent between versions.
+    const SMALLER: f64 = 0.8;
+    let number = rollout.revision.number;
+    let capacity = |new: bool| {
+        let of = facts.engines().filter(|r| facts.revision(r).is_some_and(|n| (n == number) == new));
+        let mut sizes: Vec<f64> = of.filter_map(|r| r.track.points().back()?.values.gauge(Gauge::KvCapacity)).collect();
+        crate::diagnosis::span::median(&mut sizes)
+    };
+    let (now, before) = (capacity(true)?, capacity(false)?);
+    let tokens = |n: f64| crate::diagnosis::number(n.round());
+    (now < SMALLER * before).then(|| {
+        let claim = format!("its KV cache holds {} tokens, that of the old one {}", tokens(now), tokens(before));
+        facts.evidence("kv_capacity_tokens", claim, now, Op::Under, Some(SMALLER * before), "tokens")
+    })
 }
 
 /// How long the new revision had all the traffic and served it as well as it was served before, until the onset (s).

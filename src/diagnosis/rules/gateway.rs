@@ -47,7 +47,9 @@ pub(super) fn slow(facts: &Facts<'_>, _: &Split) -> Option<Finding> {
     let summary = format!("the gateway itself adds {} to a request{was}{engine}", seconds(own));
     let mut found = finding(facts, Code::Mechanism(Mechanism::GatewayOverhead), Phase::Gateway, summary);
     // Its mean alone is over the target: more than one in a hundred is late whatever the engines do.
-    found.severity = if own >= target { Severity::Critical } else { Severity::Warning };
+    let lately = overhead(&gateway.lately).filter(|_| gateway.lately.count(Dist::GatewayTotal) >= ENOUGH);
+    let broken = own >= target || lately.is_some_and(|l| l >= target);
+    found.severity = if broken { Severity::Critical } else { Severity::Warning };
     found.confidence = if before.is_some() { Confidence::High } else { Confidence::Medium };
     found.explains_s = (own - before.unwrap_or(0.0)) * count;
     let claim = format!("downstream less upstream time: {} per request", seconds(own));
@@ -92,6 +94,10 @@ fn own_errors(facts: &Facts<'_>, gateway: &Gateway<'_>) -> Option<(f64, f64, f64
     let (requests, bad) = errors(&gateway.during)?;
     let from_engines = facts.during.total(Total::HttpFailed).unwrap_or(0.0);
     let timeouts = gateway.during.total(Total::GatewayTimeouts).unwrap_or(0.0);
+    // Where nobody serves, an error is what any gateway would answer.
+    if facts.down() {
+        return Some((requests, bad, 0.0));
+    }
     let explained = from_engines + if facts.late(Metric::Ttft) || facts.late(Metric::Tpot) { timeouts } else { 0.0 };
     Some((requests, bad, (bad - explained).max(0.0)))
 }

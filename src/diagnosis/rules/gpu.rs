@@ -8,7 +8,7 @@ use crate::diagnosis::format::{number, percent};
 use crate::diagnosis::gpus::{Gpu, Trouble, held_since};
 use crate::diagnosis::span::{Replica, Span};
 use crate::diagnosis::{Evidence, Finding, Metric, Op, Subject, Truth};
-use crate::domain::{Cause, Code, Confidence, Phase, Severity};
+use crate::domain::{At, Cause, Code, Confidence, Phase, Severity};
 
 /// The share of the late events that must sit on the replicas of the GPU.
 const OWN: f64 = 0.5;
@@ -22,17 +22,20 @@ struct Blame<'f, 'a> {
     gpu: &'f Gpu<'a>,
     trouble: &'f Trouble,
     replica: Option<Replica<'a>>,
+    /// How many of the replicas have GPUs in the same trouble, where they are judged together.
+    together: Option<(usize, usize)>,
     /// The share of the late events on its replicas; `None` where it is not known which those are, or nothing is late.
     share: Option<f64>,
     /// Their mean against that of the others.
     ratio: Option<f64>,
-    before_onset: bool,
+    /// Whether it came with the trouble: not after it, and not in the calm before.
+    came_with_it: bool,
 }
 
 impl Blame<'_, '_> {
     /// Whether what is late is late because of it.
     fn explains(&self) -> bool {
-        self.before_onset && self.share.is_some_and(|s| s >= OWN) && self.ratio.is_none_or(|r| r >= WORSE)
+        self.came_with_it && self.share.is_some_and(|s| s >= OWN) && self.ratio.is_none_or(|r| r >= WORSE)
     }
 }
 
@@ -58,13 +61,52 @@ fn blamed<'f, 'a>(facts: &'f Facts<'a>) -> Option<Blame<'f, 'a>> {
         }
         let (share, ratio) = metric.map_or((None, None), |m| compared(facts, m, &own, &others));
         let since = held_since(&facts.gpus, gpu, trouble.since);
-        let before_onset = since <= facts.broke().plus(AFTER_S);
-        all.push(Blame { gpu, trouble, replica: own.first().copied(), share, ratio, before_onset });
+        let came_with_it = since <= facts.broke().plus(AFTER_S) && !was_so(facts, since);
+        all.push(Blame { gpu, trouble, replica: own.first().copied(), together: None, share, ratio, came_with_it });
     }
+    all.extend(metric.and_then(|m| together(facts, m, &engines, &all)));
     all.into_iter().max_by(|a, b| {
         let order = |x: &Blame<'_, '_>| (x.explains(), x.share.unwrap_or(0.0));
         let (a, b) = (order(a), order(b));
         a.0.cmp(&b.0).then(a.1.total_cmp(&b.1))
+    })
+}
+
+/// Whether a trouble was there for most of the calm stretch already: then it is not what changed.
+fn was_so(facts: &Facts<'_>, since: At) -> bool {
+    let calm = facts.baseline.as_ref().and_then(|b| b.stretch);
+    calm.is_some_and(|(from, to)| to.since(since) > 0.5 * to.since(from))
+}
+
+/// All replicas on GPUs with the same trouble as one: a hot room heats more than one node.
+fn together<'f, 'a>(
+    facts: &'f Facts<'a>,
+    metric: Metric,
+    engines: &[Replica<'a>],
+    each: &[Blame<'f, 'a>],
+) -> Option<Blame<'f, 'a>> {
+    let worst = each.iter().filter(|b| b.came_with_it).max_by(|a, b| {
+        let share = |x: &Blame<'_, '_>| x.share.unwrap_or(0.0);
+        share(a).total_cmp(&share(b))
+    })?;
+    let same = |b: &&Blame<'_, '_>| b.came_with_it && b.trouble.mechanism == worst.trouble.mechanism;
+    let pods: Vec<&str> =
+        each.iter().filter(same).filter_map(|b| b.replica.as_ref()).map(|r| pod_name(r.endpoint)).collect();
+    let (own, others): (Vec<Replica<'a>>, Vec<Replica<'a>>) =
+        engines.iter().copied().partition(|r| pods.contains(&pod_name(r.endpoint)));
+    if own.len() < 2 {
+        return None;
+    }
+    let (share, ratio) = compared(facts, metric, &own, &others);
+    let together = Some((own.len(), engines.len()));
+    Some(Blame {
+        gpu: worst.gpu,
+        trouble: worst.trouble,
+        replica: worst.replica,
+        together,
+        share,
+        ratio,
+        came_with_it: true,
     })
 }
 
@@ -117,6 +159,10 @@ pub(super) fn mechanism(facts: &Facts<'_>, split: &Split) -> Option<Finding> {
         return None;
     }
     let on_it = match (&blame.replica, blame.share) {
+        (Some(_), Some(share)) if blame.together.is_some() => {
+            let (own, of) = blame.together.unwrap_or_default();
+            format!("; {own} of {of} replicas have such GPUs, and {} of the late events", percent(share))
+        }
         (Some(replica), Some(share)) => {
             format!("; {} on it has {} of the late events", pod_name(replica.endpoint), percent(share))
         }
@@ -177,21 +223,26 @@ fn evidence(facts: &Facts<'_>, blame: &Blame<'_, '_>) -> Vec<Evidence> {
     own.reproduce = None;
     all.push(own);
     if let Some(share) = blame.share {
+        let whose = blame.together.map_or("its replica".to_owned(), |(own, of)| format!("{own} of {of} replicas"));
         let claim = match blame.ratio {
             Some(ratio) => format!(
-                "{} of the late events are on its replica, whose mean is {} times that of the others",
+                "{} of the late events are on {whose}, with a mean {} times that of the others",
                 percent(share),
                 number(ratio)
             ),
-            None => format!("{} of the late events are on its replica", percent(share)),
+            None => format!("{} of the late events are on {whose}", percent(share)),
         };
         let mut on_it = facts.evidence("ttft", claim, share, Op::Over, Some(OWN), "ratio");
         on_it.supports = share >= OWN && blame.ratio.is_none_or(|r| r >= WORSE);
         all.push(on_it);
     }
-    if !blame.before_onset {
+    if !blame.came_with_it {
         let after = blame.trouble.since.since(facts.broke());
-        let claim = format!("it began {} after the break", crate::diagnosis::seconds(after));
+        let claim = if after > 0.0 {
+            format!("it began {} after the break", crate::diagnosis::seconds(after))
+        } else {
+            "it was so while all was well, too".to_owned()
+        };
         let mut late = facts.evidence("", claim, after, Op::Under, Some(AFTER_S), "s");
         "time".clone_into(&mut late.source);
         late.reproduce = None;

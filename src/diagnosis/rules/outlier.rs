@@ -58,6 +58,9 @@ pub(super) fn replica_outlier(facts: &Facts<'_>, _: &Split) -> Option<Finding> {
     if mean < needed * middle || bad < OWN * all || middle > target || !over_budget(bad, all, share) {
         return None;
     }
+    if !stays_the_worst(facts, &engines, worst, metric) {
+        return None;
+    }
     let name = replica_name(&engines[worst]);
     let summary = format!(
         "{name} has {} of the late events, at a mean {} of {} against {} for the others",
@@ -102,6 +105,37 @@ pub(super) fn replica_outlier(facts: &Facts<'_>, _: &Split) -> Option<Finding> {
     }
     found.surer = Some("the node and the GPUs of that replica".to_owned());
     Some(found)
+}
+
+/// Whether it is the same replica all along. Where all are near their limit one tips first, and the next one a little
+/// later: what is wrong then is not the replica.
+fn stays_the_worst(facts: &Facts<'_>, engines: &[Replica<'_>], worst: usize, metric: Metric) -> bool {
+    /// Long enough for some late events, short enough for several parts (s).
+    const PART_S: f64 = 30.0;
+    /// Late events that make a part count.
+    const FEW: f64 = 3.0;
+    /// The share of the parts in which it must be the worst.
+    const MOST: f64 = 0.75;
+    let target = metric.target(facts.targets).seconds;
+    let (from, to) = facts.incident;
+    let (mut parts, mut its) = (0.0, 0.0);
+    let mut start = from;
+    while start < to {
+        let end = start.plus(PART_S).min(to);
+        let late = |r: &Replica<'_>| {
+            let histogram = Span::of_dist(std::slice::from_ref(r), metric.dist(), start, end)?.1;
+            Some(histogram.above(target)?.at_least)
+        };
+        let of_each: Vec<f64> = engines.iter().map(|r| late(r).unwrap_or(0.0)).collect();
+        let most = of_each.iter().copied().fold(0.0, f64::max);
+        if most >= FEW {
+            parts += 1.0;
+            its += f64::from(u8::from(of_each[worst] >= most));
+        }
+        start = end;
+    }
+    // Too few late events for parts say nothing against it.
+    parts == 0.0 || its >= MOST * parts
 }
 
 /// How many times the requests of the median of the others a replica was given during the incident.

@@ -21,13 +21,13 @@ const READY_S: f64 = 20.0;
 const AGAIN: u32 = 3;
 
 pub(super) fn troubled(facts: &Facts<'_>) -> bool {
-    facts.late(Metric::Ttft) || facts.late(Metric::Tpot) || facts.leading
+    facts.late(Metric::Ttft) || facts.late(Metric::Tpot) || facts.leading || facts.down()
 }
 
 /// Engines that served before and do not now: how many, and of how many.
 pub(super) fn missing(facts: &Facts<'_>) -> Option<(usize, usize)> {
     let (before, during) = facts.serving;
-    let before = before?;
+    let (before, during) = (before?, if facts.down() { 0 } else { during });
     (before > during).then(|| (before - during, before))
 }
 

@@ -20,6 +20,7 @@ use schedule::Step;
 pub(super) use speed::Conditions;
 pub use speed::{FrontSpeed, Speed};
 
+use super::ledger::Ledger;
 use super::number::{Us, seconds, us};
 use super::page::vllm::{self, Life};
 use kv::{Freed, Kv};
@@ -126,6 +127,12 @@ pub struct Engine {
     hung_until: Us,
     busy: Busy,
     pub(super) meters: Meters,
+    /// What really happened, booked until `booked`; a gap between tokens is slow from `slow_gap` seconds on.
+    ledger: Ledger,
+    booked: Us,
+    slow_gap: f64,
+    /// Whether blocks are what the queue waits for.
+    blocks_short: bool,
 }
 
 /// Seconds for which parts of the GPUs were busy, since the engine started.
@@ -159,7 +166,37 @@ impl Engine {
             ended: now,
             hung_until: now,
             busy: Busy::default(),
+            ledger: Ledger::default(),
+            booked: now,
+            slow_gap: f64::INFINITY,
+            blocks_short: false,
         }
+    }
+
+    /// Gaps between tokens that are longer than this many seconds are counted as slow.
+    pub(super) fn promise(&mut self, gap: f64) {
+        self.slow_gap = gap;
+    }
+
+    /// What really happened here.
+    pub(super) const fn ledger(&self) -> Ledger {
+        self.ledger
+    }
+
+    /// Books the seconds that have passed to where its requests were.
+    fn book(&mut self, now: Us) {
+        let passed = seconds(now - self.booked);
+        self.booked = now;
+        let times = |requests: usize| passed * requests as f64;
+        let queued = times(self.waiting.len());
+        if self.blocks_short {
+            self.ledger.blocks_s += queued;
+        } else {
+            self.ledger.slots_s += queued;
+        }
+        let decoding = self.decoding as usize;
+        self.ledger.decode_s += times(decoding);
+        self.ledger.prefill_s += times(self.running.len().saturating_sub(decoding));
     }
 
     /// Its configuration.
@@ -227,6 +264,7 @@ impl Engine {
 
     /// Does what is due at `now`, which is [`Self::next`]; tells what clients see, and when.
     pub fn run(&mut self, now: i64, seen: &mut Vec<(i64, u64, Seen)>) {
+        self.book(now);
         if let Some(step) = self.step.take() {
             self.finish_step(now, step, seen);
         } else {
@@ -247,6 +285,7 @@ impl Engine {
             self.clock += 1;
             self.context += u64::from(self.decoding);
             self.meters.gap.observe_times(gap, self.decoding);
+            self.gaps(gap, f64::from(self.decoding));
             sampled += self.decoding;
             if self.clock >= self.next_finish {
                 self.finish_due(now, seen);
@@ -268,6 +307,13 @@ impl Engine {
         }
     }
 
+    fn gaps(&mut self, gap: f64, count: f64) {
+        self.ledger.gaps += count;
+        if gap > self.slow_gap {
+            self.ledger.slow_gaps += count;
+        }
+    }
+
     /// A sequence whose prompt is computed gets a token; answers its prompt's tokens where it is the first one.
     fn sample_after_prefill(&mut self, at: usize, now: Us, seen: &mut Vec<(Us, u64, Seen)>) -> u32 {
         self.publish_prefix(at);
@@ -278,11 +324,15 @@ impl Engine {
             seq.first_token = Some(now);
             prompts = seq.ask.prompt;
             self.meters.prompt_tokens += u64::from(prompts);
+            self.ledger.computed += f64::from(prompts - seq.cached);
             self.meters.prompt_cached += u64::from(seq.cached);
             self.meters.ttft.observe(seconds(out - seq.arrived));
             seen.push((out, seq.ask.id, Seen::FirstToken));
         } else {
-            self.meters.gap.observe(seconds(now - seq.last_token));
+            let gap = seconds(now - seq.last_token);
+            self.meters.gap.observe(gap);
+            self.ledger.gaps += 1.0;
+            self.ledger.slow_gaps += f64::from(u8::from(gap > self.slow_gap));
         }
         seq.generated += 1;
         seq.last_token = now;

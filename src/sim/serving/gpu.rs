@@ -38,6 +38,8 @@ pub(super) struct Gpu {
     pub(super) memory: f64,
     /// Clock as a share of the highest.
     pub(super) clock: f64,
+    /// The highest clock that heat allows now, as a share.
+    cool: f64,
     pub(super) celsius: f64,
     pub(super) watts: f64,
     pub(super) limit_w: f64,
@@ -67,6 +69,7 @@ impl Gpu {
             pod: None,
             memory: 0.0,
             clock: 1.0,
+            cool: 1.0,
             celsius: AIR + product.idle_watts * SINK_OF_700_W * 700.0 / product.watts,
             watts: product.idle_watts,
             joules: 0.0,
@@ -104,14 +107,15 @@ impl Gpu {
         }
         // Heat: the driver steps down while it is too warm, and up again slowly.
         let held = if self.celsius > SOFT_LIMIT {
-            self.clock - 0.03 * (1.0 + (self.celsius - SOFT_LIMIT) / 2.0)
+            self.cool.min(clock) - 0.03 * (1.0 + (self.celsius - SOFT_LIMIT) / 2.0)
         } else if self.celsius > SOFT_LIMIT - 3.0 {
-            self.clock
+            self.cool
         } else {
-            self.clock + 0.04
+            self.cool + 0.04
         };
-        if held < clock && (self.celsius > SOFT_LIMIT - 3.0 || held < 0.98) {
-            clock = held;
+        self.cool = held.clamp(LOWEST, 1.0);
+        if self.cool < clock {
+            clock = self.cool;
             reasons |= reason::SW_THERMAL;
         }
         if self.celsius > HARD_LIMIT {

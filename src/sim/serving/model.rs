@@ -18,7 +18,7 @@ use super::gpu::{Gpu, TICK_S};
 use super::hardware::Product;
 use super::number::{Us, from_at, seconds, to_at, us};
 use super::traffic::Class;
-use super::{Happened, Launch, Load, Serving, Sight as Told, page};
+use super::{Happened, Launch, Ledger, Load, Serving, Sight as Told, page};
 use crate::domain::At;
 use crate::sim::scenario::{Fault, Scenario};
 use clients::Request;
@@ -81,6 +81,8 @@ pub struct Model {
     load_gb_per_s: f64,
     happened: Vec<Happened>,
     seen: Vec<(Us, u64, Seen)>,
+    /// What happened at clients and in the gateway, and in engines that are gone.
+    ledger: Ledger,
 }
 
 impl Model {
@@ -114,6 +116,7 @@ impl Model {
             load_gb_per_s: scenario.workload.load_gb_per_s,
             happened: Vec::new(),
             seen: Vec::new(),
+            ledger: Ledger::default(),
             faults: Vec::new(),
             scenario: scenario.clone(),
         };
@@ -177,6 +180,9 @@ impl Model {
         let (pod, at) = (container.launch.pod.clone(), to_at(now));
         match container.loaded(now) {
             Ok(()) => {
+                if let Some(engine) = container.engine_mut() {
+                    engine.promise(self.scenario.slo.tpot.0);
+                }
                 self.happened.push(Happened::Serving { pod, at });
                 self.set_conditions();
             }
@@ -339,6 +345,14 @@ impl Serving for Model {
     fn forget(&mut self, at: At, request: u64) {
         self.run(from_at(at));
         self.forget_own(request);
+    }
+
+    fn ledger(&self) -> Ledger {
+        let engines = self.containers.iter().filter_map(|container| Some(container.engine()?.ledger()));
+        let mut all = engines.fold(self.ledger, |sum, engine| sum + engine);
+        let promised = us(self.scenario.slo.ttft.0);
+        all.late_now = self.requests.values().filter(|request| request.is_late(self.now, promised)).count() as f64;
+        all
     }
 
     fn load(&self, pod: &str) -> Option<Load> {

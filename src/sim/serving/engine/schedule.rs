@@ -46,6 +46,7 @@ impl Engine {
         self.decode_all(&mut round);
         self.go_on_with_prompts(&mut round);
         // Who was just pushed out would only be let in again.
+        self.blocks_short = round.preempted;
         if !round.preempted {
             self.admit(now, &mut round);
         }
@@ -67,6 +68,7 @@ impl Engine {
     fn take_in(&mut self, now: Us) {
         while let Some((_, mut seq)) = self.inbox.pop_front_if(|(ready, _)| *ready <= now) {
             seq.queued = now;
+            self.ledger.front_s += seconds(now - seq.arrived);
             self.waiting.push_back(seq);
         }
     }
@@ -135,6 +137,7 @@ impl Engine {
             let placed = self.place(now, &mut seq, round, true) || (alone && self.place(now, &mut seq, round, false));
             if !placed {
                 self.waiting.push_front(seq);
+                self.blocks_short = true;
                 return;
             }
             self.running.push(seq);
@@ -198,6 +201,7 @@ impl Engine {
         (seq.blocks, seq.shared, seq.computed) = (0, 0, 0);
         seq.preemptions += 1;
         self.meters.preemptions += 1;
+        self.ledger.preempted += 1.0;
         round.preempted = true;
         self.waiting.push_front(seq);
     }

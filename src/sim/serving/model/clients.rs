@@ -28,6 +28,11 @@ impl Request {
     pub(super) fn of_nobody(ask: Ask, now: Us) -> Self {
         Self { class: 0, user: false, ask, asked: now, sent: now, pod: None, tried: Vec::new(), first_token: false }
     }
+
+    /// Whether its first token is not there, and later than `promised`.
+    pub(super) const fn is_late(&self, now: Us, promised: Us) -> bool {
+        !self.first_token && now - self.asked > promised
+    }
 }
 
 impl Model {
@@ -140,6 +145,7 @@ impl Model {
         };
         match engine.submit(now, request.ask) {
             Ok(()) => {
+                self.ledger.gateway_s += seconds(now - request.asked);
                 (request.sent, request.pod) = (now, Some(pod.to_owned()));
                 self.gateway.sent(pod);
             }
@@ -159,7 +165,12 @@ impl Model {
         }
         let Some(request) = self.requests.get_mut(&id) else { return };
         match sight {
-            Sight::First => request.first_token = true,
+            Sight::First => {
+                request.first_token = true;
+                self.ledger.first_tokens += 1.0;
+                let waited = seconds(self.now - request.asked);
+                self.ledger.late += f64::from(u8::from(waited > self.scenario.slo.ttft.0));
+            }
             Sight::Last => {
                 let ms = seconds(self.now - request.sent) * 1000.0;
                 self.gateway.upstream_answer(200, ms);
@@ -214,9 +225,12 @@ impl Model {
             self.gateway.returned(pod);
         }
         let ms = seconds(self.now - request.asked) * 1000.0;
-        match status {
-            Some(status) => self.gateway.answer(status, ms),
-            None => self.gateway.active = self.gateway.active.saturating_sub(1),
+        if let Some(status) = status {
+            self.gateway.answer(status, ms);
+            self.ledger.failed += f64::from(u8::from(status >= 500));
+        } else {
+            self.gateway.active = self.gateway.active.saturating_sub(1);
+            self.ledger.given_up += 1.0;
         }
         if request.user {
             let think = self.classes[request.class].think();
@@ -227,6 +241,10 @@ impl Model {
     /// A container is gone with all that it held.
     pub(super) fn remove(&mut self, pod: &str) {
         let before = self.containers.len();
+        let gone = self.containers.iter().find(|container| container.launch.pod == pod);
+        if let Some(engine) = gone.and_then(|container| container.engine()) {
+            self.ledger += engine.ledger();
+        }
         self.containers.retain(|container| container.launch.pod != pod);
         if self.containers.len() == before {
             return;

@@ -1,0 +1,302 @@
+//! What was really the matter: found by running the same world again without each injected thing, and by the model's own
+//! ledger, which no page carries.
+//!
+//! A thing is a cause if without it a good part of the harm would not have been. Where the seconds sat is where more were
+//! spent than without anything injected.
+
+use statrs::distribution::{Binomial, DiscreteCDF};
+use warroom::domain::{Cause, Mechanism};
+use warroom::sim::scenario::{Change, Scenario};
+use warroom::sim::serving::{Ledger, Model};
+use warroom::sim::world::{Setup, World};
+
+use super::lab::{OPENS, SWEEP_S};
+use super::story::{Blind, Draw, ONSET_S};
+
+/// So long after the onset nothing is looked at any more (s).
+pub(crate) const HORIZON_S: f64 = 900.0;
+/// An engine without a token for so long is not only slow (s).
+const HANGS_S: f64 = 30.0;
+/// The judged window (s).
+const WINDOW_S: f64 = 300.0;
+/// A thing without which at least this share of the harm would not be is a cause; a place that holds this share of the added
+/// seconds is one of those where they sit.
+const PART: f64 = 0.25;
+
+/// The ledger at each sweep from a window before the onset on.
+struct Course {
+    at: Vec<(f64, Ledger)>,
+}
+
+impl Course {
+    fn of(scenario: &Scenario, seed: u64, until_s: f64) -> Self {
+        let begins = OPENS.plus(-ONSET_S);
+        let model = Model::new(scenario, seed, begins);
+        let mut world = World::new(&Setup::from(scenario), Box::new(model), begins, seed);
+        world.advance(OPENS.plus(-WINDOW_S));
+        let mut at = vec![(-WINDOW_S, world.ledger())];
+        let mut s = -WINDOW_S;
+        while s < until_s {
+            s += SWEEP_S;
+            world.advance(OPENS.plus(s));
+            at.push((s, world.ledger()));
+        }
+        Self { at }
+    }
+
+    fn when(&self, s: f64) -> Ledger {
+        let next = self.at.partition_point(|(at, _)| *at <= s + 0.001);
+        self.at[next.saturating_sub(1)].1
+    }
+
+    fn between(&self, from: f64, to: f64) -> Ledger {
+        self.when(to) - self.when(from)
+    }
+
+    /// How many times the budget was spent: by requests, and by tokens.
+    fn spent(&self, from: f64, to: f64, budget: f64) -> (f64, f64) {
+        let part = self.between(from, to);
+        let (bad, all) = requests(&part);
+        let share = |bad: f64, all: f64| if all > 0.0 { bad / all / budget } else { 0.0 };
+        (share(bad, all), share(part.slow_gaps, part.gaps))
+    }
+}
+
+/// Requests that were badly served, and all.
+fn requests(part: &Ledger) -> (f64, f64) {
+    let bad = part.late + part.late_now + part.failed + part.given_up;
+    (bad, part.first_tokens + part.late_now + part.failed + part.given_up)
+}
+
+/// What was the matter.
+#[expect(clippy::struct_excessive_bools, reason = "each is a fact of its own")]
+#[derive(Debug)]
+pub(crate) struct Truth {
+    /// From when on there was enough to see that a promise is broken (s since the screen opened); never, where none was.
+    pub(crate) broken_s: Option<f64>,
+    /// Whether it was well before.
+    pub(crate) well_before: bool,
+    /// Whether any page that can be read tells of it.
+    pub(crate) seen: bool,
+    /// Whether requests were late, and tokens.
+    pub(crate) requests: bool,
+    /// See `requests`.
+    pub(crate) tokens: bool,
+    /// Which injected things were causes.
+    pub(crate) guilty: Vec<usize>,
+    /// What may be said of the mechanism, the place with most seconds first.
+    pub(crate) mechanisms: Vec<Mechanism>,
+    /// What may be said of the cause.
+    pub(crate) causes: Vec<Cause>,
+    /// Where the added seconds sat, for whoever reads the table.
+    pub(crate) places: Vec<(&'static str, f64)>,
+}
+
+/// The truth of a draw.
+pub(crate) fn of(draw: &Draw, seed: u64) -> Truth {
+    let budget = 1.0 - draw.scenario.slo.objective;
+    let full = Course::of(&draw.scenario, seed, HORIZON_S);
+    let everything: Vec<usize> = (0..draw.injected.len()).collect();
+    let none = Course::of(&draw.without(&everything), seed, HORIZON_S);
+    let (before_requests, before_tokens) = none.spent(-WINDOW_S, 0.0, budget);
+    let well_before = before_requests < 0.7 && before_tokens < 0.7;
+    let broken = |s: f64| {
+        let part = full.between(s - WINDOW_S, s);
+        let (bad, all) = requests(&part);
+        (over(bad, all, budget), over(part.slow_gaps, part.gaps, budget))
+    };
+    let sweeps = || full.at.iter().map(|(s, _)| *s).filter(|s| *s >= 0.0);
+    let broken_s = sweeps().find(|s| {
+        let (requests, tokens) = broken(*s);
+        requests || tokens
+    });
+    // An engine that hangs is the matter by itself, whatever share of the requests it holds.
+    let hangs = draw.scenario.changes.iter().filter(|c| c.stall.is_some()).map(|c| c.at.0 - ONSET_S + HANGS_S);
+    let hangs = hangs.min_by(f64::total_cmp);
+    let broken_s = broken_s.into_iter().chain(hangs).min_by(f64::total_cmp);
+    let mut truth = Truth {
+        broken_s,
+        well_before,
+        seen: true,
+        requests: false,
+        tokens: false,
+        guilty: Vec::new(),
+        mechanisms: Vec::new(),
+        causes: Vec::new(),
+        places: Vec::new(),
+    };
+    let Some(since) = broken_s else { return truth };
+    let end = (since + super::SETTLED_S).min(HORIZON_S);
+    (truth.requests, truth.tokens) = broken(end);
+    if !truth.requests && !truth.tokens {
+        (truth.requests, truth.tokens) = broken(since);
+    }
+    let from = end - WINDOW_S;
+    // Of what is broken: how far over, with and without.
+    let harm = |course: &Course| {
+        let (requests, tokens) = course.spent(from, end, budget);
+        (if truth.requests { requests } else { 0.0 }) + (if truth.tokens { tokens } else { 0.0 })
+    };
+    let (with, without) = (harm(&full), harm(&none));
+    let added = (with - without).max(f64::EPSILON);
+    for one in everything {
+        if draw.injected[one].iter().any(|i| draw.scenario.changes[*i].stall.is_some()) {
+            truth.guilty.push(one);
+            continue;
+        }
+        let course = Course::of(&draw.without(&[one]), seed, end);
+        if (with - harm(&course)) / added >= PART {
+            truth.guilty.push(one);
+        }
+    }
+    truth.places = places(&full.between(from, end), &none.between(from, end), truth.requests, truth.tokens);
+    let (during, before) = (full.between(from, end), none.between(from, end));
+    // What the gateway added is on its page when a request has ended.
+    if truth.places.first().is_some_and(|(place, _)| *place == "gateway") {
+        truth.broken_s = Some(since + during.decode_s / during.first_tokens.max(1.0));
+    }
+    truth.seen = !(draw.blind.contains(&Blind::Gateway) && truth.places[0].0 == "gateway");
+    truth.mechanisms = mechanisms(&truth.places, &during, &before);
+    let alone = truth.guilty.len() == 1;
+    for one in &truth.guilty {
+        let changes: Vec<&Change> = draw.injected[*one].iter().map(|i| &draw.scenario.changes[*i]).collect();
+        for change in changes {
+            let (mechanisms, causes) = of_change(change, draw);
+            // What lies below a queue is named, and not the queue.
+            if alone && !mechanisms.is_empty() {
+                truth.mechanisms.clear();
+            }
+            truth.mechanisms.extend(mechanisms);
+            truth.causes.extend(causes);
+        }
+    }
+    truth.mechanisms.dedup();
+    truth.causes.dedup();
+    truth
+}
+
+/// Whether more was bad than the budget allows, by more than chance: one in a hundred.
+fn over(bad: f64, all: f64, budget: f64) -> bool {
+    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "counts")]
+    let (bad, all) = (bad.round() as u64, all.round() as u64);
+    bad >= 1 && Binomial::new(budget, all).is_ok_and(|chance| chance.sf(bad - 1) < 0.01)
+}
+
+/// The added seconds by place, as shares.
+fn places(with: &Ledger, without: &Ledger, requests: bool, tokens: bool) -> Vec<(&'static str, f64)> {
+    // Per request that came, so that more requests alone add nothing.
+    let per = |part: &Ledger, seconds: f64| {
+        let (_, all) = self::requests(part);
+        if all > 0.0 { seconds / all } else { 0.0 }
+    };
+    let added = |of: fn(&Ledger) -> f64| (per(with, of(with)) - per(without, of(without))).max(0.0);
+    let mut places = Vec::new();
+    if requests {
+        places.push(("gateway", added(|l| l.gateway_s)));
+        places.push(("front", added(|l| l.front_s)));
+        places.push(("slots", added(|l| l.slots_s)));
+        places.push(("blocks", added(|l| l.blocks_s)));
+        places.push(("prefill", added(|l| l.prefill_s)));
+    }
+    if tokens {
+        places.push(("decode", added(|l| l.decode_s)));
+    }
+    // Each promise has its seconds: tokens are many, and would outweigh every first one.
+    let all: f64 = places.iter().filter(|(place, _)| *place != "decode").map(|(_, s)| s).sum();
+    for (place, seconds) in &mut places {
+        *seconds = if *place == "decode" { 1.0 } else { *seconds / all.max(f64::EPSILON) };
+    }
+    places.sort_by(|a, b| b.1.total_cmp(&a.1));
+    places
+}
+
+fn mechanisms(places: &[(&'static str, f64)], with: &Ledger, without: &Ledger) -> Vec<Mechanism> {
+    let per_request = |l: &Ledger| l.computed / l.first_tokens.max(1.0);
+    let longer = per_request(with) > 1.25 * per_request(without);
+    let per_token = |l: &Ledger| l.prefill_s / l.computed.max(1.0);
+    let slower = per_token(with) > 1.25 * per_token(without);
+    let mut all = Vec::new();
+    // Whoever is pushed out for want of blocks is computed again, and others wait for that too.
+    let pushed_out = with.preempted > 0.01 * with.first_tokens;
+    let share = |name| places.iter().find(|(place, _)| *place == name).map_or(0.0, |(_, share)| *share);
+    let (slots, blocks) = (share("slots"), share("blocks"));
+    if slots + blocks >= PART {
+        all.extend((pushed_out || blocks >= PART).then_some(Mechanism::KvCachePressure));
+        all.extend((slots >= PART && slots >= blocks && !pushed_out).then_some(Mechanism::QueueSaturation));
+    }
+    for (place, _) in places.iter().filter(|(_, share)| *share >= PART) {
+        match *place {
+            "gateway" => all.push(Mechanism::GatewayOverhead),
+            "front" => all.extend([Mechanism::FrontendStarved, Mechanism::EngineLoopBlocked]),
+            "slots" | "blocks" => {}
+            "prefill" => {
+                // Long prompts are the work of those who have them, and the wait of those beside them.
+                all.extend(
+                    longer.then_some([Mechanism::PrefillWork, Mechanism::PrefillHeadOfLine]).into_iter().flatten(),
+                );
+                all.extend((slower || !longer).then_some(Mechanism::PrefillSlowdown));
+            }
+            _ => all.extend([Mechanism::DecodeSlowdown, Mechanism::BatchContention]),
+        }
+    }
+    all
+}
+
+/// What a kind of change may be called: by its mechanism, where it is one of its own, and by its cause.
+fn of_change(change: &Change, draw: &Draw) -> (Vec<Mechanism>, Vec<Cause>) {
+    let sees = |what| !draw.blind.contains(&what);
+    let several = draw.scenario.workload.replicas > 1;
+    let outlier = || if several { vec![Cause::ReplicaOutlier] } else { vec![Cause::NoneFound] };
+    if change.rollout.is_some() {
+        // Who cannot ask Kubernetes has no way to know of a rollout.
+        let unseen = (!sees(Blind::Kubernetes)).then_some(Cause::NoneFound);
+        return (vec![], [Cause::DeployRegression].into_iter().chain(unseen).collect());
+    }
+    if let Some(traffic) = &change.traffic {
+        let mut causes = Vec::new();
+        causes.extend(traffic.rate_factor.filter(|f| *f > 1.0).map(|_| Cause::TrafficSurge));
+        causes.extend(traffic.prompt_factor.filter(|f| *f > 1.0).map(|_| Cause::PromptLengthShift));
+        causes.extend(traffic.shared_prefix.map(|_| Cause::PrefixCacheRegression));
+        // Longer answers have no code of their own.
+        causes.extend(traffic.output_factor.map(|_| Cause::NoneFound));
+        // Where nobody asks less, what bounds the batch is as true: the table of codes names either.
+        causes.push(Cause::MaxNumSeqsBound);
+        return (vec![], causes);
+    }
+    if change.heat.is_some() || change.power_limit.is_some() {
+        let own = if change.heat.is_some() { Cause::GpuThermal } else { Cause::GpuPowerCap };
+        let causes = if sees(Blind::Gpus) { vec![own] } else { outlier() };
+        return (if sees(Blind::Gpus) { vec![Mechanism::GpuClockReduced] } else { vec![] }, causes);
+    }
+    if change.memory_errors.is_some() {
+        let causes = if sees(Blind::Gpus) { vec![Cause::GpuEcc, Cause::GpuXid] } else { outlier() };
+        return (if sees(Blind::Gpus) { vec![Mechanism::GpuMemoryFault] } else { vec![] }, causes);
+    }
+    if change.busy_host.is_some() {
+        return (vec![], outlier());
+    }
+    if let Some(gateway) = &change.gateway {
+        let mut mechanisms = Vec::new();
+        mechanisms.extend(gateway.refuses.map(|_| Mechanism::GatewayErrors));
+        mechanisms.extend(gateway.routing.map(|_| Mechanism::GatewayImbalance));
+        let causes = if sees(Blind::Gateway) { vec![Cause::GatewayFault] } else { vec![Cause::NoneFound] };
+        return (mechanisms, causes);
+    }
+    if change.stall.is_some() {
+        return (vec![Mechanism::EngineStalled], vec![Cause::NoneFound, Cause::ReplicaOutlier]);
+    }
+    if change.delete_pods.is_some() {
+        return (vec![Mechanism::ColdStart], vec![Cause::CapacityLoss]);
+    }
+    // What is not wanted is not missing: it is a queue like any other.
+    if change.scale.is_some() || change.cordon.is_some() {
+        return (vec![], vec![Cause::CapacityLoss]);
+    }
+    if change.load_gb_per_s.is_some() {
+        return (vec![Mechanism::ColdStart], vec![Cause::ModelLoadSlow]);
+    }
+    if change.pull.is_some() {
+        return (vec![Mechanism::ColdStart], vec![Cause::ImagePull]);
+    }
+    (vec![], vec![Cause::NoneFound])
+}
