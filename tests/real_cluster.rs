@@ -3,6 +3,9 @@
 
 #[path = "support/differing.rs"]
 mod differing;
+#[allow(dead_code, reason = "each test file uses a part of it")]
+#[path = "support/program.rs"]
+mod program;
 #[path = "support/real.rs"]
 mod real;
 #[path = "support/sim.rs"]
@@ -14,6 +17,8 @@ mod asked;
 mod contract;
 #[path = "real_cluster/levers.rs"]
 mod levers;
+#[path = "real_cluster/rights.rs"]
+mod rights;
 #[path = "real_cluster/scale.rs"]
 mod scale;
 #[path = "real_cluster/undo.rs"]

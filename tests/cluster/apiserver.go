@@ -23,8 +23,25 @@ import (
 type api struct {
 	url       string
 	token     string
+	bastion   string
 	authority *authority
 	run       func(context.Context) error
+}
+
+// auditing writes down what everybody asks for but the administrator, whose the cluster's own parts are.
+const auditing = `apiVersion: audit.k8s.io/v1
+kind: Policy
+omitStages: [RequestReceived]
+rules:
+- level: None
+  users: [admin]
+- level: Metadata
+`
+
+func newToken() (string, error) {
+	secret := make([]byte, 24)
+	_, err := rand.Read(secret)
+	return hex.EncodeToString(secret), err
 }
 
 type dialer func(ctx context.Context, network, address string) (net.Conn, error)
@@ -35,13 +52,20 @@ func newAPI(ctx context.Context, dir, etcd string, authority *authority, dial di
 	if err != nil {
 		return nil, err
 	}
-	secret := make([]byte, 24)
-	if _, err = rand.Read(secret); err != nil {
+	token, err := newToken()
+	if err != nil {
 		return nil, err
 	}
-	token := hex.EncodeToString(secret)
-	tokens := filepath.Join(dir, "tokens.csv")
-	if err = os.WriteFile(tokens, []byte(token+",admin,admin,system:masters\n"), 0o600); err != nil {
+	bastion, err := newToken()
+	if err != nil {
+		return nil, err
+	}
+	tokens, policy := filepath.Join(dir, "tokens.csv"), filepath.Join(dir, "audit-policy.yaml")
+	known := token + ",admin,admin,system:masters\n" + bastion + ",bastion,bastion\n"
+	if err = os.WriteFile(tokens, []byte(known), 0o600); err != nil {
+		return nil, err
+	}
+	if err = os.WriteFile(policy, []byte(auditing), 0o600); err != nil {
 		return nil, err
 	}
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
@@ -63,6 +87,8 @@ func newAPI(ctx context.Context, dir, etcd string, authority *authority, dial di
 		"--tls-private-key-file=" + key,
 		"--token-auth-file=" + tokens,
 		"--authorization-mode=RBAC",
+		"--audit-policy-file=" + policy,
+		"--audit-log-path=" + filepath.Join(dir, "audit.log"),
 		"--service-account-issuer=https://kubernetes.default.svc",
 		"--service-account-key-file=" + key,
 		"--service-account-signing-key-file=" + key,
@@ -111,6 +137,7 @@ func newAPI(ctx context.Context, dir, etcd string, authority *authority, dial di
 	return &api{
 		url:       fmt.Sprintf("https://127.0.0.1:%d", set.SecureServing.BindPort),
 		token:     token,
+		bastion:   bastion,
 		authority: authority,
 		run:       prepared.Run,
 	}, nil
@@ -149,6 +176,8 @@ func (a *api) writeKubeconfig(path string) error {
 	config := clientcmdapi.NewConfig()
 	config.Clusters["test"] = &clientcmdapi.Cluster{Server: a.url, CertificateAuthorityData: a.authority.pem}
 	config.AuthInfos["admin"] = &clientcmdapi.AuthInfo{Token: a.token}
+	config.AuthInfos["bastion"] = &clientcmdapi.AuthInfo{Token: a.bastion}
+	config.Contexts["bastion"] = &clientcmdapi.Context{Cluster: "test", AuthInfo: "bastion", Namespace: "default"}
 	config.Contexts["test"] = &clientcmdapi.Context{Cluster: "test", AuthInfo: "admin", Namespace: "default"}
 	config.CurrentContext = "test"
 	return clientcmd.WriteToFile(*config, path)

@@ -129,7 +129,7 @@ func (k *kubelet) servePage(w http.ResponseWriter, r *http.Request) {
 	began := k.began[string(pod.UID)]
 	k.mutex.Unlock()
 	switch {
-	case r.URL.Path == "/metrics":
+	case r.URL.Path == "/metrics" || r.URL.Path == "/stats/prometheus":
 		text, is := pageOf(pod, time.Since(began))
 		if !is {
 			http.NotFound(w, r)
@@ -142,14 +142,20 @@ func (k *kubelet) servePage(w http.ResponseWriter, r *http.Request) {
 	case r.URL.Path == "/v1/models":
 		answer(w, map[string]any{"object": "list", "data": []any{map[string]any{"id": model(pod), "object": "model"}}})
 	case r.URL.Path == "/v1/completions" && r.Method == http.MethodPost:
-		answer(w, map[string]any{
-			"object": "text_completion", "model": model(pod),
-			"choices": []any{map[string]any{"index": 0, "text": " a", "finish_reason": "length"}},
-			"usage":   map[string]any{"prompt_tokens": 1, "completion_tokens": 1, "total_tokens": 2},
-		})
+		complete(w, model(pod))
 	default:
 		http.NotFound(w, r)
 	}
+}
+
+// complete answers with one token, as a stream.
+func complete(w http.ResponseWriter, model string) {
+	w.Header().Set("Content-Type", "text/event-stream; charset=utf-8")
+	token, _ := json.Marshal(map[string]any{
+		"object": "text_completion", "model": model,
+		"choices": []any{map[string]any{"index": 0, "text": " a", "finish_reason": "length"}},
+	})
+	_, _ = fmt.Fprintf(w, "data: %s\n\ndata: [DONE]\n\n", token)
 }
 
 func answer(w http.ResponseWriter, value any) {
