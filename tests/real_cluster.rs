@@ -15,6 +15,10 @@ mod sim;
 mod asked;
 #[path = "real_cluster/contract.rs"]
 mod contract;
+#[path = "real_cluster/cost.rs"]
+mod cost;
+#[path = "real_cluster/faults.rs"]
+mod faults;
 #[path = "real_cluster/levers.rs"]
 mod levers;
 #[path = "real_cluster/rights.rs"]
@@ -23,3 +27,5 @@ mod rights;
 mod scale;
 #[path = "real_cluster/undo.rs"]
 mod undo;
+#[path = "real_cluster/way.rs"]
+mod way;

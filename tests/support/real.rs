@@ -19,22 +19,31 @@ pub(crate) struct Real {
 /// The control plane of this test program. `None` where it was not built: the test that asks is then reported as
 /// skipped. Where `WARROOM_TEST_CLUSTER` names it, it has to start.
 pub(crate) fn real(test: &str) -> Option<&'static Real> {
-    static REAL: OnceLock<Option<Real>> = OnceLock::new();
-    let real = REAL.get_or_init(|| {
-        let named = std::env::var_os("WARROOM_TEST_CLUSTER").map(PathBuf::from);
-        let built = Path::new(env!("CARGO_MANIFEST_DIR")).join("target/test-cluster/warroom-test-cluster");
-        let program = named.or_else(|| built.exists().then_some(built))?;
-        Some(start(&program))
-    });
-    if real.is_none() {
+    static REAL: OnceLock<Real> = OnceLock::new();
+    let program = program(test)?;
+    Some(REAL.get_or_init(|| start(&program, &[])))
+}
+
+/// One of its own, with so much in it.
+pub(crate) fn filled(test: &str, fill: &str) -> Option<Real> {
+    Some(start(&program(test)?, &["--fill", fill]))
+}
+
+/// The program, or a word about why the test is skipped.
+fn program(test: &str) -> Option<PathBuf> {
+    let named = std::env::var_os("WARROOM_TEST_CLUSTER").map(PathBuf::from);
+    let built = Path::new(env!("CARGO_MANIFEST_DIR")).join("target/test-cluster/warroom-test-cluster");
+    let program = named.or_else(|| built.exists().then_some(built));
+    if program.is_none() {
         // Straight to the stream: what the macros print is swallowed where a test passes, and a skip is to be seen.
         let _ = writeln!(std::io::stderr(), "skipped: {test} (tests/cluster is not built; see its README)");
     }
-    real.as_ref()
+    program
 }
 
-fn start(program: &Path) -> Real {
+fn start(program: &Path, words: &[&str]) -> Real {
     let mut process = Command::new(program)
+        .args(words)
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
         .spawn()
