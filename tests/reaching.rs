@@ -1,6 +1,10 @@
 //! Reaching an API server the way that people reach one: logins that expire, plugins, proxies and their exceptions.
 #![cfg(feature = "sim")]
 
+#[path = "support/faults.rs"]
+mod faults;
+#[path = "reaching/outages.rs"]
+mod outages;
 #[allow(dead_code, reason = "each test file uses a part of it")]
 #[path = "support/program.rs"]
 mod program;

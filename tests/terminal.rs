@@ -9,15 +9,27 @@ mod cluster;
 #[cfg(feature = "sim")]
 #[path = "terminal/demo.rs"]
 mod demo;
+#[cfg(feature = "sim")]
+#[allow(dead_code, reason = "each test file uses a part of it")]
+#[path = "support/faults.rs"]
+mod faults;
 #[path = "terminal/leaving.rs"]
 mod leaving;
 #[path = "terminal/manners.rs"]
 mod manners;
+#[cfg(feature = "sim")]
+#[path = "terminal/outages.rs"]
+mod outages;
 #[path = "terminal/program.rs"]
 mod program;
 #[allow(dead_code, reason = "each test file uses a part of it")]
 #[path = "support/served.rs"]
 mod served;
+
+#[cfg(feature = "sim")]
+#[allow(dead_code, reason = "each test file uses a part of it")]
+#[path = "support/sim.rs"]
+mod sim;
 
 use std::io::Read as _;
 

@@ -194,6 +194,14 @@ impl Program {
         line.trim().trim_end_matches(" kB").parse().expect("a number")
     }
 
+    /// Ticks of a hundredth of a second that it has computed so far, all threads together.
+    pub(crate) fn cpu_ticks(&self) -> u64 {
+        [13, 14]
+            .map(|field| self.stat(field).and_then(|ticks| ticks.parse::<u64>().ok()).expect("it runs"))
+            .iter()
+            .sum()
+    }
+
     /// A field of `/proc/PID/stat`, counted from 0 with the name as one of them.
     fn stat(&self, field: usize) -> Option<String> {
         let stat = std::fs::read_to_string(format!("/proc/{}/stat", self.child.id())).ok()?;

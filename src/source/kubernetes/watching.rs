@@ -96,7 +96,8 @@ impl Watching {
                         sleep(pauses.next(&Trouble::Late)).await;
                     }
                 }
-                Err(Trouble::Gone) => {
+                // A list that is gone already is no reason to list again.
+                Err(Trouble::Gone) if version.is_some() => {
                     version = None;
                     sleep(pauses.next(&Trouble::Late)).await;
                 }
