@@ -65,6 +65,9 @@ fn answer(mut stream: TcpStream, known: &Mutex<String>, seen: &Mutex<Vec<(String
         .lines()
         .find_map(|l| l.to_ascii_lowercase().strip_prefix("authorization: bearer ").map(str::to_owned))
         .unwrap_or_default();
+    // Whoever closes before all was read resets the connection, and the answer with it.
+    let length = head.lines().find_map(|l| l.to_ascii_lowercase().strip_prefix("content-length: ")?.parse().ok());
+    let _ = stream.read_exact(&mut vec![0; length.unwrap_or(0)]);
     let line = head.lines().next().unwrap_or_default().trim_end_matches(" HTTP/1.1").to_owned();
     let valid = *known.lock().expect("nobody fails while holding it") == token;
     seen.lock().expect("nobody fails while holding it").push((token, line));
