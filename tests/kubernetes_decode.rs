@@ -591,6 +591,7 @@ fn whatever_stands_where_something_else_should_gives_less_and_no_panic() {
                 pods: vec![pod],
                 nodes: Some(vec![workload, pod]),
                 gpus_taken: None,
+                config_maps: None,
                 autoscalers: vec![workload, pod, event],
                 events: vec![event, pod],
             });

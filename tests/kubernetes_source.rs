@@ -4,6 +4,8 @@
 #[allow(dead_code, reason = "each test file uses a part of it")]
 #[path = "support/cluster.rs"]
 mod cluster;
+#[path = "kubernetes_source/flags.rs"]
+mod flags;
 #[path = "kubernetes_source/gateways.rs"]
 mod gateways;
 

@@ -43,6 +43,7 @@ const NOT_SIMULATED: &[(&str, &str)] = &[
     ("list", "dynamographdeployments"),
     ("get", "services/proxy"),
     ("list", "inferencepools"),
+    ("get", "configmaps"),
     ("list", "ingresses"),
     ("list", "ingressclasses"),
 ];

@@ -98,6 +98,7 @@ impl Lab {
             pods: pods.collect(),
             nodes: Some(nodes.iter().collect()),
             gpus_taken: Some(&taken),
+            config_maps: None,
             autoscalers: scalers.iter().collect(),
             events: Vec::new(),
         });

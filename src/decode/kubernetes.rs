@@ -8,6 +8,7 @@
 mod around;
 pub mod doors;
 mod found;
+mod given;
 mod json;
 mod pod;
 mod pull;
@@ -20,6 +21,7 @@ use serde_json::Value;
 
 use crate::domain::{ClusterFacts, Node, Pod, Revision, WorkloadKind};
 pub use found::{found, found_owner};
+pub use given::{Maps, config_maps};
 
 /// Raw objects, as the API server sent them.
 #[derive(Debug, Clone, Default)]
@@ -36,10 +38,18 @@ pub struct Objects<'a> {
     pub nodes: Option<Vec<&'a Value>>,
     /// GPUs that pods of all namespaces have asked for, by node; `None` where that may not be read.
     pub gpus_taken: Option<&'a BTreeMap<String, u32>>,
+    /// What the `ConfigMaps` hold that templates refer to; `None` where none was asked for.
+    pub config_maps: Option<&'a Maps>,
     /// Autoscalers of the namespace.
     pub autoscalers: Vec<&'a Value>,
     /// Events of the namespace.
     pub events: Vec<&'a Value>,
+}
+
+/// The `ConfigMaps` that are known.
+fn maps<'a>(objects: &Objects<'a>) -> &'a Maps {
+    static NONE: Maps = Maps::new();
+    objects.config_maps.unwrap_or(&NONE)
 }
 
 /// What these objects say.
@@ -50,7 +60,7 @@ pub fn facts(objects: &Objects<'_>) -> ClusterFacts {
     if kind == WorkloadKind::StatefulSet {
         workload::count_pods(&mut revisions, &pods);
     }
-    let workload = objects.workload.map(|w| workload::workload(kind, w, &revisions));
+    let workload = objects.workload.map(|w| workload::workload(kind, w, &revisions, maps(objects)));
     let name = objects.workload.map(json::name).unwrap_or_default();
     let autoscaler = objects.autoscalers.iter().find_map(|a| around::autoscaler(a, kind, &name));
     let mut about = vec![(kind.code(), name)];
@@ -86,7 +96,7 @@ fn revisions(kind: WorkloadKind, objects: &Objects<'_>) -> Vec<Revision> {
         WorkloadKind::Deployment => workload::replica_set,
         WorkloadKind::StatefulSet => workload::controller_revision,
     };
-    let mut revisions: Vec<Revision> = objects.revisions.iter().filter(own).map(|r| read(r)).collect();
+    let mut revisions: Vec<Revision> = objects.revisions.iter().filter(own).map(|r| read(r, maps(objects))).collect();
     revisions.sort_by(|a, b| (a.number, a.created, &a.name).cmp(&(b.number, b.created, &b.name)));
     revisions
 }

@@ -203,6 +203,8 @@ pub struct RevisionRow {
     pub change_cause: Option<String>,
     /// In what its template differs from the revision before it.
     pub changes: Vec<TemplateChange>,
+    /// What gives it flags and could not be read, in words.
+    pub unknown: Vec<String>,
     /// First tokens that its replicas gave in the window; `None`: none of them was read.
     pub count: Option<f64>,
     /// Their mean time to first token (s).

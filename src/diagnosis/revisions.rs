@@ -36,6 +36,7 @@ pub(super) fn rows(facts: &Facts<'_>) -> Vec<RevisionRow> {
                 image: revision.template.engine().map_or(String::new(), |c| c.image.clone()),
                 change_cause: revision.change_cause.clone(),
                 changes: before.map_or(Vec::new(), |b| b.template.changes(&revision.template)),
+                unknown: revision.template.unknown.clone(),
                 count: ttft.map(|h| h.count),
                 ttft_mean: ttft.and_then(crate::domain::Histogram::mean),
                 ttft_late: late.map(|f| f.at_least / f.count),

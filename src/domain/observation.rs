@@ -121,5 +121,6 @@ impl Watch {
         "nodes",
         "pods of all namespaces",
         "routes to gateways",
+        "configmaps",
     ];
 }

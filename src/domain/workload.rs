@@ -233,6 +233,8 @@ pub struct Template {
     pub node_selector: Vec<(String, String)>,
     /// Annotations of the template, sorted.
     pub annotations: Vec<(String, String)>,
+    /// What gives it flags and could not be read, in words; what was read stands among the arguments and variables.
+    pub unknown: Vec<String>,
 }
 
 /// A container of a template.

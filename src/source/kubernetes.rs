@@ -6,7 +6,8 @@
 //!          ▲                              │
 //!          └────────── selector ──────────┤
 //!  census (pods of the nodes,  ◄── nodes, ┘──► neighbours: gateways, exporters
-//!  trace of the routes)            labels
+//!  trace of the routes,            labels,
+//!  maps that give flags)           names
 //! ```
 //! Nodes that may not be read are a state of one watch, and everything else goes on. It does not know what the facts
 //! mean, and reads no page.
@@ -14,6 +15,7 @@
 mod census;
 mod find;
 mod hub;
+mod maps;
 mod resolve;
 mod resource;
 mod trace;

@@ -266,6 +266,7 @@ impl Workload {
             pods: pods.iter().collect(),
             nodes: Some(nodes.iter().collect()),
             gpus_taken: Some(&taken),
+            config_maps: None,
             autoscalers: scalers.iter().collect(),
             events: events.iter().collect(),
         });

@@ -31,10 +31,12 @@ const GPUS: &str = "rights-gpus";
 const NAME: &str = "vllm-runtime";
 const SOON: Duration = Duration::from_mins(1);
 
-/// What nothing here leads to: a Prometheus in the cluster (`tests/prometheus.rs` has one), and reading again what was
+/// What nothing here leads to: a Prometheus in the cluster (`tests/prometheus.rs` has one), `ConfigMaps` that give flags
+/// (`tests/kubernetes_source.rs` has some), and reading again what was
 /// changed where that is not sure (`tests/cluster_calls.rs` loses answers).
 const NOT_ASKED: &[(&str, &str, &str)] = &[
     ("get", "", "services/proxy"),
+    ("get", "", "configmaps"),
     ("get", "autoscaling", "horizontalpodautoscalers"),
     ("get", "keda.sh", "scaledobjects"),
     ("get", "", "nodes"),

@@ -172,6 +172,7 @@ impl Founding {
             pods: self.pods.iter().collect(),
             nodes: Some(self.nodes.iter().collect()),
             gpus_taken: Some(&self.taken),
+            config_maps: None,
             autoscalers: self.autoscalers.iter().collect(),
             events: Vec::new(),
         })

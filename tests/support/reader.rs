@@ -114,6 +114,7 @@ impl Reader {
             pods: pods.iter().collect(),
             nodes: Some(nodes.iter().collect()),
             gpus_taken: Some(&taken),
+            config_maps: None,
             autoscalers: scalers.iter().collect(),
             events: events.iter().collect(),
         });

@@ -37,6 +37,7 @@ pub(super) fn template(of: &Value) -> Template {
         containers,
         node_selector: strings(&of["spec"]["nodeSelector"]),
         annotations: strings(&of["metadata"]["annotations"]),
+        unknown: Vec::new(),
     }
 }
 
@@ -73,11 +74,11 @@ fn container(value: &Value) -> Container {
     let mut args = words("command");
     args.extend(words("args"));
     args.truncate(ENTRIES);
-    hide_secrets(&mut args);
     // A shell's script is one argument, and holds what others have as several.
     for arg in &mut args {
         *arg = without_secrets(arg);
     }
+    hide_secrets(&mut args);
     let mut env: Vec<(String, String)> = list(&value["env"])
         .filter_map(|e| Some((text(&e["name"], NAME), clean(e["value"].as_str()?, SENTENCE))))
         .map(|(name, value)| if names_a_secret(&name) { (name, HIDDEN.to_owned()) } else { (name, value) })

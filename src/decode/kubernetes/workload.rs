@@ -2,11 +2,12 @@
 
 use serde_json::Value;
 
+use super::given::{Maps, filled};
 use super::json::{
     NAME, annotation, conditions, controller, count, label, list, name, number, scalar, text, time, uid, word,
 };
 use super::template::template;
-use crate::domain::{At, Pod, Revision, Strategy, Workload, WorkloadKind};
+use crate::domain::{At, Pod, Revision, Strategy, Template, Workload, WorkloadKind};
 
 /// Where a Deployment and its ReplicaSets carry their number.
 const REVISION: &str = "deployment.kubernetes.io/revision";
@@ -16,7 +17,7 @@ const MOST_NUMBERS: usize = 32;
 const CHANGE_CAUSE: &str = "kubernetes.io/change-cause";
 
 /// A workload as its controller sees it. `revisions` are its `ControllerRevision`s where it is a StatefulSet.
-pub(super) fn workload(kind: WorkloadKind, object: &Value, revisions: &[Revision]) -> Workload {
+pub(super) fn workload(kind: WorkloadKind, object: &Value, revisions: &[Revision], maps: &Maps) -> Workload {
     let (spec, status) = (&object["spec"], &object["status"]);
     let revision = match kind {
         WorkloadKind::Deployment => annotation(object, REVISION).and_then(|n| n.parse().ok()),
@@ -39,7 +40,7 @@ pub(super) fn workload(kind: WorkloadKind, object: &Value, revisions: &[Revision
         available: count(&status["availableReplicas"]),
         paused: spec["paused"] == true,
         revision,
-        template: template(&spec["template"]),
+        template: given(&spec["template"], maps),
         strategy: strategy(kind, spec),
         progress_deadline_s: number(&spec["progressDeadlineSeconds"]),
         conditions: conditions(status),
@@ -53,6 +54,12 @@ pub(super) fn workload(kind: WorkloadKind, object: &Value, revisions: &[Revision
         partition: count(&spec["updateStrategy"]["rollingUpdate"]["partition"]),
         ordered: kind == WorkloadKind::StatefulSet && spec["podManagementPolicy"] != "Parallel",
     }
+}
+
+/// A template with what `ConfigMaps` give it.
+fn given(object: &Value, maps: &Maps) -> Template {
+    let (filled, unknown) = filled(object, maps);
+    Template { unknown, ..template(&filled) }
 }
 
 /// Who wrote a field of the declaration last, and when. A manager that wrote it once stands there for as long as nobody
@@ -115,7 +122,7 @@ fn numbers(list: &str) -> Vec<u64> {
 }
 
 /// A ReplicaSet as a revision of its Deployment.
-pub(super) fn replica_set(object: &Value) -> Revision {
+pub(super) fn replica_set(object: &Value, maps: &Maps) -> Revision {
     Revision {
         number: annotation(object, REVISION).and_then(|n| n.parse().ok()).unwrap_or(0),
         was: annotation(object, WAS).map_or(Vec::new(), numbers),
@@ -125,14 +132,14 @@ pub(super) fn replica_set(object: &Value) -> Revision {
         created: time(&object["metadata"]["creationTimestamp"]),
         desired: number(&object["spec"]["replicas"]).unwrap_or(1),
         ready: count(&object["status"]["readyReplicas"]),
-        template: template(&object["spec"]["template"]),
+        template: given(&object["spec"]["template"], maps),
         change_cause: word(&object["metadata"]["annotations"][CHANGE_CAUSE], NAME),
         raw_template: object["spec"]["template"].clone().into(),
     }
 }
 
 /// A ControllerRevision as a revision of its StatefulSet. How many pods it has is counted from them: see [`count_pods`].
-pub(super) fn controller_revision(object: &Value) -> Revision {
+pub(super) fn controller_revision(object: &Value, maps: &Maps) -> Revision {
     Revision {
         number: object["revision"].as_u64().unwrap_or(0),
         was: Vec::new(),
@@ -143,7 +150,7 @@ pub(super) fn controller_revision(object: &Value) -> Revision {
         created: time(&object["metadata"]["creationTimestamp"]),
         desired: 0,
         ready: 0,
-        template: template(&object["data"]["spec"]["template"]),
+        template: given(&object["data"]["spec"]["template"], maps),
         change_cause: word(&object["metadata"]["annotations"][CHANGE_CAUSE], NAME),
         raw_template: object["data"]["spec"]["template"].clone().into(),
     }

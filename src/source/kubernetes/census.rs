@@ -1,15 +1,15 @@
 //! What runs around the workload, counted now and then: which GPUs are taken on the nodes that matter, and where the
 //! gateway's and the GPU exporters' pages are. Lists a few nodes' pods and a few labels, never all pods of a cluster.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::Value;
 
-use super::Pace;
 use super::resource::escaped;
 use super::trace::trace;
+use super::{Pace, maps};
 use crate::apiserver::{self, Client, Trouble};
-use crate::decode::kubernetes::{doors::plain, gpus_of};
+use crate::decode::kubernetes::{Maps, doors::plain, gpus_of};
 use crate::domain::{At, Role, SourceState, Watch, WorkloadRef};
 use crate::text::clean;
 
@@ -66,6 +66,8 @@ pub(super) struct Census {
     pub(super) gpus_taken: Option<BTreeMap<String, u32>>,
     /// Gateways and exporters.
     pub(super) neighbours: Vec<Neighbour>,
+    /// What the `ConfigMaps` hold that give flags.
+    pub(super) maps: Maps,
     /// How it went, as watches of their own; what was told is taken out.
     watches: Vec<Watch>,
 }
@@ -84,6 +86,8 @@ pub(super) struct Middle {
     pub(super) nodes: Vec<String>,
     /// What its pods are labelled with; `None` while that is not known.
     pub(super) labels: Option<BTreeMap<String, String>>,
+    /// The `ConfigMaps` that give it flags.
+    pub(super) maps: BTreeSet<String>,
 }
 
 /// Counts once.
@@ -94,13 +98,16 @@ pub(super) async fn count(
     pace: Pace,
     now: At,
 ) -> Census {
-    let ((mut census, counted), (gateways, routes)) = tokio::join!(
+    let ((mut census, counted), (gateways, routes), (maps, given)) = tokio::join!(
         of_nodes(client, target, &middle.nodes, pace, now),
         in_front(client, (target, chosen), middle, pace, now),
+        maps::read(client, target, &middle.maps, pace, now),
     );
+    census.maps = maps;
     census.neighbours.extend(gateways);
     census.watches.extend(counted.filter(|_| !middle.nodes.is_empty()));
     census.watches.extend(routes);
+    census.watches.extend(given);
     census
 }
 

@@ -11,7 +11,7 @@ use super::resource::{Resource, selector};
 use super::watching::{News, What};
 use crate::apiserver::Trouble;
 use crate::clock::Clock;
-use crate::decode::kubernetes::{Objects, facts};
+use crate::decode::kubernetes::{Maps, Objects, config_maps, facts};
 use crate::domain::{At, Body, ClusterFacts, Observation, SourceState, Watch, WorkloadRef};
 
 /// What is told about a watch again although nothing but its age has changed, at most so often, in milliseconds.
@@ -24,6 +24,8 @@ pub(super) struct Hub {
     objects: BTreeMap<Resource, BTreeMap<String, Value>>,
     watches: BTreeMap<Resource, Known>,
     census: Census,
+    /// What the `ConfigMaps` hold that templates refer to.
+    maps: Maps,
     facts: Option<Arc<ClusterFacts>>,
     /// Whether the objects have changed since `facts` were made.
     changed: bool,
@@ -51,6 +53,7 @@ impl Hub {
             clock,
             objects: BTreeMap::new(),
             census: Census::default(),
+            maps: Maps::new(),
             facts: None,
             changed: false,
             delivered: None,
@@ -107,6 +110,12 @@ impl Hub {
     /// Takes in what was found around the workload.
     pub(super) fn count(&mut self, census: Census) {
         self.changed |= self.census.gpus_taken != census.gpus_taken;
+        for (name, map) in &census.maps {
+            // One that could not be read this time is as it was.
+            if map.is_some() || !self.maps.contains_key(name) {
+                self.changed |= self.maps.insert(name.clone(), map.clone()).as_ref() != Some(map);
+            }
+        }
         self.census = census;
     }
 
@@ -115,14 +124,18 @@ impl Hub {
         self.objects.get(&Resource::Workload)?.values().find_map(selector)
     }
 
-    /// What is looked around: the nodes, and what the pods are labelled with.
+    /// What is looked around: the nodes, what the pods are labelled with, and what gives them flags.
     pub(super) fn middle(&self) -> Middle {
         let workload = self.objects.get(&Resource::Workload).and_then(|o| o.values().next());
         let labels = workload.map(|w| {
             let labels = w["spec"]["template"]["metadata"]["labels"].as_object().into_iter().flatten();
             labels.filter_map(|(key, value)| Some((key.clone(), value.as_str()?.to_owned()))).collect()
         });
-        Middle { nodes: self.nodes(), labels }
+        let revisions = self.objects.get(&Resource::Revisions).into_iter().flat_map(BTreeMap::values);
+        // A ControllerRevision has its template below `data`.
+        let templates = revisions.flat_map(|r| [&r["spec"]["template"], &r["data"]["spec"]["template"]]);
+        let templates = templates.chain(workload.map(|w| &w["spec"]["template"]));
+        Middle { nodes: self.nodes(), labels, maps: templates.flat_map(config_maps).collect() }
     }
 
     /// The names of the nodes whose GPUs are of interest: those of the pods first, then others with GPUs.
@@ -193,6 +206,7 @@ impl Hub {
             pods: of(Resource::Pods),
             nodes: nodes_read.then(|| of(Resource::Nodes)),
             gpus_taken: self.census.gpus_taken.as_ref(),
+            config_maps: Some(&self.maps),
             autoscalers: of(Resource::Autoscalers),
             events: of(Resource::Events),
         })

@@ -77,6 +77,12 @@ fn row(ctx: Ctx<'_>, r: &RevisionRow, slowest: f64, width: usize) -> Vec<Line> {
             lines.push(pen.line(Slot::Mark, if i == 0 { "     ~ " } else { "       " }).put(pen, Slot::Text, part));
         }
     }
+    if !r.unknown.is_empty() {
+        let text = format!("not known: {}", r.unknown.join(", "));
+        for (i, part) in pen.fold(&text, width.saturating_sub(9), 2).iter().enumerate() {
+            lines.push(pen.line(Slot::Notice, if i == 0 { "     ? " } else { "       " }).put(pen, Slot::Text, part));
+        }
+    }
     for start in ctx.d().into_iter().flat_map(|d| &d.starts.rows).filter(|s| s.revision == Some(r.number)).take(STARTS)
     {
         let words = format!("{} {}", short(ctx, &start.pod), report::start_steps(start));
