@@ -164,6 +164,20 @@ fn two_revisions_side_by_side_convict_the_one_that_is_slower() {
     assert_eq!(means, [(42, Some(4.0)), (41, Some(0.0))], "newest first, each with its own requests");
 }
 
+#[test]
+fn a_flag_that_an_engines_own_page_tells_otherwise_stands_beside_its_revision() {
+    let mut world = World::new();
+    rolled_out(&mut world, 100, &["--gpu-memory-utilization=0.9"], &["--gpu-memory-utilization=0.95"]);
+    for (name, revision, from) in [("old-a", 41, 0), ("new-a", 42, 110)] {
+        world.plays(name, "node-1", revision, from, &ticks(&[(180 - from, CALM)]));
+        world.facts.pods.push(pod(name, "node-1", revision, i64::from(from) - 9, Some(i64::from(from))));
+    }
+    let d = judged(&world.ends(180));
+    let otherwise: Vec<_> = d.revisions.iter().map(|r| (r.number, r.otherwise.join(";"))).collect();
+    let told = "--gpu-memory-utilization 0.95 is declared, 0.9 stands on 1 engine's own page (cache_config_info)";
+    assert_eq!(otherwise, [(42, told.to_owned()), (41, String::new())]);
+}
+
 /// A pod whose clock is held by heat while its siblings on other nodes are well.
 fn hot(reasons: Option<u64>) -> World {
     let slow = Tick { prefill_s: 0.3, queue_s: 5.0, waiting: 30.0, running: 8.0, ..CALM };

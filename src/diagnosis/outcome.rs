@@ -205,6 +205,8 @@ pub struct RevisionRow {
     pub changes: Vec<TemplateChange>,
     /// What gives it flags and could not be read, in words.
     pub unknown: Vec<String>,
+    /// Flags that its engines' own pages tell otherwise than it declares them, in words.
+    pub otherwise: Vec<String>,
     /// First tokens that its replicas gave in the window; `None`: none of them was read.
     pub count: Option<f64>,
     /// Their mean time to first token (s).

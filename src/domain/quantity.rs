@@ -40,6 +40,10 @@ quantities! {
         KvUsage = "kv_usage",
         /// KV cache size (tokens).
         KvCapacity = "kv_capacity_tokens",
+        /// The share of a GPU's memory that the engine was told to take (0–1), as it says itself.
+        MemoryShare = "memory_share",
+        /// The size of a KV block (tokens), as it says itself.
+        KvBlock = "kv_block_tokens",
         /// Completion requests that the HTTP layer holds open (n).
         InFlight = "in_flight",
         /// Open file descriptors of the front end (n): every held connection is one.

@@ -178,6 +178,7 @@ impl World {
             values.set_gauge(Gauge::Running, tick.running);
             values.set_gauge(Gauge::Waiting, tick.waiting);
             values.set_gauge(Gauge::KvUsage, tick.kv);
+            values.set_gauge(Gauge::MemoryShare, 0.9);
             values.set_total(Total::Finished, requests);
             values.set_total(Total::GenerationTokens, tokens);
             values.set_total(Total::PromptTokens, requests * 500.0);

@@ -29,6 +29,8 @@ fn vllm_0_32_says_everything() {
             "waiting_deferred 0 vllm:num_requests_waiting_by_reason",
             "kv_usage 0.9565217391304348 vllm:kv_cache_usage_perc",
             "kv_capacity_tokens 3072 vllm:cache_config_info",
+            "memory_share 0.92 vllm:cache_config_info",
+            "kv_block_tokens 128 vllm:cache_config_info",
             "open_files 59 process_open_fds",
             "process_start 1795341714.86 process_start_time_seconds",
             "prompt_tokens 12709 vllm:prompt_tokens_total",
@@ -66,6 +68,8 @@ fn the_queue_of_vllm_0_32_stands_in_the_waiting_gauge() {
             "waiting_deferred 0 vllm:num_requests_waiting_by_reason",
             "kv_usage 0.00073260073260073 vllm:kv_cache_usage_perc",
             "kv_capacity_tokens 524288 vllm:cache_config_info",
+            "memory_share 0.92 vllm:cache_config_info",
+            "kv_block_tokens 128 vllm:cache_config_info",
             "open_files 70 process_open_fds",
             "process_start 1795341276.6 process_start_time_seconds",
             "prompt_tokens 8822 vllm:prompt_tokens_total",
@@ -103,6 +107,8 @@ fn vllm_0_8_5_says_it_under_the_old_names() {
             "running 2 vllm:num_requests_running",
             "waiting 0 vllm:num_requests_waiting",
             "kv_usage 0.00048828125 vllm:gpu_cache_usage_perc",
+            "memory_share 0.9 vllm:cache_config_info",
+            "kv_block_tokens 16 vllm:cache_config_info",
             "prompt_tokens 3144 vllm:prompt_tokens_total",
             "generation_tokens 1052 vllm:generation_tokens_total",
             "finished 26 vllm:request_success_total",
@@ -125,7 +131,8 @@ fn the_nearly_empty_first_page_of_vllm_0_8_5_is_recognised() {
     let page = read(fixture("dialects/vllm-0.8.5-first.prom"));
     assert_eq!((page.system.engine.as_str(), page.system.generation.as_deref(), page.series), ("vllm", None, 1));
     assert_eq!(page.replicas.len(), 1);
-    assert!(page.replicas[0].values.is_empty(), "nothing measured is not zero");
+    // Nothing measured is not zero; how it was told to run stands there from the beginning.
+    assert_told(&page, &["memory_share 0.9 vllm:cache_config_info", "kv_block_tokens 16 vllm:cache_config_info"]);
 }
 
 #[test]

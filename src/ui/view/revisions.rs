@@ -77,9 +77,9 @@ fn row(ctx: Ctx<'_>, r: &RevisionRow, slowest: f64, width: usize) -> Vec<Line> {
             lines.push(pen.line(Slot::Mark, if i == 0 { "     ~ " } else { "       " }).put(pen, Slot::Text, part));
         }
     }
-    if !r.unknown.is_empty() {
-        let text = format!("not known: {}", r.unknown.join(", "));
-        for (i, part) in pen.fold(&text, width.saturating_sub(9), 2).iter().enumerate() {
+    let unknown = (!r.unknown.is_empty()).then(|| format!("not known: {}", r.unknown.join(", ")));
+    for text in r.otherwise.iter().chain(&unknown) {
+        for (i, part) in pen.fold(text, width.saturating_sub(9), 2).iter().enumerate() {
             lines.push(pen.line(Slot::Notice, if i == 0 { "     ? " } else { "       " }).put(pen, Slot::Text, part));
         }
     }
