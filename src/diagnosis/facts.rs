@@ -169,7 +169,8 @@ impl<'a> Facts<'a> {
 
     /// Whether nobody serves any more: replicas are wanted, and Kubernetes knows of none that is Ready.
     pub(super) fn down(&self) -> bool {
-        let wanted = |c: &Cluster<'_>| c.facts.workload.as_ref().is_some_and(|w| w.desired > 0);
+        // Pods that may not be read are none either: the workload itself has to say so too.
+        let wanted = |c: &Cluster<'_>| c.facts.workload.as_ref().is_some_and(|w| w.desired > 0 && w.ready == 0);
         let served = self.baseline.as_ref().is_some_and(|b| b.stretch.is_some());
         served && self.cluster.as_ref().is_some_and(|c| !c.stale && wanted(c) && c.ready() == 0)
     }
