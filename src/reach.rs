@@ -4,6 +4,7 @@
 //! *process* did. What the API server says about itself is never taken for the engine's answer: a refusal by the API
 //! server is no sign that an engine loads its model.
 
+pub mod budget;
 pub mod front;
 pub mod http;
 mod proxy;

@@ -73,6 +73,7 @@ async fn where_nothing_is_missing_it_says_how_everything_is_reached() {
     assert_eq!(said["target"]["name"], json!(format!("deploy/{}", sim::NAME)));
     stands(&said, "API server", "pass", "v1.");
     stands(&said, "clocks", "pass", "agree");
+    stands(&said, "requests", "pass", "at most 10 at once");
     stands(&said, "allowed to look", "pass", "pods/proxy");
     stands(&said, "allowed to act", "pass", "deployments/scale");
     stands(&said, "kubernetes", "pass", "live");

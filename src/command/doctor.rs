@@ -19,6 +19,7 @@ use crate::domain::rights::{Half, Place, RIGHTS, Right};
 use crate::domain::{
     At, Checkup, Endpoint, Observation, Part, Role, Row, Snapshot, SourceState, Standing, WorkloadRef,
 };
+use crate::reach::budget;
 use crate::reach::front::Front;
 use crate::reach::http::{Fetcher, Settings, shown};
 use crate::runbook::{Sight, questions};
@@ -58,6 +59,7 @@ pub async fn examine(patient: &Patient<'_>, deliveries: Receiver<Observation>) -
     );
     let d = diagnose(&snapshot, &super::check::policy(Duration::from_mins(5), patient.config));
     let mut rows = server;
+    rows.push(budget(&snapshot, patient.config));
     rows.extend(permissions);
     rows.extend(sources(&d, &snapshot, patient.config));
     let sight = Sight::new(&d).with_snapshot(&snapshot);
@@ -65,6 +67,16 @@ pub async fn examine(patient: &Patient<'_>, deliveries: Receiver<Observation>) -
     let target = &patient.target;
     let name = format!("{}/{}", target.kind.short(), target.name);
     Checkup { target: Some((name, target.namespace.clone(), target.context.clone())), rows }
+}
+
+/// What the reading costs the API server.
+fn budget(snapshot: &Snapshot, config: &Config) -> Row {
+    let proxied = |e: &&Endpoint| !e.gone && e.reproduce.contains("/proxy/");
+    let (gpus, others): (Vec<_>, Vec<_>) =
+        snapshot.endpoints.iter().filter(proxied).partition(|e| e.role == Role::Gpus);
+    let (count, scrape) = ((others.len(), gpus.len()), &config.scrape);
+    let says = budget::told(count, usize::from(scrape.concurrency), scrape.interval, scrape.timeout);
+    Row::new(Part::Reach, "requests", Standing::Pass, says).via("pods/proxy")
 }
 
 /// The API server's version, and whether its clock and ours agree.

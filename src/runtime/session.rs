@@ -26,6 +26,7 @@ use crate::config::{self, Config};
 use crate::diagnosis::Policy;
 use crate::domain::{At, Body, ClusterFacts, Failure, Observation, Page, Pod, Role, Snapshot, WorkloadRef};
 use crate::reach::Way;
+use crate::reach::budget::{GPU_PAGES_AT_ONCE, GPUS_SLOWER, PAGES_AT_ONCE};
 use crate::reach::front::Front;
 use crate::reach::http::Settings;
 use crate::source::engine::Decoder;
@@ -38,13 +39,6 @@ use endpoints::{Endpoints, Known};
 
 /// Observations that wait for whoever takes them in: beyond them the sources wait.
 const DELIVERIES: usize = 512;
-
-/// Through the API server much fewer requests at once than to engines themselves: everybody shares it.
-const MOST_AT_ONCE: usize = 8;
-const MOST_GPU_PAGES_AT_ONCE: usize = 2;
-
-/// Pages of GPUs are asked for this many times less often: they are slow to make, and what they say changes slowly.
-const GPUS_SLOWER: u32 = 2;
 
 impl Fetch for Way {
     async fn fetch(&self, buffer: &mut Vec<u8>) -> Result<(), Failure> {
@@ -106,7 +100,7 @@ impl Session {
             clock,
             decoder,
             interval: config.scrape.interval,
-            concurrency: usize::from(config.scrape.concurrency).min(MOST_AT_ONCE),
+            concurrency: usize::from(config.scrape.concurrency).min(PAGES_AT_ONCE),
             settings: Settings { timeout, connect_timeout: timeout.min(Duration::from_secs(2)), ..Settings::default() },
             prober: check::prober(config, clock),
             prometheus,
@@ -153,7 +147,7 @@ impl Open {
         let known = Known::default();
         let (landed, mut attempts) = mpsc::channel(64);
         let quick = self.poll(&mut tasks, &known, self.interval, self.concurrency, landed.clone());
-        let slow = self.poll(&mut tasks, &known, self.interval * GPUS_SLOWER, MOST_GPU_PAGES_AT_ONCE, landed);
+        let slow = self.poll(&mut tasks, &known, self.interval * GPUS_SLOWER, GPU_PAGES_AT_ONCE, landed);
         let mut endpoints =
             Endpoints::new(self.client.clone(), self.target.clone(), self.settings.clone(), known, quick, slow);
 
