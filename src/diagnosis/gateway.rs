@@ -15,7 +15,7 @@ const MOST_STEPS: f64 = 720.0;
 /// A trouble that ended longer ago is over (s).
 const OVER_S: f64 = 60.0;
 /// What counts as the end of a trouble (s).
-const LATELY_S: f64 = 30.0;
+const LATELY_S: f64 = 15.0;
 /// Requests that a comparison needs.
 const ENOUGH: f64 = 5.0;
 

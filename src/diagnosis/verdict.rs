@@ -266,7 +266,8 @@ fn suspect(findings: &[Finding]) -> Option<Suspect> {
     })
 }
 
-/// What lies below a mechanism and explains its seconds: a GPU on whose replicas they sit, or capacity that is not there.
+/// What lies below a mechanism and explains its seconds: a GPU on whose replicas they sit, capacity that is not there, or
+/// a gateway that spreads requests badly.
 fn underneath(findings: &[Finding], mechanism: Mechanism) -> Mechanism {
     let explains =
         |f: &&Finding| matches!(f.code, Code::Mechanism(_)) && f.explains_s > 0.0 && f.confidence > Confidence::Low;
@@ -281,6 +282,11 @@ fn underneath(findings: &[Finding], mechanism: Mechanism) -> Mechanism {
         return mechanism;
     }
     let seconds = findings.iter().find(|f| f.code == Code::Mechanism(mechanism)).map_or(0.0, |f| f.explains_s);
+    // A queue before the few replicas that get all the requests is the gateway's.
+    let favoured = findings.iter().find(|f| f.code == Code::Mechanism(Mechanism::GatewayImbalance));
+    if favoured.is_some_and(|f| f.explains_s >= 0.5 * seconds) {
+        return Mechanism::GatewayImbalance;
+    }
     let own = match (of(Phase::Gpu), of(Phase::Rollout)) {
         (Some(gpu), _) => Some(gpu),
         // A queue before too few engines is the missing engines'.

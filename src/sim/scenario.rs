@@ -182,6 +182,8 @@ pub enum Routing {
     LeastRequest,
     /// One after the other.
     RoundRobin,
+    /// All of a tenant to the same one.
+    Tenant,
 }
 
 /// The gateway: an Envoy.

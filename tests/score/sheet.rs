@@ -12,6 +12,8 @@ use super::truth::Truth;
 #[derive(Debug)]
 pub(crate) struct Line {
     pub(crate) story: String,
+    /// Whose pages told it.
+    pub(crate) teller: &'static str,
     pub(crate) seed: u64,
     pub(crate) truth: Truth,
     /// Scrapes after the first one with enough evidence until the verdict said so; `None`: not within those looked at.
@@ -135,9 +137,10 @@ impl Sheet {
             let Truth { mechanisms, causes, guilty, places, broken_s, .. } = &line.truth;
             let top: Vec<String> = places.iter().take(3).map(|(p, s)| format!("{p} {:.0} %", 100.0 * s)).collect();
             wrong.push(format!(
-                "{} (seed {}): {}{}{}\n    true: from {broken_s:?} s, {mechanisms:?} {causes:?} guilty {guilty:?}, {}\n    \
+                "{} ({}, seed {}): {}{}{}\n    true: from {broken_s:?} s, {mechanisms:?} {causes:?} guilty {guilty:?}, {}\n    \
                  said: {:?} {:?} {:?} after {:?} scrapes\n    {}",
                 line.story,
+                line.teller,
                 line.seed,
                 if placed(&line.truth, said) { "" } else { "MECHANISM " },
                 if caused(&line.truth, said) { "" } else { "CAUSE " },

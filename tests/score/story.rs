@@ -9,7 +9,7 @@ use rand_pcg::Pcg64Mcg;
 use serde::Deserialize;
 use toml::{Table, Value};
 use warroom::domain::Role;
-use warroom::sim::scenario::Scenario;
+use warroom::sim::scenario::{Scenario, Seconds};
 
 /// When the screen would open, and the causes come in (s since the beginning): the engines have served for twenty minutes.
 pub(crate) const ONSET_S: f64 = 1500.0;
@@ -86,6 +86,47 @@ impl Load {
     }
 }
 
+/// The engines whose pages a story is told through.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum Teller {
+    /// vLLM as it is.
+    Vllm,
+    /// vLLM's first engine.
+    VllmV0,
+    /// `SGLang`.
+    Sglang,
+}
+
+impl Teller {
+    pub(crate) const ALL: [Self; 3] = [Self::Vllm, Self::VllmV0, Self::Sglang];
+
+    pub(crate) const fn name(self) -> &'static str {
+        match self {
+            Self::Vllm => "vLLM",
+            Self::VllmV0 => "vLLM V0",
+            Self::Sglang => "SGLang",
+        }
+    }
+
+    /// Lets an engine speak by the image that its pods are of.
+    fn tells(self, scenario: &mut Scenario) {
+        let (from, to) = match self {
+            Self::Vllm => return,
+            Self::VllmV0 => ("vllm-openai:v0.", "vllm-openai:v0.8."),
+            Self::Sglang => ("vllm/vllm-openai:v0.", "lmsysorg/sglang:v0.5."),
+        };
+        let workload = std::iter::once(&mut scenario.workload.image);
+        let earlier = scenario.earlier.iter_mut().filter_map(|e| e.image.as_mut());
+        let later = scenario.changes.iter_mut().filter_map(|c| c.rollout.as_mut()?.image.as_mut());
+        workload.chain(earlier).chain(later).for_each(|image| *image = image.replace(from, to));
+        if self == Self::Sglang {
+            // A promise lies at one of its engine's bounds: here 2 s, where vLLM has 2.5.
+            scenario.slo.ttft = Seconds(2.0);
+        }
+    }
+}
+
 /// One incident, or none.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -111,6 +152,9 @@ pub(crate) struct Story {
     /// What cannot be read: `gateway`, `gpus`, `kubernetes`.
     #[serde(default)]
     blind: Vec<Blind>,
+    /// Whose pages can tell it; all, where this is absent.
+    #[serde(default)]
+    told_by: Vec<Teller>,
     /// Whether the fixed subset of each test run tells it.
     #[serde(default)]
     pub(crate) always: bool,
@@ -177,8 +221,18 @@ pub(crate) fn all() -> Vec<(String, Story)> {
 }
 
 impl Story {
+    /// Whether an engine's pages can tell it at all.
+    pub(crate) fn can_be_told_by(&self, teller: Teller) -> bool {
+        self.told_by.is_empty() || self.told_by.contains(&teller)
+    }
+
+    /// The same where hardly anybody asks.
+    pub(crate) fn where_nobody_asks(&self) -> Self {
+        Self { load: Load::Idle, ..self.clone() }
+    }
+
     /// Takes the story's chances.
-    pub(crate) fn draw(&self, seed: u64) -> Draw {
+    pub(crate) fn draw(&self, seed: u64, teller: Teller) -> Draw {
         let mut chance = Pcg64Mcg::seed_from_u64(seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) ^ 0xd1ce);
         let mut scenario: Table = toml::from_str(BASE).expect("the base");
         scenario.insert("opens".into(), Value::from(format!("{ONSET_S}s")));
@@ -212,7 +266,9 @@ impl Story {
         }
         scenario.insert("change".into(), Value::Array(changes));
         let text = toml::to_string(&scenario).expect("a scenario's text");
-        let scenario = Scenario::read("drawn", &text).map_err(|e| format!("{}: {e}", self.tells)).expect("a scenario");
+        let mut scenario =
+            Scenario::read("drawn", &text).map_err(|e| format!("{}: {e}", self.tells)).expect("a scenario");
+        teller.tells(&mut scenario);
         Draw { scenario, injected, blind: self.blind.clone() }
     }
 

@@ -6,8 +6,8 @@
 
 use statrs::distribution::{Binomial, DiscreteCDF};
 use warroom::domain::{Cause, Mechanism};
-use warroom::sim::scenario::{Change, Scenario};
-use warroom::sim::serving::{Ledger, Model};
+use warroom::sim::scenario::{Change, Scenario, with_flags};
+use warroom::sim::serving::{Config, Ledger, Model, Product};
 use warroom::sim::world::{Setup, World};
 
 use super::lab::{OPENS, SWEEP_S};
@@ -17,8 +17,12 @@ use super::story::{Blind, Draw, ONSET_S};
 pub(crate) const HORIZON_S: f64 = 900.0;
 /// An engine without a token for so long is not only slow (s).
 const HANGS_S: f64 = 30.0;
+/// Fewer requests than these that wait for an idle-looking engine may be a gateway's spare connections.
+const CAUGHT: f64 = 4.0;
 /// The judged window (s).
 const WINDOW_S: f64 = 300.0;
+/// A change of traffic by this factor is one that can be told from chance.
+const NOTICED: f64 = 1.25;
 /// A thing without which at least this share of the harm would not be is a cause; a place that holds this share of the added
 /// seconds is one of those where they sit.
 const PART: f64 = 0.25;
@@ -113,6 +117,7 @@ pub(crate) fn of(draw: &Draw, seed: u64) -> Truth {
     // An engine that hangs is the matter by itself, whatever share of the requests it holds.
     let hangs = draw.scenario.changes.iter().filter(|c| c.stall.is_some()).map(|c| c.at.0 - ONSET_S + HANGS_S);
     let hangs = hangs.min_by(f64::total_cmp);
+    let hangs = hangs.and_then(|from| sweeps().find(|s| *s >= from && full.when(*s).late_now >= CAUGHT));
     let broken_s = broken_s.into_iter().chain(hangs).min_by(f64::total_cmp);
     let mut truth = Truth {
         broken_s,
@@ -161,7 +166,7 @@ pub(crate) fn of(draw: &Draw, seed: u64) -> Truth {
     for one in &truth.guilty {
         let changes: Vec<&Change> = draw.injected[*one].iter().map(|i| &draw.scenario.changes[*i]).collect();
         for change in changes {
-            let (mechanisms, causes) = of_change(change, draw);
+            let (mechanisms, causes) = of_change(change, draw, &during, &before);
             // What lies below a queue is named, and not the queue.
             if alone && !mechanisms.is_empty() {
                 truth.mechanisms.clear();
@@ -195,6 +200,7 @@ fn places(with: &Ledger, without: &Ledger, requests: bool, tokens: bool) -> Vec<
         places.push(("gateway", added(|l| l.gateway_s)));
         places.push(("front", added(|l| l.front_s)));
         places.push(("slots", added(|l| l.slots_s)));
+        places.push(("tokens", added(|l| l.tokens_s)));
         places.push(("blocks", added(|l| l.blocks_s)));
         places.push(("prefill", added(|l| l.prefill_s)));
     }
@@ -218,8 +224,15 @@ fn mechanisms(places: &[(&'static str, f64)], with: &Ledger, without: &Ledger) -
     let mut all = Vec::new();
     // Whoever is pushed out for want of blocks is computed again, and others wait for that too.
     let pushed_out = with.preempted > 0.01 * with.first_tokens;
+    let bad = requests(with).0;
+    all.extend((with.refused >= PART * bad).then_some(Mechanism::AdmissionRejected));
+    all.extend((with.given_up >= PART * bad).then_some(Mechanism::RequestsAbandoned));
     let share = |name| places.iter().find(|(place, _)| *place == name).map_or(0.0, |(_, share)| *share);
-    let (slots, blocks) = (share("slots"), share("blocks"));
+    let (slots, blocks) = (share("slots") + share("tokens"), share("blocks"));
+    // A step that is full of somebody's long prompt is what the others wait for.
+    if longer && share("tokens") >= PART {
+        all.extend([Mechanism::PrefillWork, Mechanism::PrefillHeadOfLine]);
+    }
     if slots + blocks >= PART {
         all.extend((pushed_out || blocks >= PART).then_some(Mechanism::KvCachePressure));
         all.extend((slots >= PART && slots >= blocks && !pushed_out).then_some(Mechanism::QueueSaturation));
@@ -228,7 +241,7 @@ fn mechanisms(places: &[(&'static str, f64)], with: &Ledger, without: &Ledger) -
         match *place {
             "gateway" => all.push(Mechanism::GatewayOverhead),
             "front" => all.extend([Mechanism::FrontendStarved, Mechanism::EngineLoopBlocked]),
-            "slots" | "blocks" => {}
+            "slots" | "tokens" | "blocks" => {}
             "prefill" => {
                 // Long prompts are the work of those who have them, and the wait of those beside them.
                 all.extend(
@@ -243,19 +256,35 @@ fn mechanisms(places: &[(&'static str, f64)], with: &Ledger, without: &Ledger) -
 }
 
 /// What a kind of change may be called: by its mechanism, where it is one of its own, and by its cause.
-fn of_change(change: &Change, draw: &Draw) -> (Vec<Mechanism>, Vec<Cause>) {
+fn of_change(change: &Change, draw: &Draw, with: &Ledger, without: &Ledger) -> (Vec<Mechanism>, Vec<Cause>) {
     let sees = |what| !draw.blind.contains(&what);
     let several = draw.scenario.workload.replicas > 1;
     let outlier = || if several { vec![Cause::ReplicaOutlier] } else { vec![Cause::NoneFound] };
-    if change.rollout.is_some() {
+    if let Some(rollout) = &change.rollout {
+        let it = &draw.scenario;
+        let args = with_flags(&it.workload.args, &rollout.set, &rollout.unset);
+        let product = Product::named(&it.nodes[0].product);
+        let gpus = vec![product; it.workload.gpus as usize];
+        if Config::new(&args, &it.model, &gpus).is_err() {
+            return (vec![Mechanism::CrashLoop], vec![Cause::DeployRegression]);
+        }
+        // Where the image is what is waited for, no flag did it.
+        if draw.scenario.changes.iter().any(|c| c.pull.is_some()) {
+            return (vec![Mechanism::ColdStart], vec![Cause::ImagePull]);
+        }
         // Who cannot ask Kubernetes has no way to know of a rollout.
         let unseen = (!sees(Blind::Kubernetes)).then_some(Cause::NoneFound);
         return (vec![], [Cause::DeployRegression].into_iter().chain(unseen).collect());
     }
     if let Some(traffic) = &change.traffic {
         let mut causes = Vec::new();
-        causes.extend(traffic.rate_factor.filter(|f| *f > 1.0).map(|_| Cause::TrafficSurge));
-        causes.extend(traffic.prompt_factor.filter(|f| *f > 1.0).map(|_| Cause::PromptLengthShift));
+        // What it came to counts: one class that sends more may make more requests, or longer ones on the whole.
+        let times = |of: &dyn Fn(&Ledger) -> f64| of(with) / of(without).max(f64::EPSILON);
+        let more = times(&|l| requests(l).1) >= NOTICED;
+        let longer = times(&|l| l.computed / l.first_tokens.max(1.0)) >= NOTICED;
+        let by_rate = traffic.rate_factor.is_some();
+        causes.extend((by_rate && more).then_some(Cause::TrafficSurge));
+        causes.extend((traffic.prompt_factor.is_some() || by_rate && longer).then_some(Cause::PromptLengthShift));
         causes.extend(traffic.shared_prefix.map(|_| Cause::PrefixCacheRegression));
         // Longer answers have no code of their own.
         causes.extend(traffic.output_factor.map(|_| Cause::NoneFound));
@@ -286,11 +315,20 @@ fn of_change(change: &Change, draw: &Draw) -> (Vec<Mechanism>, Vec<Cause>) {
         return (vec![Mechanism::EngineStalled], vec![Cause::NoneFound, Cause::ReplicaOutlier]);
     }
     if change.delete_pods.is_some() {
-        return (vec![Mechanism::ColdStart], vec![Cause::CapacityLoss]);
+        let cordoned = draw.scenario.changes.iter().any(|c| c.cordon.is_some());
+        let mechanism = if cordoned { Mechanism::Unschedulable } else { Mechanism::ColdStart };
+        return (vec![mechanism], vec![Cause::CapacityLoss]);
     }
     // What is not wanted is not missing: it is a queue like any other.
-    if change.scale.is_some() || change.cordon.is_some() {
-        return (vec![], vec![Cause::CapacityLoss]);
+    if change.scale.is_some() {
+        // What an autoscaler brings back starts like anything else.
+        return match draw.scenario.autoscaler {
+            Some(_) => (vec![Mechanism::ColdStart], vec![Cause::CapacityLoss, Cause::AutoscalerConflict]),
+            None => (vec![], vec![Cause::CapacityLoss]),
+        };
+    }
+    if change.cordon.is_some() {
+        return (vec![], vec![]);
     }
     if change.load_gb_per_s.is_some() {
         return (vec![Mechanism::ColdStart], vec![Cause::ModelLoadSlow]);

@@ -418,15 +418,17 @@ fn timing(facts: &Facts<'_>, rollout: &Rollout<'_>, first: At, last: At, at_roll
 fn crashes(facts: &Facts<'_>) -> Option<Finding> {
     let cluster = facts.cluster.as_ref()?;
     let newest = cluster.facts.revisions.iter().map(|r| r.number).max()?;
-    let dying = |p: &&crate::domain::Pod| p.waiting.as_deref() == Some("CrashLoopBackOff");
-    let all: Vec<_> = cluster.facts.pods.iter().filter(dying).collect();
+    let all: Vec<_> = cluster.facts.pods.iter().filter(|p| super::rollout::crashing(p)).collect();
     let old_runs = cluster.facts.pods.iter().any(|p| p.revision.is_some_and(|r| r < newest) && p.ready);
-    if all.is_empty() || all.iter().any(|p| p.revision != Some(newest)) || !old_runs {
+    // Where the old one was taken away for it, that it served until then is as good.
+    let served = facts.down() && last_rollout(facts).is_some_and(|(r, ..)| r.at >= facts.from);
+    if all.is_empty() || all.iter().any(|p| p.revision != Some(newest)) || !(old_runs || served) {
         return None;
     }
     let what =
         cluster.rollouts().into_iter().next_back().map_or(String::new(), |r| format!(" ({})", in_words(&r.changes)));
-    let summary = format!("only rev {newest}{what} crashes, and the old revision runs");
+    let old = if old_runs { "the old revision runs" } else { "the old revision served until it came" };
+    let summary = format!("only rev {newest}{what} crashes, and {old}");
     let mut found = finding(facts, Code::Cause(Cause::DeployRegression), Phase::Rollout, summary.clone());
     found.subject = Subject { revision: Some(newest), ..Subject::default() };
     found.confidence = if cluster.stale { Confidence::Low } else { Confidence::High };

@@ -5,9 +5,9 @@ use crate::diagnosis::facts::Facts;
 use crate::diagnosis::format::{number, percent, seconds};
 use crate::diagnosis::gateway::{Gateway, errors, overhead};
 use crate::diagnosis::slo::over_budget;
-use crate::diagnosis::span::Span;
+use crate::diagnosis::span::{Level, Span};
 use crate::diagnosis::{Evidence, Finding, Metric, Op, Subject};
-use crate::domain::{Cause, Code, Confidence, Dist, Mechanism, Phase, Severity, Total};
+use crate::domain::{Cause, Code, Confidence, Dist, Gauge, Mechanism, Phase, Severity, Total};
 
 /// The gateway's own time, as a share of the target, from which it matters.
 const NOTICEABLE: f64 = 0.25;
@@ -158,6 +158,13 @@ pub(super) fn failing(facts: &Facts<'_>, _: &Split) -> Option<Finding> {
 /// The gateway is at fault: its engines are well, and it is not.
 pub(super) fn fault(facts: &Facts<'_>, split: &Split) -> Option<Finding> {
     let gateway = facts.gateway.as_ref()?;
+    if let Some(uneven) = imbalance(facts, split) {
+        let summary = format!("{}: it does not spread them", uneven.summary);
+        let mut cause = finding(facts, Code::Cause(Cause::GatewayFault), Phase::Gateway, summary);
+        (cause.subject, cause.evidence) = (uneven.subject, uneven.evidence);
+        cause.surer = Some("how the gateway spreads requests, sessions and tenants over the replicas".to_owned());
+        return Some(cause);
+    }
     let overhead = slow(facts, split);
     let errors = failing(facts, split);
     let found = overhead.as_ref().or(errors.as_ref())?;
@@ -188,10 +195,44 @@ pub(super) fn fault(facts: &Facts<'_>, split: &Split) -> Option<Finding> {
     Some(cause)
 }
 
-/// The gateway favours some replicas: one is given many times what the others are, and it is the late one.
+/// The gateway favours some replicas: few are given many times what the others are, and they are the late ones.
 pub(super) fn imbalance(facts: &Facts<'_>, split: &Split) -> Option<Finding> {
-    const TIMES: f64 = 3.0;
+    let favoured = favoured(facts)?;
+    let others =
+        if favoured.names.len() > 1 { format!(" and {} more", favoured.names.len() - 1) } else { String::new() };
+    let summary = format!(
+        "{}{others} of {} replicas got {} times the requests of the others, and {} of the late ones",
+        favoured.names[0],
+        favoured.of,
+        number(favoured.times),
+        percent(favoured.share)
+    );
+    let mut found = finding(facts, Code::Mechanism(Mechanism::GatewayImbalance), Phase::Gateway, summary);
+    found.subject = Subject { replica: favoured.names.first().cloned(), ..Subject::default() };
+    found.explains_s = favoured.share * split.whole();
+    let claim = format!("requests given: {} times the median of the others", number(favoured.times));
+    found.evidence.push(facts.evidence("ttft", claim, favoured.times, Op::Over, Some(TIMES), "ratio"));
+    Some(found)
+}
+
+/// This many times what the others are given is favoured, and less may be chance or sessions.
+const TIMES: f64 = 3.0;
+
+/// Replicas that are given many times what the others are.
+struct Favoured {
+    names: Vec<String>,
+    of: usize,
+    /// Times the median of the others.
+    times: f64,
+    /// Their share of the late events.
+    share: f64,
+}
+
+fn favoured(facts: &Facts<'_>) -> Option<Favoured> {
+    /// They must have this share of what is late.
     const OWN: f64 = 0.6;
+    /// More than this share of the replicas is no favour any more.
+    const FEW: f64 = 1.0 / 3.0;
     facts.gateway.as_ref()?;
     if !facts.late(Metric::Ttft) {
         return None;
@@ -201,28 +242,29 @@ pub(super) fn imbalance(facts: &Facts<'_>, split: &Split) -> Option<Finding> {
         .engines()
         .filter(|r| !r.endpoint.gone && !r.born_after(from))
         .filter_map(|r| {
-            let (_, histogram) = Span::of_dist(std::slice::from_ref(&r), Dist::Ttft, from, to)?;
-            Some((r, histogram.count, histogram.above(facts.targets.ttft.seconds)?.at_least))
+            let one = std::slice::from_ref(&r);
+            let (_, histogram) = Span::of_dist(one, Dist::Ttft, from, to)?;
+            // Who waits was given to it as well.
+            let waiting = Level::of(one, Gauge::Waiting, from, to, facts.max_gap_s).map_or(0.0, |l| l.last);
+            let late = histogram.above(facts.targets.ttft.seconds)?.at_least + waiting;
+            Some((crate::diagnosis::rows::replica_name(&r), histogram.count + waiting, late))
         })
         .collect();
     of_each.sort_by(|a, b| b.1.total_cmp(&a.1));
-    let (most, given, bad) = *of_each.first().filter(|_| of_each.len() >= 3)?;
-    let mut others: Vec<f64> = of_each.iter().skip(1).map(|o| o.1).collect();
-    let middle = crate::diagnosis::span::median(&mut others)?.max(1.0);
     let all: f64 = of_each.iter().map(|o| o.2).sum();
-    if given < TIMES * middle || all <= 0.0 || bad < OWN * all || given < 30.0 {
-        return None;
-    }
-    let name = crate::diagnosis::rows::replica_name(&most);
-    let summary = format!(
-        "{name} was given {} times the requests of the others, and has {} of the late ones",
-        number(given / middle),
-        percent(bad / all)
-    );
-    let mut found = finding(facts, Code::Mechanism(Mechanism::GatewayImbalance), Phase::Gateway, summary);
-    found.subject = Subject { replica: Some(name), ..Subject::default() };
-    found.explains_s = bad / all * split.whole();
-    let claim = format!("{} first tokens against a median of {}", number(given), number(middle));
-    found.evidence.push(facts.evidence("ttft", claim, given / middle, Op::Over, Some(TIMES), "ratio"));
-    Some(found)
+    let most = (FEW * of_each.len() as f64).floor().max(0.0);
+    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a number of replicas")]
+    let few = most as usize;
+    (1..=few).find_map(|n| {
+        let mut others: Vec<f64> = of_each.iter().skip(n).map(|o| o.1).collect();
+        let middle = crate::diagnosis::span::median(&mut others)?.max(1.0);
+        let (given, bad) = (of_each[n - 1].1, of_each.iter().take(n).map(|o| o.2).sum::<f64>());
+        let favoured = given >= TIMES * middle && given >= 30.0 && all > 0.0 && bad >= OWN * all;
+        favoured.then(|| Favoured {
+            names: of_each.iter().take(n).map(|o| o.0.clone()).collect(),
+            of: of_each.len(),
+            times: given / middle,
+            share: bad / all,
+        })
+    })
 }

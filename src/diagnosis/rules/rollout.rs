@@ -98,8 +98,11 @@ pub(super) fn cold_start(facts: &Facts<'_>, split: &Split) -> Option<Finding> {
     Some(found)
 }
 
-fn crashing(pod: &Pod) -> bool {
-    pod.waiting.as_deref() == Some("CrashLoopBackOff") || (pod.restarts >= AGAIN && !pod.ready)
+pub(super) fn crashing(pod: &Pod) -> bool {
+    let failed = pod.last_exit.as_ref().is_some_and(|(_, code)| *code != 0);
+    // Who never was Ready and died by itself while it started will do so again.
+    let at_start = pod.restarts >= 1 && failed && pod.ready_since.is_none() && !pod.ready;
+    pod.waiting.as_deref() == Some("CrashLoopBackOff") || at_start || (pod.restarts >= AGAIN && !pod.ready)
 }
 
 /// A process dies again and again.

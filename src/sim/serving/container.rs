@@ -6,6 +6,7 @@ use super::engine::{Config, Engine, Speed, StartError};
 use super::hardware::Product;
 use super::number::{Us, us};
 use super::page::vllm::{self, Life};
+use super::page::{Speech, sglang, vllm_v0};
 use crate::sim::scenario::Weights;
 
 /// From the process' start to the first byte of weights: imports, configuration, process groups. In seconds.
@@ -121,7 +122,12 @@ impl Container {
     /// Its metrics page; `None`: nobody listens yet.
     pub(super) fn page(&self, now: Us) -> Option<String> {
         let life = Life { started: self.started, serving_since: self.serving_since, now };
-        Some(vllm::write(self.engine()?, life))
+        let engine = self.engine()?;
+        Some(match Speech::of_image(&self.launch.image) {
+            Speech::Vllm => vllm::write(engine, life),
+            Speech::VllmV0 => vllm_v0::write(engine, life),
+            Speech::Sglang => sglang::write(engine),
+        })
     }
 
     pub(super) fn engine_mut(&mut self) -> Option<&mut Engine> {
@@ -135,7 +141,8 @@ impl Container {
     pub(super) fn loaded(&mut self, now: Us) -> Result<(), i32> {
         match &self.config {
             Ok(config) => {
-                self.stage = Stage::Serving(Box::new(Engine::new(config.clone(), self.speed, now)));
+                let speech = Speech::of_image(&self.launch.image);
+                self.stage = Stage::Serving(Box::new(Engine::speaking(config.clone(), self.speed, now, speech)));
                 Ok(())
             }
             Err(error) => {

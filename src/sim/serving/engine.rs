@@ -22,6 +22,7 @@ pub use speed::{FrontSpeed, Speed};
 
 use super::ledger::Ledger;
 use super::number::{Us, seconds, us};
+use super::page::Speech;
 use super::page::vllm::{self, Life};
 use kv::{Freed, Kv};
 
@@ -131,8 +132,15 @@ pub struct Engine {
     ledger: Ledger,
     booked: Us,
     slow_gap: f64,
-    /// Whether blocks are what the queue waits for.
-    blocks_short: bool,
+    short: Short,
+}
+
+/// What the queue waits for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Short {
+    Blocks,
+    Slots,
+    Tokens,
 }
 
 /// Seconds for which parts of the GPUs were busy, since the engine started.
@@ -144,12 +152,16 @@ pub(super) struct Busy {
 }
 
 impl Engine {
-    /// An engine that begins to serve at `now` (microseconds).
+    /// An engine that begins to serve at `now` (microseconds), and speaks as vLLM does.
     pub fn new(config: Config, speed: Speed, now: i64) -> Self {
+        Self::speaking(config, speed, now, Speech::Vllm)
+    }
+
+    pub(super) fn speaking(config: Config, speed: Speed, now: i64, speech: Speech) -> Self {
         Self {
             kv: Kv::new(config.blocks, config.block_size),
             phases: vec![0; config.block_size as usize],
-            meters: Meters::new(config.max_model_len),
+            meters: Meters::new(config.max_model_len, speech),
             config,
             speed,
             conditions: Conditions { clock: 1.0, bandwidth: 1.0, host: 1.0 },
@@ -169,7 +181,7 @@ impl Engine {
             ledger: Ledger::default(),
             booked: now,
             slow_gap: f64::INFINITY,
-            blocks_short: false,
+            short: Short::Tokens,
         }
     }
 
@@ -189,10 +201,10 @@ impl Engine {
         self.booked = now;
         let times = |requests: usize| passed * requests as f64;
         let queued = times(self.waiting.len());
-        if self.blocks_short {
-            self.ledger.blocks_s += queued;
-        } else {
-            self.ledger.slots_s += queued;
+        match self.short {
+            Short::Blocks => self.ledger.blocks_s += queued,
+            Short::Slots => self.ledger.slots_s += queued,
+            Short::Tokens => self.ledger.tokens_s += queued,
         }
         let decoding = self.decoding as usize;
         self.ledger.decode_s += times(decoding);
@@ -291,12 +303,15 @@ impl Engine {
                 self.finish_due(now, seen);
             }
         }
+        let lasted = seconds(now - step.began);
         for (id, chunk) in step.prefills {
             let Some(at) = self.running.iter().position(|seq| seq.ask.id == id) else { continue };
             self.running[at].computed += chunk;
             if self.running[at].computed < self.running[at].target() {
+                self.meters.chunks.observe(lasted);
                 continue;
             }
+            self.meters.last_chunk.observe(lasted);
             sampled += 1;
             prompts += self.sample_after_prefill(at, now, seen);
         }
@@ -416,7 +431,9 @@ impl Engine {
         let meters = &mut self.meters;
         let scheduled = seq.scheduled.unwrap_or(seq.queued);
         let first = seq.first_token.unwrap_or(now);
-        meters.queue.observe(seconds(scheduled - seq.queued));
+        if !meters.live {
+            meters.queue.observe(seconds(scheduled - seq.queued));
+        }
         meters.prefill.observe(seconds(first - scheduled));
         meters.decode.observe(seconds(now - first));
         meters.inference.observe(seconds(now - scheduled));

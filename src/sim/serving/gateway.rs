@@ -87,7 +87,7 @@ impl Gateway {
     }
 
     /// The pod for the next attempt, never one of `tried`.
-    pub(super) fn choose(&mut self, tried: &[String]) -> Option<String> {
+    pub(super) fn choose(&mut self, tried: &[String], tenant: usize) -> Option<String> {
         let candidates: Vec<usize> = (0..self.pods.len()).filter(|i| !tried.contains(&self.pods[*i].0)).collect();
         let count = candidates.len();
         if count == 0 {
@@ -97,6 +97,7 @@ impl Gateway {
         let start = self.turn % count;
         let chosen = match self.settings.routing {
             Routing::RoundRobin => candidates[start],
+            Routing::Tenant => candidates[tenant % count],
             // Of several with as few, each has its turn.
             Routing::LeastRequest => {
                 (0..count).map(|i| candidates[(start + i) % count]).min_by_key(|i| self.pods[*i].1)?

@@ -21,12 +21,16 @@ pub struct Ledger {
     pub failed: f64,
     /// See `failed`.
     pub given_up: f64,
+    /// Of those that failed, how many an engine turned away.
+    pub refused: f64,
     /// Seconds in the gateway, before a replica had the request.
     pub gateway_s: f64,
     /// Seconds in an engine before its core has taken the request in.
     pub front_s: f64,
-    /// Seconds in the queue while slots or a step's tokens were short.
+    /// Seconds in the queue while slots were short.
     pub slots_s: f64,
+    /// Seconds in the queue while a step had no room for more tokens.
+    pub tokens_s: f64,
     /// Seconds in the queue while blocks of the KV cache were short.
     pub blocks_s: f64,
     /// Seconds from the first step to the first token.
@@ -49,8 +53,10 @@ impl Ledger {
             slow_gaps: f(self.slow_gaps, other.slow_gaps),
             failed: f(self.failed, other.failed),
             given_up: f(self.given_up, other.given_up),
+            refused: f(self.refused, other.refused),
             gateway_s: f(self.gateway_s, other.gateway_s),
             front_s: f(self.front_s, other.front_s),
+            tokens_s: f(self.tokens_s, other.tokens_s),
             slots_s: f(self.slots_s, other.slots_s),
             blocks_s: f(self.blocks_s, other.blocks_s),
             prefill_s: f(self.prefill_s, other.prefill_s),

@@ -2,9 +2,38 @@
 
 pub(super) mod dcgm;
 pub(super) mod envoy;
+mod plain;
+pub(super) mod sglang;
 pub(super) mod vllm;
+pub(super) mod vllm_v0;
 
 use std::fmt::Write as _;
+
+/// How an engine speaks of itself: the same requests, told in other names, bounds and moments.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(super) enum Speech {
+    /// vLLM since 0.8.
+    #[default]
+    Vllm,
+    /// vLLM's first engine.
+    VllmV0,
+    /// `SGLang`.
+    Sglang,
+}
+
+impl Speech {
+    /// What an image speaks: its name says which engine, its tag which version.
+    pub(super) fn of_image(image: &str) -> Self {
+        let tag = image.rsplit_once(':').map_or("", |(_, tag)| tag.trim_start_matches('v'));
+        let mut numbers = tag.split('.').map_while(|n| n.parse::<u32>().ok());
+        let version = (numbers.next(), numbers.next());
+        match version {
+            _ if image.contains("sglang") => Self::Sglang,
+            (Some(0), Some(minor)) if minor < 9 => Self::VllmV0,
+            _ => Self::Vllm,
+        }
+    }
+}
 
 /// A number as Python's client writes it: large ones with an exponent.
 pub(super) fn python(value: f64) -> String {

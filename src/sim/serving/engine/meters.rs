@@ -2,6 +2,8 @@
 
 use std::sync::Arc;
 
+use crate::sim::serving::page::Speech;
+
 /// A histogram with its own bounds; `counts` has one more for what lies above.
 #[derive(Debug, Clone, PartialEq)]
 pub(in crate::sim::serving) struct Buckets {
@@ -38,6 +40,27 @@ const GAP: &[f64] =
 const LONG: &[f64] = &[
     0.3, 0.5, 0.8, 1.0, 1.5, 2.0, 2.5, 5.0, 10.0, 15.0, 20.0, 30.0, 40.0, 50.0, 60.0, 120.0, 240.0, 480.0, 960.0,
     1920.0, 7680.0,
+];
+/// `SGLang`'s, 0.5.23.
+const SGLANG_TTFT: &[f64] =
+    &[0.1, 0.2, 0.4, 0.6, 0.8, 1.0, 2.0, 4.0, 6.0, 8.0, 10.0, 20.0, 40.0, 60.0, 80.0, 100.0, 200.0, 400.0];
+const SGLANG_GAP: &[f64] = &[
+    0.002, 0.004, 0.006, 0.008, 0.01, 0.015, 0.02, 0.025, 0.03, 0.035, 0.04, 0.06, 0.08, 0.1, 0.2, 0.4, 0.6, 0.8, 1.0,
+    2.0, 4.0, 6.0, 8.0,
+];
+const SGLANG_E2E: &[f64] = &[
+    0.1, 0.2, 0.4, 0.6, 0.8, 1.0, 2.0, 4.0, 6.0, 8.0, 10.0, 20.0, 40.0, 60.0, 80.0, 100.0, 200.0, 400.0, 600.0, 1200.0,
+    1800.0, 2400.0,
+];
+const SGLANG_QUEUE: &[f64] = &[
+    0.0, 0.001, 0.005, 0.01, 0.05, 0.1, 0.2, 0.5, 1.0, 2.0, 3.0, 4.0, 5.0, 10.0, 15.0, 20.0, 30.0, 40.0, 50.0, 60.0,
+    70.0, 80.0, 90.0, 100.0, 200.0, 300.0, 400.0, 500.0, 600.0, 700.0, 800.0, 900.0, 1000.0, 1200.0, 1400.0, 1600.0,
+    1800.0, 2000.0, 2500.0, 3000.0,
+];
+const SGLANG_LENGTHS: &[f64] = &[
+    100.0, 300.0, 500.0, 700.0, 1000.0, 1500.0, 2000.0, 3000.0, 4000.0, 5000.0, 6000.0, 7000.0, 8000.0, 9000.0,
+    10_000.0, 12_500.0, 15_000.0, 17_500.0, 20_000.0, 22_500.0, 25_000.0, 27_500.0, 30_000.0, 35_000.0, 40_000.0,
+    60_000.0, 80_000.0, 100_000.0,
 ];
 const STEP_TOKENS: &[f64] = &[1.0, 8.0, 16.0, 32.0, 64.0, 128.0, 256.0, 512.0, 1024.0, 2048.0, 4096.0, 8192.0, 16384.0];
 const HIGH_RESOLUTION: &[f64] = &[
@@ -82,12 +105,22 @@ pub(in crate::sim::serving) struct Meters {
     pub(in crate::sim::serving) http: Buckets,
     /// Seconds of CPU time of the API server.
     pub(in crate::sim::serving) cpu_s: f64,
+    /// Whether a wait is written when it is over, and not when its request is.
+    pub(super) live: bool,
+    /// Steps that computed the last part of a prompt, and steps that computed another one: once for each prompt in them.
+    pub(in crate::sim::serving) last_chunk: Buckets,
+    pub(in crate::sim::serving) chunks: Buckets,
 }
 
 impl Meters {
-    pub(super) fn new(max_model_len: u32) -> Self {
-        let lengths = lengths(max_model_len);
-        let (length, long, gap) = (Buckets::new(&lengths), Buckets::new(LONG), Buckets::new(GAP));
+    pub(super) fn new(max_model_len: u32, speech: Speech) -> Self {
+        let sglang = speech == Speech::Sglang;
+        let lengths = if sglang { SGLANG_LENGTHS.to_vec() } else { lengths(max_model_len) };
+        let (ttft, gap) = if sglang { (SGLANG_TTFT, SGLANG_GAP) } else { (TTFT, GAP) };
+        let (e2e, queue) = if sglang { (SGLANG_E2E, SGLANG_QUEUE) } else { (LONG, LONG) };
+        let (length, long, gap) = (Buckets::new(&lengths), Buckets::new(LONG), Buckets::new(gap));
+        // Powers of 1.62, from a millisecond on.
+        let stages: Vec<f64> = (0..31).map(|power| 0.001 * 1.62_f64.powi(power)).collect();
         Self {
             running: 0,
             waiting: 0,
@@ -110,11 +143,11 @@ impl Meters {
             computed: length,
             parallel: Buckets::new(&[1.0, 2.0, 5.0, 10.0, 20.0]),
             step_tokens: Buckets::new(STEP_TOKENS),
-            ttft: Buckets::new(TTFT),
+            ttft: Buckets::new(ttft),
             gap: gap.clone(),
             per_token: gap,
-            e2e: long.clone(),
-            queue: long.clone(),
+            e2e: Buckets::new(e2e),
+            queue: Buckets::new(queue),
             inference: long.clone(),
             prefill: long.clone(),
             decode: long,
@@ -122,6 +155,9 @@ impl Meters {
             http_fine: Buckets::new(HIGH_RESOLUTION),
             http: Buckets::new(&[0.1, 0.5, 1.0]),
             cpu_s: 0.0,
+            live: sglang,
+            last_chunk: Buckets::new(&stages),
+            chunks: Buckets::new(&stages),
         }
     }
 }

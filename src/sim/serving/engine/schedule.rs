@@ -1,12 +1,13 @@
 //! Which sequences a step works on: vLLM V1's scheduler.
 
 use super::speed::Work;
-use super::{Engine, Seq};
+use super::{Engine, Seq, Short};
 use crate::sim::serving::number::{Us, seconds, us};
 
 /// A step that is being computed.
 #[derive(Debug, Clone)]
 pub(super) struct Step {
+    pub(super) began: Us,
     pub(super) ends: Us,
     /// Whether the decoding sequences get a token.
     pub(super) decodes: bool,
@@ -46,7 +47,7 @@ impl Engine {
         self.decode_all(&mut round);
         self.go_on_with_prompts(&mut round);
         // Who was just pushed out would only be let in again.
-        self.blocks_short = round.preempted;
+        self.short = if round.preempted { Short::Blocks } else { Short::Tokens };
         if !round.preempted {
             self.admit(now, &mut round);
         }
@@ -61,7 +62,8 @@ impl Engine {
         self.busy.arithmetic += arithmetic;
         self.busy.memory += memory;
         let begins = now.max(self.hung_until);
-        self.step = Some(Step { ends: begins + us(lasts), decodes: self.decoding > 0, prefills: round.prefills });
+        self.step =
+            Some(Step { began: now, ends: begins + us(lasts), decodes: self.decoding > 0, prefills: round.prefills });
     }
 
     /// Requests that the API server has passed on join the queue: from now on they are waiting.
@@ -137,10 +139,13 @@ impl Engine {
             let placed = self.place(now, &mut seq, round, true) || (alone && self.place(now, &mut seq, round, false));
             if !placed {
                 self.waiting.push_front(seq);
-                self.blocks_short = true;
+                self.short = Short::Blocks;
                 return;
             }
             self.running.push(seq);
+        }
+        if self.running.len() >= self.config.max_num_seqs as usize {
+            self.short = Short::Slots;
         }
     }
 
@@ -175,6 +180,9 @@ impl Engine {
         (seq.shared, seq.blocks, seq.computed) = (shared, own + fresh, found);
         if seq.scheduled.is_none() {
             seq.scheduled = Some(now);
+            if self.meters.live {
+                self.meters.queue.observe(seconds(now - seq.queued));
+            }
             seq.cached = found;
             self.meters.cache_queries += u64::from(seq.target());
             self.meters.cache_hits += u64::from(found);

@@ -113,7 +113,8 @@ impl Model {
         loop {
             let Some(request) = self.requests.get(&id) else { return };
             let tried = request.tried.clone();
-            let Some(pod) = self.gateway.choose(&tried) else {
+            let tenant = request.class;
+            let Some(pod) = self.gateway.choose(&tried, tenant) else {
                 self.gateway.none_healthy += u64::from(self.gateway.pods.is_empty());
                 self.end(id, Some(503));
                 return;
@@ -152,6 +153,7 @@ impl Model {
             Err(Seen::Refused(status)) => {
                 self.gateway.upstream_total += 1;
                 self.gateway.upstream_answer(status, 2.0);
+                self.ledger.refused += 1.0;
                 self.end(id, Some(status));
             }
             Err(_) => {}
