@@ -33,7 +33,7 @@
 //! | `where = { label = ["a", "b"] }` | only samples with one of these values |
 //! | `count_where = { .. }` | of a histogram: the sums of all that `where` leaves are added, and these are counted |
 //! | `plus = ["family"]` | another family with another part of the same quantity, which is added |
-//! | `from_label = "label"` | the number stands in a label and not in the value |
+//! | `from_labels = ["a", "b"]` | the number stands in a label and not in the value; of several it is the product |
 //! | `scale = 0.001` | factor to the canonical unit |
 //!
 //! And a file as a whole: `foreign = { with = "a", without = "b" }` for samples that somebody else writes under the same

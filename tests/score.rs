@@ -32,6 +32,8 @@ use story::{Blind, Story, Teller};
 
 /// So long after the first evidence a diagnosis is taken as settled (s).
 pub(crate) const SETTLED_S: f64 = 120.0;
+/// Reading begins so long before the screen opens (s): earlier than anything that happens.
+const READ_BEFORE_S: f64 = 900.0;
 /// The scrapes around the first one with enough evidence at which the verdict is looked at.
 const SCRAPES: std::ops::RangeInclusive<i64> = 0..=8;
 
@@ -61,7 +63,7 @@ fn tell(name: &str, story: &Story, seed: u64, teller: Teller, needs: bool) -> Li
         (line.truth.broken_s, line.truth.mechanisms, line.truth.causes) = (None, Vec::new(), Vec::new());
     }
     let kubernetes = !draw.blind.contains(&Blind::Kubernetes);
-    let mut lab = Lab::new(&draw.scenario, seed).blind(draw.blind_roles(), !kubernetes);
+    let mut lab = Lab::new(&draw.scenario, seed).read_before(READ_BEFORE_S).blind(draw.blind_roles(), !kubernetes);
     if let Some(since) = line.truth.broken_s {
         line.scrapes = SCRAPES.into_iter().find(|n| {
             let diagnosis = lab.judge(since + *n as f64 * SWEEP_S);
@@ -71,7 +73,7 @@ fn tell(name: &str, story: &Story, seed: u64, teller: Teller, needs: bool) -> Li
             Said::of(&diagnosis).alarmed()
         });
     }
-    let end = line.truth.broken_s.map_or(truth::HORIZON_S / 2.0, |since| since + SETTLED_S).min(truth::HORIZON_S);
+    let end = line.truth.judged_s;
     let diagnosis = lab.judge(end);
     let said = Said::of(&diagnosis);
     if show() {

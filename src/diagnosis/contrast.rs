@@ -12,6 +12,9 @@ const ENOUGH: f64 = 10.0;
 /// This many times as slow is slower, and less is weather.
 const SLOWER: f64 = 1.5;
 
+/// This many times as many late tokens are more than the weather's.
+const SEVERAL: f64 = 3.0;
+
 /// One revision's replicas during the incident.
 #[derive(Debug, Clone)]
 pub(super) struct Side {
@@ -68,7 +71,15 @@ impl Contrast {
             // More than the other side's share, which is itself not known to the last event.
             Some(over_budget(bad, all, ((old_bad + 1.0) / (old_all + 1.0)).min(0.99)))
         };
-        let slower_tokens = new.itl.zip(old.itl).is_some_and(|(n, o)| n >= SLOWER * o);
+        // Late tokens are few among many: where a step with a long prompt holds them up, their mean hardly moves.
+        let late_share = |s: &Side| {
+            let gaps = s.span.dist(Dist::Itl).filter(|h| h.count >= ENOUGH)?;
+            Some(gaps.above(targets.tpot.seconds)?.at_least / gaps.count)
+        };
+        let held_up = late_share(&new)
+            .zip(late_share(&old))
+            .is_some_and(|(n, o)| n >= targets.tpot.budget() && n >= SEVERAL * o.max(1e-6));
+        let slower_tokens = held_up || new.itl.zip(old.itl).is_some_and(|(n, o)| n >= SLOWER * o);
         let slower_first = new.ttft >= SLOWER * old.ttft;
         let worse = (slower_first && more_late(Dist::Ttft, targets.ttft.seconds) == Some(true))
             || (slower_tokens && more_late(Dist::Itl, targets.tpot.seconds) == Some(true));

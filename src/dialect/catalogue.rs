@@ -112,7 +112,7 @@ pub(super) struct Slot {
     pub(super) dialect: usize,
     pub(super) only: Where,
     pub(super) count_where: Where,
-    pub(super) from_label: Option<String>,
+    pub(super) from_labels: Vec<String>,
     pub(super) scale: f64,
 }
 
@@ -357,7 +357,7 @@ impl Catalogue {
             dialect,
             only: mapping.only.clone(),
             count_where: mapping.count_where.clone(),
-            from_label: mapping.from_label.clone(),
+            from_labels: mapping.from_labels.clone(),
             scale: mapping.scale,
         });
         let slot = self.slots.len() - 1;

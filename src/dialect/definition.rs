@@ -137,8 +137,9 @@ pub(super) struct Mapping {
     /// Of a histogram: which samples count (buckets and count); the sums of all that `where` selects are added.
     #[serde(default)]
     pub(super) count_where: Where,
-    /// The number stands in a label and not in the value.
-    pub(super) from_label: Option<String>,
+    /// The number stands in a label and not in the value, or is the product of several.
+    #[serde(default)]
+    pub(super) from_labels: Vec<String>,
     /// Factor to the canonical unit.
     #[serde(default = "one")]
     pub(super) scale: f64,

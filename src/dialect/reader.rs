@@ -334,8 +334,13 @@ impl Taken {
         let counts = || matches(&slot.count_where, label);
         match part {
             Part::Value => {
-                let value = slot.from_label.as_ref().map_or(Some(value), |name| label(name)?.parse().ok());
-                known(value? * slot.scale).map(Self::Value)
+                let of = |name: &String| label(name)?.parse::<f64>().ok();
+                let value = if slot.from_labels.is_empty() {
+                    value
+                } else {
+                    slot.from_labels.iter().try_fold(1.0, |product, name| Some(product * of(name)?))?
+                };
+                known(value * slot.scale).map(Self::Value)
             }
             // A sum may be a rounding error below zero.
             Part::Sum => Some(value * slot.scale).filter(|v| v.is_finite()).map(Self::Sum),

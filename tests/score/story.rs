@@ -174,6 +174,8 @@ pub(crate) struct Draw {
     pub(crate) scenario: Scenario,
     /// Which of its changes belong together: those of each injected thing.
     pub(crate) injected: Vec<Vec<usize>>,
+    /// Whose pages tell it.
+    pub(crate) teller: Teller,
     /// What cannot be read.
     pub(crate) blind: Vec<Blind>,
 }
@@ -269,7 +271,7 @@ impl Story {
         let mut scenario =
             Scenario::read("drawn", &text).map_err(|e| format!("{}: {e}", self.tells)).expect("a scenario");
         teller.tells(&mut scenario);
-        Draw { scenario, injected, blind: self.blind.clone() }
+        Draw { scenario, teller, injected, blind: self.blind.clone() }
     }
 
     /// Replicas, their nodes and what they are asked.

@@ -11,7 +11,7 @@ use warroom::sim::serving::{Config, Ledger, Model, Product};
 use warroom::sim::world::{Setup, World};
 
 use super::lab::{OPENS, SWEEP_S};
-use super::story::{Blind, Draw, ONSET_S};
+use super::story::{Blind, Draw, ONSET_S, Teller};
 
 /// So long after the onset nothing is looked at any more (s).
 pub(crate) const HORIZON_S: f64 = 900.0;
@@ -19,6 +19,8 @@ pub(crate) const HORIZON_S: f64 = 900.0;
 const HANGS_S: f64 = 30.0;
 /// Fewer requests than these that wait for an idle-looking engine may be a gateway's spare connections.
 const CAUGHT: f64 = 4.0;
+/// Fewer requests per second are a trickle.
+const TRICKLE: f64 = 0.2;
 /// The judged window (s).
 const WINDOW_S: f64 = 300.0;
 /// A change of traffic by this factor is one that can be told from chance.
@@ -78,6 +80,8 @@ fn requests(part: &Ledger) -> (f64, f64) {
 pub(crate) struct Truth {
     /// From when on there was enough to see that a promise is broken (s since the screen opened); never, where none was.
     pub(crate) broken_s: Option<f64>,
+    /// When it is judged (s).
+    pub(crate) judged_s: f64,
     /// Whether it was well before.
     pub(crate) well_before: bool,
     /// Whether any page that can be read tells of it.
@@ -121,6 +125,7 @@ pub(crate) fn of(draw: &Draw, seed: u64) -> Truth {
     let broken_s = broken_s.into_iter().chain(hangs).min_by(f64::total_cmp);
     let mut truth = Truth {
         broken_s,
+        judged_s: HORIZON_S / 2.0,
         well_before,
         seen: true,
         requests: false,
@@ -131,11 +136,11 @@ pub(crate) fn of(draw: &Draw, seed: u64) -> Truth {
         places: Vec::new(),
     };
     let Some(since) = broken_s else { return truth };
-    let end = (since + super::SETTLED_S).min(HORIZON_S);
+    // Near its budget a service comes and goes: it is judged while it is broken.
+    let inside = |s: &f64| *s >= since && *s <= since + super::SETTLED_S;
+    let end = sweeps().rfind(|s| inside(s) && broken(*s) != (false, false)).unwrap_or(since);
     (truth.requests, truth.tokens) = broken(end);
-    if !truth.requests && !truth.tokens {
-        (truth.requests, truth.tokens) = broken(since);
-    }
+    truth.judged_s = end;
     let from = end - WINDOW_S;
     // Of what is broken: how far over, with and without.
     let harm = |course: &Course| {
@@ -144,13 +149,14 @@ pub(crate) fn of(draw: &Draw, seed: u64) -> Truth {
     };
     let (with, without) = (harm(&full), harm(&none));
     let added = (with - without).max(f64::EPSILON);
+    let single = everything.len() == 1;
     for one in everything {
         if draw.injected[one].iter().any(|i| draw.scenario.changes[*i].stall.is_some()) {
             truth.guilty.push(one);
             continue;
         }
-        let course = Course::of(&draw.without(&[one]), seed, end);
-        if (with - harm(&course)) / added >= PART {
+        let left = if single { without } else { harm(&Course::of(&draw.without(&[one]), seed, end)) };
+        if (with - left) / added >= PART {
             truth.guilty.push(one);
         }
     }
@@ -160,7 +166,10 @@ pub(crate) fn of(draw: &Draw, seed: u64) -> Truth {
     if truth.places.first().is_some_and(|(place, _)| *place == "gateway") {
         truth.broken_s = Some(since + during.decode_s / during.first_tokens.max(1.0));
     }
-    truth.seen = !(draw.blind.contains(&Blind::Gateway) && truth.places[0].0 == "gateway");
+    // In a trickle of requests nobody misses one: only a request of one's own tells a stall from a pause.
+    let trickle = hangs.is_some() && requests(&none.between(-WINDOW_S, 0.0)).1 < TRICKLE * WINDOW_S;
+    let hidden = draw.blind.contains(&Blind::Gateway) && truth.places[0].0 == "gateway";
+    truth.seen = !(trickle || hidden);
     truth.mechanisms = mechanisms(&truth.places, &during, &before);
     let alone = truth.guilty.len() == 1;
     for one in &truth.guilty {
@@ -225,8 +234,8 @@ fn mechanisms(places: &[(&'static str, f64)], with: &Ledger, without: &Ledger) -
     // Whoever is pushed out for want of blocks is computed again, and others wait for that too.
     let pushed_out = with.preempted > 0.01 * with.first_tokens;
     let bad = requests(with).0;
-    all.extend((with.refused >= PART * bad).then_some(Mechanism::AdmissionRejected));
-    all.extend((with.given_up >= PART * bad).then_some(Mechanism::RequestsAbandoned));
+    all.extend((bad >= 1.0 && with.refused >= PART * bad).then_some(Mechanism::AdmissionRejected));
+    all.extend((bad >= 1.0 && with.given_up >= PART * bad).then_some(Mechanism::RequestsAbandoned));
     let share = |name| places.iter().find(|(place, _)| *place == name).map_or(0.0, |(_, share)| *share);
     let (slots, blocks) = (share("slots") + share("tokens"), share("blocks"));
     // A step that is full of somebody's long prompt is what the others wait for.
@@ -285,7 +294,9 @@ fn of_change(change: &Change, draw: &Draw, with: &Ledger, without: &Ledger) -> (
         let by_rate = traffic.rate_factor.is_some();
         causes.extend((by_rate && more).then_some(Cause::TrafficSurge));
         causes.extend((traffic.prompt_factor.is_some() || by_rate && longer).then_some(Cause::PromptLengthShift));
-        causes.extend(traffic.shared_prefix.map(|_| Cause::PrefixCacheRegression));
+        // The first vLLM said nothing of its prefix cache.
+        let told = if draw.teller == Teller::VllmV0 { Cause::NoneFound } else { Cause::PrefixCacheRegression };
+        causes.extend(traffic.shared_prefix.map(|_| told));
         // Longer answers have no code of their own.
         causes.extend(traffic.output_factor.map(|_| Cause::NoneFound));
         // Where nobody asks less, what bounds the batch is as true: the table of codes names either.

@@ -11,7 +11,7 @@ use warroom::sim::scenario::Scenario;
 use warroom::sim::serving::Model;
 use warroom::sim::world::{Setup, World};
 
-/// How long before the first judged moment reading begins (s).
+/// How long before the screen opens reading begins (s).
 const READ_BEFORE_S: f64 = 2400.0;
 
 pub(crate) struct Lab {
@@ -22,6 +22,7 @@ pub(crate) struct Lab {
     scenario: Scenario,
     /// What was observed, for whoever asked for it.
     stream: Option<Vec<Observation>>,
+    read_before_s: f64,
     /// Roles whose pages cannot be read, and whether Kubernetes cannot.
     blind: (Vec<Role>, bool),
 }
@@ -38,8 +39,15 @@ impl Lab {
             reader: Reader::new(&scenario.workload.name),
             scenario: scenario.clone(),
             stream: None,
+            read_before_s: READ_BEFORE_S,
             blind: (Vec::new(), false),
         }
+    }
+
+    /// Reading begins so long before the screen opens.
+    pub(crate) fn read_before(mut self, seconds: f64) -> Self {
+        self.read_before_s = seconds;
+        self
     }
 
     /// Pages of these roles are not read, nor are Kubernetes' objects where `kubernetes` says so.
@@ -73,7 +81,7 @@ impl Lab {
     /// Reads on until so many seconds after the screen opens, and diagnoses.
     pub(crate) fn judge(&mut self, after_s: f64) -> Diagnosis {
         let until = OPENS.plus(after_s);
-        let first = OPENS.plus(-READ_BEFORE_S.min(self.scenario.opens_s()));
+        let first = OPENS.plus(-self.read_before_s.min(self.scenario.opens_s()));
         if self.world.now() < first {
             self.world.advance(first);
         }

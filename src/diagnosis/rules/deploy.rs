@@ -295,6 +295,8 @@ fn shrunk(facts: &Facts<'_>, rollout: &Rollout<'_>) -> Option<Evidence> {
 /// How long the new revision had all the traffic and served it as well as it was served before, until the onset (s).
 fn served_well(facts: &Facts<'_>, rollout: &Rollout<'_>, complete: At) -> Option<f64> {
     const AS_WELL: f64 = 1.5;
+    /// The share of the budget for late tokens from which they count.
+    const NOTICED: f64 = 0.25;
     let onset = facts.broke();
     let length = onset.since(complete);
     let number = rollout.revision.number;
@@ -308,6 +310,18 @@ fn served_well(facts: &Facts<'_>, rollout: &Rollout<'_>, complete: At) -> Option
         .iter()
         .filter(|s| s.to <= rollout.at)
         .fold((0.0, 0.0), |(sum, count), s| (sum + s.ttft.sum, count + s.ttft.count));
+    // Tokens are so many that few of them late are no chance: worse than before is not well.
+    let late_tokens = |from: At, to: At| {
+        let inside = facts.slices.iter().filter(|s| s.from >= from && s.to <= to);
+        inside.fold((0.0, 0.0), |(bad, all), s| (bad + s.itl.bad, all + s.itl.count))
+    };
+    let (bad, all) = late_tokens(complete, onset);
+    let (bad_before, all_before) = late_tokens(At(i64::MIN), rollout.at);
+    let share_before = (bad_before + 1.0) / (all_before + 1.0);
+    let budget = facts.targets.tpot.budget();
+    if facts.late(Metric::Tpot) && bad >= NOTICED * budget * all && over_budget(bad, all, share_before) {
+        return None;
+    }
     let as_before = before.1 < WELL_EVENTS || ttft.mean()? < AS_WELL * before.0 / before.1;
     (!late && as_before).then_some(length)
 }

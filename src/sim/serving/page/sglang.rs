@@ -7,9 +7,11 @@ use super::plain::Plain;
 use super::{header, python};
 
 /// What is counted at the HTTP server bears no model.
-fn http(page: &mut Plain, it: &Meters) {
+fn http(page: &mut Plain, it: &Meters, held: f64) {
     let route = "endpoint=\"/v1/chat/completions\",method=\"POST\"";
     let out = &mut page.out;
+    header(out, "sglang:http_requests_active", "gauge", "Number of currently active HTTP requests");
+    let _ = writeln!(out, "sglang:http_requests_active{{{route}}} {}", python(held));
     header(out, "sglang:http_responses_total", "counter", "Total number of HTTP responses by endpoint and status code");
     for (status, count) in [(200, it.http_2xx), (400, it.http_4xx), (503, it.http_5xx)] {
         if count > 0 {
@@ -64,7 +66,7 @@ pub(in crate::sim::serving) fn write(engine: &Engine) -> String {
         "The latency of each stage of requests.",
         &[("stage=\"prefill_forward\"", &it.last_chunk), ("stage=\"chunked_prefill\"", &it.chunks)],
     );
-    http(&mut page, it);
+    http(&mut page, it, engine.held() as f64);
     page.out
 }
 
