@@ -4,6 +4,8 @@
 #[path = "support/incident.rs"]
 #[expect(dead_code, reason = "stories have no captures")]
 mod incident;
+#[path = "cluster_stories/others.rs"]
+mod others;
 #[path = "cluster_stories/starts.rs"]
 mod starts;
 #[path = "cluster_stories/told.rs"]

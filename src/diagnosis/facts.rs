@@ -167,12 +167,17 @@ impl<'a> Facts<'a> {
         inside.find(broken).map_or(self.incident.0, |s| s.from)
     }
 
-    /// Whether nobody serves any more: replicas are wanted, and Kubernetes knows of none that is Ready.
+    /// Whether nobody serves any more: replicas are wanted, Kubernetes knows of none that is
+    /// Ready, and no page of an engine was read just now.
     pub(super) fn down(&self) -> bool {
         // Pods that may not be read are none either: the workload itself has to say so too.
         let wanted = |c: &Cluster<'_>| c.facts.workload.as_ref().is_some_and(|w| w.desired > 0 && w.ready == 0);
         let served = self.baseline.as_ref().is_some_and(|b| b.stretch.is_some());
-        served && self.cluster.as_ref().is_some_and(|c| !c.stale && wanted(c) && c.ready() == 0)
+        let answered =
+            |r: Replica<'_>| r.track.points().back().is_some_and(|p| self.now.since(p.at) <= self.max_gap_s / 3.0);
+        served
+            && !self.engines().any(answered)
+            && self.cluster.as_ref().is_some_and(|c| !c.stale && wanted(c) && c.ready() == 0)
     }
 
     /// The revision that a replica serves.

@@ -18,6 +18,8 @@ const RECENT_S: f64 = 7200.0;
 
 type Row = (Action, Helps, &'static str);
 
+/// Why an undo is of no use under a `GitOps` tool that undoes it.
+const PUT_BACK: &str = "it was put back once and will be again: change what the tool reads, or pause its sync";
 /// Undo helps where a change is the cause, and engine pages alone do not show changes.
 const UNDO_UNKNOWN: Row = (RolloutUndo, Unknown, "helps if a rollout came before this: engine pages do not tell");
 
@@ -183,6 +185,12 @@ fn cause(cause: Cause) -> Vec<Row> {
             (SetAutoscalerBounds, Yes, "a higher minimum adds replicas that the autoscaler would not"),
             (PauseAutoscaler, Unknown, "lets replicas be set by hand"),
         ],
+        Cause::AutoscalerConflict => vec![
+            (SetAutoscalerBounds, Yes, "bounds that both agree with: what is set by hand is taken back"),
+            (PauseAutoscaler, Unknown, "lets replicas be set by hand"),
+            (Scale, No, "the autoscaler takes it back"),
+        ],
+        Cause::GitopsWillRevert => vec![(RolloutUndo, No, PUT_BACK)],
         Cause::PlacementMismatch => vec![(CordonNode, Unknown, "keeps further replicas off the slower hardware")],
         Cause::CapacityLoss => vec![(Scale, Unknown, "if the replica does not come back by itself")],
         _ => Vec::new(),
@@ -242,6 +250,8 @@ pub(super) fn overrule(findings: &mut [Finding], facts: &Facts<'_>) {
         let rollout = rollouts.iter().find(|r| Some(r.revision.number) == number)?;
         rollout.before.map(|(b, _)| cluster.called(b.number))
     };
+    // What a tool put back against somebody's undo it puts back again.
+    let put_back = findings.iter().any(|f| f.code == Code::Cause(Cause::GitopsWillRevert));
     // Somebody brought an old revision back after it broke: what an undo would do is being done.
     let undone = rollouts.last().filter(|r| r.came_back && r.at > facts.broke());
     for finding in findings {
@@ -252,6 +262,10 @@ pub(super) fn overrule(findings: &mut [Finding], facts: &Facts<'_>) {
         let own = finding.code == Code::Cause(Cause::DeployRegression);
         for row in &mut finding.levers {
             match (row.action, deploy) {
+                (RolloutUndo, _) if put_back => {
+                    row.helps = No;
+                    PUT_BACK.clone_into(&mut row.why);
+                }
                 (RolloutUndo, Some((number, _))) if undone.is_some_and(|r| Some(r.revision.number) != number) => {
                     let undone = undone.map_or(String::new(), |r| cluster.called(r.revision.number));
                     row.helps = No;

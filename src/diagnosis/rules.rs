@@ -12,6 +12,7 @@ mod deploy;
 mod gateway;
 mod gpu;
 mod kv;
+mod others;
 mod outlier;
 mod prefill;
 mod queue;
@@ -63,6 +64,7 @@ pub(super) const CAUSES: &[Rule] = &[
     rollout::model_load_slow,
     rollout::placement_mismatch,
     outlier::replica_outlier,
+    others::autoscaler_conflict,
     causes::traffic_surge,
     causes::prompt_length_shift,
     causes::capacity_loss,
@@ -70,6 +72,7 @@ pub(super) const CAUSES: &[Rule] = &[
     causes::spec_decode_regression,
     causes::max_num_seqs_bound,
     rollout::autoscaler_wrong_signal,
+    others::gitops_will_revert,
 ];
 
 /// A finding with the severity that the objective's state gives it, and nothing in it yet.

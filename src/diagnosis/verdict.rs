@@ -349,6 +349,9 @@ pub(super) fn explains(cause: Cause, mechanism: Mechanism) -> bool {
             matches!(mechanism, DecodeSlowdown | PrefillSlowdown | QueueSaturation | KvCachePressure | BatchContention)
         }
         Cause::AutoscalerWrongSignal => matches!(mechanism, QueueSaturation | KvCachePressure),
+        Cause::AutoscalerConflict => {
+            matches!(mechanism, Mechanism::ColdStart | QueueSaturation | KvCachePressure | RequestsAbandoned)
+        }
         _ => false,
     }
 }

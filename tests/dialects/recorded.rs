@@ -107,6 +107,7 @@ fn vllm_0_8_5_says_it_under_the_old_names() {
             "running 2 vllm:num_requests_running",
             "waiting 0 vllm:num_requests_waiting",
             "kv_usage 0.00048828125 vllm:gpu_cache_usage_perc",
+            "kv_capacity_tokens 524288 vllm:cache_config_info",
             "memory_share 0.9 vllm:cache_config_info",
             "kv_block_tokens 16 vllm:cache_config_info",
             "prompt_tokens 3144 vllm:prompt_tokens_total",
@@ -131,8 +132,15 @@ fn the_nearly_empty_first_page_of_vllm_0_8_5_is_recognised() {
     let page = read(fixture("dialects/vllm-0.8.5-first.prom"));
     assert_eq!((page.system.engine.as_str(), page.system.generation.as_deref(), page.series), ("vllm", None, 1));
     assert_eq!(page.replicas.len(), 1);
-    // Nothing measured is not zero; how it was told to run stands there from the beginning.
-    assert_told(&page, &["memory_share 0.9 vllm:cache_config_info", "kv_block_tokens 16 vllm:cache_config_info"]);
+    // 32768 blocks of 16 tokens; nothing measured is not zero, and how it was told to run stands there from the beginning.
+    assert_told(
+        &page,
+        &[
+            "kv_capacity_tokens 524288 vllm:cache_config_info",
+            "memory_share 0.9 vllm:cache_config_info",
+            "kv_block_tokens 16 vllm:cache_config_info",
+        ],
+    );
 }
 
 #[test]

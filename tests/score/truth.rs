@@ -334,7 +334,7 @@ fn of_change(change: &Change, draw: &Draw, with: &Ledger, without: &Ledger) -> (
     if change.scale.is_some() {
         // What an autoscaler brings back starts like anything else.
         return match draw.scenario.autoscaler {
-            Some(_) => (vec![Mechanism::ColdStart], vec![Cause::CapacityLoss, Cause::AutoscalerConflict]),
+            Some(_) => (vec![Mechanism::ColdStart], vec![Cause::AutoscalerConflict]),
             None => (vec![], vec![Cause::CapacityLoss]),
         };
     }
