@@ -64,6 +64,10 @@ impl Said {
 
 /// Whether the mechanism is right.
 pub(crate) fn placed(truth: &Truth, said: &Said) -> bool {
+    // Where no page tells of it, silence is right, and so is whoever finds it all the same.
+    if !truth.seen && !said.alarmed() {
+        return true;
+    }
     match truth.broken_s {
         None => !said.alarmed(),
         Some(_) => said.mechanism.is_some_and(|m| truth.mechanisms.contains(&m)),
@@ -72,6 +76,9 @@ pub(crate) fn placed(truth: &Truth, said: &Said) -> bool {
 
 /// Whether the cause is right.
 pub(crate) fn caused(truth: &Truth, said: &Said) -> bool {
+    if !truth.seen && !said.alarmed() {
+        return true;
+    }
     match truth.broken_s {
         None => said.blames().is_none() || !said.alarmed(),
         Some(_) => said.cause.is_some_and(|c| truth.causes.contains(&c)),
@@ -106,13 +113,14 @@ impl Sheet {
 
     pub(crate) fn figures(&self) -> Figures {
         let count = |f: &dyn Fn(&Line, &Said) -> bool| self.told().filter(|(l, s)| f(l, s)).count();
-        let broken = count(&|l, _| l.truth.broken_s.is_some());
+        let visible = |l: &Line| l.truth.seen && l.truth.broken_s.is_some();
+        let broken = count(&|l, _| visible(l));
         Figures {
             judged: self.told().count(),
             placed: count(&|l, s| placed(&l.truth, s)),
             caused: count(&|l, s| caused(&l.truth, s)),
             false_blame: count(&|l, s| false_blame(&l.truth, s)),
-            in_time: (count(&|l, _| l.truth.broken_s.is_some() && l.scrapes.is_some_and(|n| n <= 2)), broken),
+            in_time: (count(&|l, _| visible(l) && l.scrapes.is_some_and(|n| n <= 2)), broken),
         }
     }
 
@@ -130,7 +138,7 @@ impl Sheet {
     pub(crate) fn wrong(&self) -> Vec<String> {
         let mut wrong = Vec::new();
         for (line, said) in self.told() {
-            let late = line.truth.broken_s.is_some() && line.scrapes.is_none_or(|n| n > 2);
+            let late = line.truth.seen && line.truth.broken_s.is_some() && line.scrapes.is_none_or(|n| n > 2);
             if placed(&line.truth, said) && caused(&line.truth, said) && !late {
                 continue;
             }
@@ -224,6 +232,7 @@ impl Sheet {
                 (_, None) => "none of the injected".to_owned(),
             };
             let told = match (said.alarmed(), said.cause) {
+                (false, _) if !line.truth.seen => "no alarm, and nothing to see".to_owned(),
                 (false, _) => "no alarm".to_owned(),
                 (true, Some(cause)) => cause.code().to_owned(),
                 (true, None) => "no suspect".to_owned(),
