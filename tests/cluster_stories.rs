@@ -407,6 +407,28 @@ fn errors_that_no_engine_gave_are_the_gateways() {
 }
 
 #[test]
+fn a_gateway_that_holds_answers_back_until_they_are_complete_breaks_streaming() {
+    let mut world = World::new();
+    world.plays("a", "node-1", 41, 0, &ticks(&[(180, CALM)]));
+    world.streaming_gateway(0, 120, 10.0, 0.06);
+    world.streaming_gateway(120, 180, 10.0, 1.95);
+    let d = judged(&world.ends(180));
+    assert_eq!(d.verdict, Verdict::Breach, "{}", d.sentence);
+    assert_eq!(suspect(&d), "gateway/gateway_buffering/gateway_fault", "{}", d.sentence);
+    assert_eq!(helps(&d, Action::Scale), Some(Helps::No));
+}
+
+#[test]
+fn a_gateway_that_streams_holds_nothing_back() {
+    let mut world = World::new();
+    world.plays("a", "node-1", 41, 0, &ticks(&[(180, CALM)]));
+    world.streaming_gateway(0, 180, 10.0, 0.06);
+    let d = judged(&world.ends(180));
+    assert_eq!(d.verdict, Verdict::Healthy, "{}", d.sentence);
+    assert!(!codes(&d).contains(&"gateway_buffering"), "{:?}", codes(&d));
+}
+
+#[test]
 fn a_slow_engine_behind_a_gateway_is_not_the_gateways() {
     let mut world = World::new();
     world.plays("a", "node-1", 41, 0, &ticks(&[(120, CALM), (60, QUEUE)]));

@@ -140,7 +140,7 @@ fn below_and_around(mechanism: Mechanism) -> Vec<Row> {
             (Scale, Unknown, "replaces the capacity, not the fault"),
             (RolloutUndo, No, "another revision runs on the same GPU"),
         ],
-        Mechanism::GatewayOverhead | Mechanism::GatewayErrors => vec![
+        Mechanism::GatewayOverhead | Mechanism::GatewayErrors | Mechanism::GatewayBuffering => vec![
             (ShiftTraffic, Yes, "past the gateway that is slow or fails, where there is another way"),
             (Scale, No, "the engines are not what requests wait for"),
             (RolloutUndo, No, "the engines' revision is not the gateway's"),

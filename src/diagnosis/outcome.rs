@@ -50,6 +50,8 @@ pub struct Diagnosis {
     pub changes: Vec<Change>,
     /// Levers, across all findings.
     pub levers: Vec<LeverAdvice>,
+    /// The gateways' mean time to the first byte (s); `None`: none of them measures it.
+    pub gateway_first_byte: Option<f64>,
     /// Requests.
     pub requests: Requests,
     /// Replicas.

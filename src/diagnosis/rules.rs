@@ -6,6 +6,7 @@
 //! and needs evidence of its own.
 
 mod admission;
+mod buffering;
 mod causes;
 mod decode;
 mod deploy;
@@ -48,6 +49,7 @@ pub(super) const MECHANISMS: &[Rule] = &[
     gateway::slow,
     gateway::failing,
     gateway::imbalance,
+    buffering::gateway_buffering,
     rollout::crash_loop,
     rollout::cold_start,
     rollout::unschedulable,

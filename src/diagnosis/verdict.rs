@@ -148,8 +148,9 @@ fn verdict(facts: &Facts<'_>, findings: &[Finding], live: bool, complete: bool) 
         return Verdict::Stalled;
     }
     let turned_away = findings.iter().any(|f| {
-        use Mechanism::{AdmissionRejected, GatewayErrors, GatewayOverhead, RequestsAbandoned};
-        matches!(f.code, Code::Mechanism(AdmissionRejected | RequestsAbandoned | GatewayErrors | GatewayOverhead))
+        use Mechanism::{AdmissionRejected, GatewayBuffering, GatewayErrors, GatewayOverhead, RequestsAbandoned};
+        let by_gateway = matches!(f.code, Code::Mechanism(GatewayErrors | GatewayOverhead | GatewayBuffering));
+        (by_gateway || matches!(f.code, Code::Mechanism(AdmissionRejected | RequestsAbandoned)))
             && f.severity == Severity::Critical
     });
     // Who asked and got nothing needs no page of an engine to be seen; nor does a workload without any engine.
@@ -419,6 +420,7 @@ impl Judged<'_> {
             ttft_mean: (window.mean(Dist::Ttft), facts.shown_baseline().and_then(|(_, b)| b.mean(Dist::Ttft))),
             changes: changes::changes(facts, self.verdict, since, until),
             levers: all_levers(&self.findings, self.suspect.as_ref()),
+            gateway_first_byte: self.facts.gateway.as_ref().and_then(|g| g.window.mean(Dist::GatewayTtft)),
             requests: Requests {
                 finished: window.total(Total::Finished),
                 errors: window.total(Total::HttpFailed),
@@ -496,6 +498,7 @@ fn nothing_read(snapshot: &Snapshot, policy: &Policy, sources: Vec<SourceRow>, o
         ttft_mean: (None, None),
         changes: changes::changes(&facts, verdict, None, None),
         levers: all_levers(&findings, suspect.as_ref()),
+        gateway_first_byte: facts.gateway.as_ref().and_then(|g| g.window.mean(Dist::GatewayTtft)),
         requests: Requests::default(),
         replicas: replica_rows(&facts),
         revisions: revisions::rows(&facts),

@@ -234,6 +234,24 @@ impl World {
         }
     }
 
+    /// A gateway that measures its own first byte: so many requests per tick, two seconds each.
+    pub(crate) fn streaming_gateway(&mut self, from: u32, to: u32, requests: f64, first_s: f64) {
+        self.endpoint("ai-gateway", Role::Gateway, from, None);
+        for i in from..to {
+            let (all, total, first, _) = &mut self.gateway;
+            *all += requests;
+            *total += 2.0 * requests;
+            *first += first_s * requests;
+            let mut values = Values::default();
+            values.set_dist(Dist::GatewayTotal, Some(Histogram::plain(*total, *all)));
+            values.set_dist(Dist::GatewayTtft, Some(Histogram::plain(*first, *all)));
+            let system = System { engine: "ai-gateway".to_owned(), ..System::default() };
+            let replica = ReplicaPage { values, ..ReplicaPage::default() };
+            let page = EnginePage { system: system.into(), replicas: vec![replica], ..EnginePage::default() };
+            self.observe(at(i64::from(i)), Body::Page { endpoint: "ai-gateway".into(), page: Ok(Page::Gateway(page)) });
+        }
+    }
+
     /// One GPU of a node at a tick.
     pub(crate) fn gpu(&mut self, node: &str, pod: &str, tick: u32, sample: GpuSample) {
         self.gpu_of(node, pod, 0, tick, sample);

@@ -1,5 +1,6 @@
 //! What happens before the engine: the gateway's own time, its errors, and how it spreads requests.
 
+use super::buffering::gateway_buffering;
 use super::{Split, finding, stalled_worst};
 use crate::diagnosis::facts::Facts;
 use crate::diagnosis::format::{number, percent, seconds};
@@ -16,7 +17,13 @@ const MORE: f64 = 1.5;
 /// Requests that a mean needs.
 const ENOUGH: f64 = 10.0;
 
-fn from_gateway(facts: &Facts<'_>, gateway: &Gateway<'_>, quantity: &str, mut evidence: Evidence) -> Evidence {
+/// Evidence of a gateway's page.
+pub(super) fn from_gateway(
+    facts: &Facts<'_>,
+    gateway: &Gateway<'_>,
+    quantity: &str,
+    mut evidence: Evidence,
+) -> Evidence {
     evidence.source = gateway.source(quantity);
     evidence.at = gateway.last.unwrap_or(facts.now);
     evidence.reproduce = gateway
@@ -163,6 +170,13 @@ pub(super) fn fault(facts: &Facts<'_>, split: &Split) -> Option<Finding> {
         let mut cause = finding(facts, Code::Cause(Cause::GatewayFault), Phase::Gateway, summary);
         (cause.subject, cause.evidence) = (uneven.subject, uneven.evidence);
         cause.surer = Some("how the gateway spreads requests, sessions and tenants over the replicas".to_owned());
+        return Some(cause);
+    }
+    if let Some(held) = gateway_buffering(facts, split) {
+        let summary = "the engines stream, and the gateway in front of them does not".to_owned();
+        let mut cause = finding(facts, Code::Cause(Cause::GatewayFault), Phase::Gateway, summary);
+        (cause.severity, cause.confidence, cause.evidence) = (held.severity, held.confidence, held.evidence);
+        cause.surer = held.surer;
         return Some(cause);
     }
     let overhead = slow(facts, split);

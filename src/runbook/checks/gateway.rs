@@ -41,6 +41,10 @@ pub(crate) fn errors_low(sight: Sight<'_>) -> Answer {
 }
 
 pub(crate) fn streams(sight: Sight<'_>) -> Answer {
+    // Most gateways count whole answers only: what they do not measure they cannot show.
+    if sight.d.gateway_first_byte.is_none() {
+        return Answer::unknown("no gateway measures its first byte");
+    }
     unless_found(sight, Mechanism::GatewayBuffering, "the gateway is not seen to hold the first byte back")
 }
 
