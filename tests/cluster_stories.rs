@@ -407,6 +407,33 @@ fn errors_that_no_engine_gave_are_the_gateways() {
 }
 
 #[test]
+fn decoders_that_wait_for_the_cache_of_their_requests_wait_for_the_link() {
+    let mut world = World::new();
+    let calm = Tick { transfer_s: 0.02, queue_s: 0.03, ..CALM };
+    let slow = Tick { transfer_s: 4.0, queue_s: 4.2, waiting: 8.0, ..CALM };
+    for name in ["a", "b"] {
+        world.plays(name, "node-1", 41, 0, &ticks(&[(120, calm), (60, slow)]));
+        world.facts.pods.push(pod(name, "node-1", 41, -500, Some(-440)));
+    }
+    let d = judged(&world.ends(180));
+    assert_eq!(d.verdict, Verdict::Breach, "{}", d.sentence);
+    assert_eq!(suspect(&d), "queue/kv_transfer_wait/none_found", "{}", d.sentence);
+    assert_eq!(helps(&d, Action::Scale), Some(Helps::No));
+}
+
+#[test]
+fn a_queue_beside_transfers_as_fast_as_ever_is_no_links() {
+    let mut world = World::new();
+    let calm = Tick { transfer_s: 0.02, queue_s: 0.03, ..CALM };
+    for name in ["a", "b"] {
+        world.plays(name, "node-1", 41, 0, &ticks(&[(120, calm), (60, Tick { transfer_s: 0.02, ..QUEUE })]));
+        world.facts.pods.push(pod(name, "node-1", 41, -500, Some(-440)));
+    }
+    let d = judged(&world.ends(180));
+    assert!(!codes(&d).contains(&"kv_transfer_wait"), "{:?}: {}", codes(&d), d.sentence);
+}
+
+#[test]
 fn a_gateway_that_holds_answers_back_until_they_are_complete_breaks_streaming() {
     let mut world = World::new();
     world.plays("a", "node-1", 41, 0, &ticks(&[(180, CALM)]));

@@ -50,6 +50,12 @@ fn mechanism(mechanism: Mechanism) -> Vec<Row> {
             (Scale, Yes, "clients give up because they wait, and a replica more shortens the wait once it is loaded"),
             (ShedLoad, Yes, "an early refusal is better than a late silence"),
         ],
+        Mechanism::KvTransferWait => vec![
+            (Scale, No, "more decoders share the same link"),
+            (ShedLoad, Unknown, "fewer transfers at once, where the link is full"),
+            (DeletePod, Unknown, "if one engine's link is at fault: the next pod may get another node"),
+            UNDO_UNKNOWN,
+        ],
         Mechanism::PrefillWork => vec![
             (ShedLoad, Yes, "turn away or route apart the longest prompts"),
             (SetEngineFlags, Unknown, "prefix caching helps where prompts share a beginning"),

@@ -21,6 +21,7 @@ mod rest;
 mod rollout;
 mod split;
 mod stalled;
+mod transfer;
 
 pub(super) use deploy::acquitted;
 pub use deploy::{Touches, touches};
@@ -39,6 +40,7 @@ pub(super) const MECHANISMS: &[Rule] = &[
     stalled::engine_stalled,
     kv::kv_cache_pressure,
     queue::queue_saturation,
+    transfer::kv_transfer_wait,
     admission::rejected,
     admission::abandoned,
     prefill::head_of_line,

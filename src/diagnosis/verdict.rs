@@ -283,6 +283,12 @@ fn underneath(findings: &[Finding], mechanism: Mechanism) -> Mechanism {
         return mechanism;
     }
     let seconds = findings.iter().find(|f| f.code == Code::Mechanism(mechanism)).map_or(0.0, |f| f.explains_s);
+    // An engine's queue holds those that wait for a transfer, and says no word of it.
+    let transfer = findings.iter().find(|f| f.code == Code::Mechanism(Mechanism::KvTransferWait));
+    let queued = matches!(mechanism, Mechanism::QueueSaturation | Mechanism::RequestsAbandoned);
+    if queued && transfer.is_some_and(|f| f.explains_s >= 0.5 * seconds) {
+        return Mechanism::KvTransferWait;
+    }
     // A queue before the few replicas that get all the requests is the gateway's.
     let favoured = findings.iter().find(|f| f.code == Code::Mechanism(Mechanism::GatewayImbalance));
     if favoured.is_some_and(|f| f.explains_s >= 0.5 * seconds) {

@@ -116,6 +116,8 @@ quantities! {
         GatewayTimeouts = "gateway_timeouts",
         /// Attempts on engines that were repeated (n).
         GatewayRetries = "gateway_retries",
+        /// Transfers of KV cache that failed.
+        TransfersFailed = "transfers_failed",
     }
 }
 
@@ -136,6 +138,8 @@ quantities! {
         Prefill = "prefill",
         /// First to last token (s).
         Decode = "decode",
+        /// One transfer of KV cache from the engine that computed the prompt (s).
+        KvTransfer = "kv_transfer",
         /// Prompt length of a request (tokens).
         PromptLength = "prompt_length",
         /// Output length of a request (tokens).

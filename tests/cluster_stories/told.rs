@@ -32,6 +32,8 @@ pub(crate) struct Tick {
     pub(crate) waiting: f64,
     pub(crate) kv: f64,
     pub(crate) preempted: f64,
+    /// One transfer of KV cache per request; none, where this is 0.
+    pub(crate) transfer_s: f64,
 }
 
 /// Two requests a second, a batch of four.
@@ -45,6 +47,7 @@ pub(crate) const CALM: Tick = Tick {
     waiting: 0.0,
     kv: 0.3,
     preempted: 0.0,
+    transfer_s: 0.0,
 };
 /// Twice the requests, and a queue of six seconds before a batch that a flag bounds.
 pub(crate) const QUEUE: Tick =
@@ -165,12 +168,14 @@ impl World {
         self.endpoint(name, Role::Engine, from, Some(placement));
         let (mut first, mut gaps) = (Vec::new(), Vec::new());
         let (mut requests, mut tokens, mut queue_s, mut prefill_s, mut preempted) = (0.0, 0.0, 0.0, 0.0, 0.0);
+        let mut transfer_s = 0.0;
         for (i, tick) in (from..).zip(ticks) {
             requests += tick.requests;
             tokens += tick.tokens;
             queue_s += tick.requests * tick.queue_s;
             prefill_s += tick.requests * tick.prefill_s;
             preempted += tick.preempted;
+            transfer_s += tick.requests * tick.transfer_s;
             first.push((tick.queue_s + tick.prefill_s, tick.requests));
             gaps.push((tick.gap_s, tick.tokens));
             let mut values = Values::default();
@@ -185,6 +190,9 @@ impl World {
             values.set_total(Total::Preemptions, preempted);
             values.set_dist(Dist::Ttft, Some(histogram(&[0.1, 0.5, 1.0, 2.5, 10.0, f64::INFINITY], &first)));
             values.set_dist(Dist::Itl, Some(histogram(&[0.025, 0.05, 0.1, 0.2, 1.0, f64::INFINITY], &gaps)));
+            if transfer_s > 0.0 {
+                values.set_dist(Dist::KvTransfer, Some(Histogram::plain(transfer_s, requests)));
+            }
             values.set_dist(Dist::Queue, Some(Histogram::plain(queue_s, requests)));
             values.set_dist(Dist::Prefill, Some(Histogram::plain(prefill_s, requests)));
             values.set_dist(Dist::E2e, Some(Histogram::plain(requests * 2.0 + queue_s, requests)));

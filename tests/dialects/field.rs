@@ -380,3 +380,31 @@ fn gpus_that_nvidia_smi_was_asked_about_are_known_by_their_uuid() {
     assert_eq!((page.exporter.as_str(), page.gpus.len()), ("nvidia-gpu-exporter", 1));
     assert_eq!(page.gpus[0].id.uuid.as_deref(), Some("GPU-1"));
 }
+
+#[test]
+fn transfers_of_kv_cache_are_read_in_seconds_from_vllm_and_from_milliseconds_of_sglang() {
+    let running = |family: &str| format!("# TYPE {family} gauge\n{family}{{model_name=\"m\"}} 3\n");
+    let model = "model_name=\"m\"";
+    let page = running("vllm:num_requests_running")
+        + &histogram("vllm:nixl_xfer_time_seconds", model, "0.005", 2, 40, 3.5)
+        + "# TYPE vllm:nixl_num_failed_transfers_total counter\nvllm:nixl_num_failed_transfers_total{model_name=\"m\"} 4\n";
+    assert_told(
+        &engine(&page, "vllm"),
+        &[
+            "running 3 vllm:num_requests_running",
+            "transfers_failed 4 vllm:nixl_num_failed_transfers_total",
+            "kv_transfer 40/3.5/0 vllm:nixl_xfer_time_seconds",
+        ],
+    );
+    let page = running("sglang:num_running_reqs")
+        + &histogram("sglang:kv_transfer_latency_ms", model, "5", 2, 40, 3500.0)
+        + "# TYPE sglang:num_transfer_failed_reqs_total counter\nsglang:num_transfer_failed_reqs_total{model_name=\"m\"} 1\n";
+    assert_told(
+        &engine(&page, "sglang"),
+        &[
+            "running 3 sglang:num_running_reqs",
+            "transfers_failed 1 sglang:num_transfer_failed_reqs_total",
+            "kv_transfer 40/3.5/0 sglang:kv_transfer_latency_ms",
+        ],
+    );
+}
