@@ -6,6 +6,7 @@ use crate::diagnosis::cluster::{node_of, pod_name};
 use crate::diagnosis::facts::Facts;
 use crate::diagnosis::format::{number, percent};
 use crate::diagnosis::gpus::{Gpu, Trouble, held_since};
+use crate::diagnosis::slo::over_budget;
 use crate::diagnosis::span::{Replica, Span};
 use crate::diagnosis::{Evidence, Finding, Metric, Op, Subject, Truth};
 use crate::domain::{At, Cause, Code, Confidence, Phase, Severity};
@@ -14,6 +15,8 @@ use crate::domain::{At, Cause, Code, Confidence, Phase, Severity};
 const OWN: f64 = 0.5;
 /// Times the mean of the others: what its replicas must be at least.
 const WORSE: f64 = 1.5;
+/// The share of them at which it need not show in a mean.
+const NEARLY_ALL: f64 = 0.8;
 /// Trouble that begins later than this after the onset is none of its cause (s): an exporter reads every 30 s.
 const AFTER_S: f64 = 60.0;
 
@@ -28,6 +31,8 @@ struct Blame<'f, 'a> {
     share: Option<f64>,
     /// Their mean against that of the others.
     ratio: Option<f64>,
+    /// Whether nearly all that is late is on its replicas, by more than chance: late tokens are few, and move no mean.
+    concentrated: bool,
     /// Whether it came with the trouble: not after it, and not in the calm before.
     came_with_it: bool,
 }
@@ -35,7 +40,8 @@ struct Blame<'f, 'a> {
 impl Blame<'_, '_> {
     /// Whether what is late is late because of it.
     fn explains(&self) -> bool {
-        self.came_with_it && self.share.is_some_and(|s| s >= OWN) && self.ratio.is_none_or(|r| r >= WORSE)
+        let slower = self.ratio.is_none_or(|r| r >= WORSE) || self.concentrated;
+        self.came_with_it && self.share.is_some_and(|s| s >= OWN) && slower
     }
 }
 
@@ -59,10 +65,11 @@ fn blamed<'f, 'a>(facts: &'f Facts<'a>) -> Option<Blame<'f, 'a>> {
         if own.is_empty() && (placed || gpu.row.pod.is_some()) {
             continue;
         }
-        let (share, ratio) = metric.map_or((None, None), |m| compared(facts, m, &own, &others));
+        let (share, ratio, concentrated) = metric.map_or((None, None, false), |m| compared(facts, m, &own, &others));
         let since = held_since(&facts.gpus, gpu, trouble.since);
         let came_with_it = since <= facts.broke().plus(AFTER_S) && !was_so(facts, since);
-        all.push(Blame { gpu, trouble, replica: own.first().copied(), together: None, share, ratio, came_with_it });
+        let (replica, together) = (own.first().copied(), None);
+        all.push(Blame { gpu, trouble, replica, together, share, ratio, concentrated, came_with_it });
     }
     all.extend(metric.and_then(|m| together(facts, m, &engines, &all)));
     all.into_iter().max_by(|a, b| {
@@ -97,7 +104,7 @@ fn together<'f, 'a>(
     if own.len() < 2 {
         return None;
     }
-    let (share, ratio) = compared(facts, metric, &own, &others);
+    let (share, ratio, concentrated) = compared(facts, metric, &own, &others);
     let together = Some((own.len(), engines.len()));
     Some(Blame {
         gpu: worst.gpu,
@@ -106,6 +113,7 @@ fn together<'f, 'a>(
         together,
         share,
         ratio,
+        concentrated,
         came_with_it: true,
     })
 }
@@ -116,20 +124,22 @@ fn compared(
     metric: Metric,
     own: &[Replica<'_>],
     others: &[Replica<'_>],
-) -> (Option<f64>, Option<f64>) {
+) -> (Option<f64>, Option<f64>, bool) {
     let target = metric.target(facts.targets).seconds;
     let (from, to) = facts.incident;
     let of = |replicas: &[Replica<'_>]| {
         let (_, histogram) = Span::of_dist(replicas, metric.dist(), from, to)?;
-        Some((histogram.above(target)?.at_least, histogram.mean()?))
+        Some((histogram.above(target)?.at_least, histogram.mean()?, histogram.count))
     };
     match (of(own), of(others)) {
-        (Some((bad, mean)), Some((other_bad, other_mean))) => {
+        (Some((bad, mean, count)), Some((other_bad, other_mean, other_count))) => {
             let share = (bad + other_bad > 0.0).then(|| bad / (bad + other_bad));
-            (share, (other_mean > 0.0).then(|| mean / other_mean))
+            let by_chance = count / (count + other_count).max(1.0);
+            let all = share.is_some_and(|s| s >= NEARLY_ALL) && over_budget(bad, bad + other_bad, by_chance);
+            (share, (other_mean > 0.0).then(|| mean / other_mean), all)
         }
-        (Some((bad, _)), None) if others.is_empty() && bad > 0.0 => (Some(1.0), None),
-        _ => (None, None),
+        (Some((bad, ..)), None) if others.is_empty() && bad > 0.0 => (Some(1.0), None, false),
+        _ => (None, None, false),
     }
 }
 
@@ -233,7 +243,7 @@ fn evidence(facts: &Facts<'_>, blame: &Blame<'_, '_>) -> Vec<Evidence> {
             None => format!("{} of the late events are on {whose}", percent(share)),
         };
         let mut on_it = facts.evidence("ttft", claim, share, Op::Over, Some(OWN), "ratio");
-        on_it.supports = share >= OWN && blame.ratio.is_none_or(|r| r >= WORSE);
+        on_it.supports = share >= OWN && (blame.concentrated || blame.ratio.is_none_or(|r| r >= WORSE));
         all.push(on_it);
     }
     if !blame.came_with_it {

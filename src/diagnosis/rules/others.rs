@@ -19,6 +19,8 @@ struct Scaling<'a> {
     at: At,
     set: &'a str,
     up: bool,
+    /// The size after it.
+    to: &'a str,
     message: &'a str,
 }
 
@@ -31,8 +33,9 @@ fn scaling(at: At, message: &str) -> Option<Scaling<'_>> {
         "down" => false,
         _ => return None,
     };
-    let set = rest.split_whitespace().next()?;
-    Some(Scaling { at, set, up, message })
+    let mut words = rest.split_whitespace();
+    let (set, to) = (words.next()?, words.skip_while(|w| *w != "to").nth(1)?);
+    Some(Scaling { at, set, up, to, message })
 }
 
 /// Pods were taken away and wanted again minutes later, one of it by the autoscaler and the other not: each of them starts
@@ -44,10 +47,13 @@ pub(super) fn autoscaler_conflict(facts: &Facts<'_>, _: &Split) -> Option<Findin
     let mut scalings: Vec<Scaling<'_>> =
         events().filter(|e| e.reason == "ScalingReplicaSet").filter_map(|e| scaling(e.at, &e.message)).collect();
     scalings.sort_by_key(|s| s.at);
+    // "New size: 3; reason: ...", and the same size a moment later.
     let by_scaler = |s: &Scaling<'_>| {
-        let rescaled = events().filter(|e| e.reason == "SuccessfulRescale").map(|e| e.at);
-        // Its event and its controller's may bear the same second, in either order.
-        rescaled.chain(scaler.last_scaled).any(|at| (-1.0..=AT_ONCE_S).contains(&s.at.since(at)))
+        let mut rescaled = events().filter(|e| e.reason == "SuccessfulRescale");
+        rescaled.any(|e| {
+            let size = e.message.strip_prefix("New size: ").and_then(|rest| rest.split(';').next());
+            size == Some(s.to) && s.at.since(e.at).abs() <= AT_ONCE_S
+        })
     };
     let (down, up) = scalings.windows(2).rev().find_map(|pair| {
         let [down, up] = pair else { return None };

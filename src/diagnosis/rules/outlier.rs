@@ -33,7 +33,11 @@ pub(super) fn replica_outlier(facts: &Facts<'_>, _: &Split) -> Option<Finding> {
     if engines.len() < 2 {
         return None;
     }
-    let metric = [Metric::Ttft, Metric::Tpot].into_iter().find(|m| facts.late(*m))?;
+    [Metric::Ttft, Metric::Tpot].into_iter().filter(|m| facts.late(*m)).find_map(|m| by(facts, &engines, m))
+}
+
+/// The one whose late events of one kind stand out.
+fn by(facts: &Facts<'_>, engines: &[Replica<'_>], metric: Metric) -> Option<Finding> {
     let target = metric.target(facts.targets).seconds;
     let of_each: Vec<(usize, f64, f64, f64)> = engines
         .iter()
@@ -58,7 +62,7 @@ pub(super) fn replica_outlier(facts: &Facts<'_>, _: &Split) -> Option<Finding> {
     if mean < needed * middle || bad < OWN * all || middle > target || !over_budget(bad, all, share) {
         return None;
     }
-    if !stays_the_worst(facts, &engines, worst, metric) {
+    if !stays_the_worst(facts, engines, worst, metric) {
         return None;
     }
     let name = replica_name(&engines[worst]);
@@ -78,7 +82,7 @@ pub(super) fn replica_outlier(facts: &Facts<'_>, _: &Split) -> Option<Finding> {
         gpu: None,
     };
     found.confidence = if engines.len() >= 3 { Confidence::High } else { Confidence::Medium };
-    let given = times_the_traffic(facts, &engines, worst);
+    let given = times_the_traffic(facts, engines, worst);
     if given.is_some_and(|times| times >= MORE_TRAFFIC) {
         // It is slow because of what it is given: another one in its place would be as slow.
         found.confidence = Confidence::Low;
