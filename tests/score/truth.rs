@@ -163,12 +163,13 @@ pub(crate) fn of(draw: &Draw, seed: u64) -> Truth {
     truth.places = places(&full.between(from, end), &none.between(from, end), truth.requests, truth.tokens);
     let (during, before) = (full.between(from, end), none.between(from, end));
     // What the gateway added is on its page when a request has ended.
-    if truth.places.first().is_some_and(|(place, _)| *place == "gateway") {
+    let by_gateway = truth.places.first().is_some_and(|(place, _)| *place == "gateway");
+    if by_gateway {
         truth.broken_s = Some(since + during.decode_s / during.first_tokens.max(1.0));
     }
     // In a trickle of requests nobody misses one: only a request of one's own tells a stall from a pause.
     let trickle = hangs.is_some() && requests(&none.between(-WINDOW_S, 0.0)).1 < TRICKLE * WINDOW_S;
-    let hidden = draw.blind.contains(&Blind::Gateway) && truth.places[0].0 == "gateway";
+    let hidden = by_gateway && draw.blind.contains(&Blind::Gateway);
     truth.seen = !(trickle || hidden);
     truth.mechanisms = mechanisms(&truth.places, &during, &before);
     let alone = truth.guilty.len() == 1;
@@ -299,8 +300,9 @@ fn of_change(change: &Change, draw: &Draw, with: &Ledger, without: &Ledger) -> (
         causes.extend(traffic.shared_prefix.map(|_| told));
         // Longer answers have no code of their own.
         causes.extend(traffic.output_factor.map(|_| Cause::NoneFound));
-        // Where nobody asks less, what bounds the batch is as true: the table of codes names either.
-        causes.push(Cause::MaxNumSeqsBound);
+        // Where slots are what is short, the flag that bounds them is as true: the table of codes names either.
+        let queued = with.slots_s + with.tokens_s + with.blocks_s;
+        causes.extend((queued > 0.0 && with.slots_s >= PART * queued).then_some(Cause::MaxNumSeqsBound));
         return (vec![], causes);
     }
     if change.heat.is_some() || change.power_limit.is_some() {
