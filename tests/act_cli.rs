@@ -34,7 +34,8 @@ const METHODS: [&str; 5] = ["GET", "POST", "PUT", "PATCH", "DELETE"];
 /// What stands between the program and the cluster.
 #[derive(Clone, Default)]
 struct Wire {
-    sent: Arc<Mutex<Vec<Vec<u8>>>>,
+    /// Every request's method and path, in the order in which they came, over whichever connection.
+    sent: Arc<Mutex<Vec<String>>>,
     swallows_writes: Arc<AtomicBool>,
     loses_answers: Arc<AtomicBool>,
 }
@@ -62,14 +63,13 @@ impl Wire {
                         !lost
                     });
                 });
-                let at = {
-                    let mut sent = wire.sent.lock().expect("nobody fails while holding it");
-                    sent.push(Vec::new());
-                    sent.len() - 1
-                };
                 thread::spawn(move || {
+                    let (mut said, mut known) = (Vec::new(), 0);
                     pass(near, far, |bytes| {
-                        wire.sent.lock().expect("as above")[at].extend(bytes);
+                        said.extend_from_slice(bytes);
+                        let all = requests(&String::from_utf8_lossy(&said));
+                        wire.sent.lock().expect("nobody fails while holding it").extend_from_slice(&all[known..]);
+                        known = all.len();
                         let text = String::from_utf8_lossy(bytes);
                         if text.contains("PATCH ") && !text.contains("dryRun=All") {
                             asked.store(true, Ordering::Relaxed);
@@ -84,19 +84,7 @@ impl Wire {
 
     /// Every request: its method and its path.
     fn requests(&self) -> Vec<String> {
-        let sent = self.sent.lock().expect("as above");
-        let mut requests = Vec::new();
-        for bytes in sent.iter() {
-            let text = String::from_utf8_lossy(bytes).into_owned();
-            let mut heads: Vec<&str> = text.split(" HTTP/1.1\r\n").collect();
-            heads.pop();
-            for head in heads {
-                // Before a request line stands the body of the one before it, without an end of its own.
-                let at = METHODS.iter().filter_map(|m| head.rfind(&format!("{m} /"))).max().expect("a method");
-                requests.push(head[at..].to_owned());
-            }
-        }
-        requests
+        self.sent.lock().expect("as above").clone()
     }
 
     /// Those that could change something.
@@ -104,6 +92,18 @@ impl Wire {
         let reads = |r: &String| r.starts_with("GET ") || r.contains("/selfsubjectaccessreviews");
         self.requests().into_iter().filter(|r| !reads(r)).collect()
     }
+}
+
+/// The methods and paths of what was said on one connection.
+fn requests(said: &str) -> Vec<String> {
+    let mut heads: Vec<&str> = said.split(" HTTP/1.1\r\n").collect();
+    heads.pop();
+    // Before a request line stands the body of the one before it, without an end of its own.
+    let line = |head: &str| {
+        let at = METHODS.iter().filter_map(|m| head.rfind(&format!("{m} /"))).max().expect("a method");
+        head[at..].to_owned()
+    };
+    heads.into_iter().map(line).collect()
 }
 
 fn pass(mut from: TcpStream, mut to: TcpStream, mut look: impl FnMut(&[u8]) -> bool) {
