@@ -376,7 +376,7 @@ impl App {
 
     /// The age of the oldest page that still counts (s).
     pub fn oldest_age(&self) -> Option<f64> {
-        let counts = |s: &&SourceRow| !matches!(s.state, SourceState::Absent);
+        let counts = |s: &&SourceRow| !s.beside && s.state != SourceState::Absent;
         let sources = &self.diagnosis.as_ref()?.sources;
         sources.iter().filter(counts).filter_map(|s| s.age_s).reduce(f64::max).map(|age| self.age(age))
     }
@@ -384,7 +384,7 @@ impl App {
     /// Whether what is shown is not of now: nothing that counts was read for so long that it is stale.
     pub fn stale(&self) -> bool {
         let Some(d) = self.diagnosis.as_ref() else { return false };
-        let newest = d.sources.iter().filter_map(|s| s.age_s).reduce(f64::min);
+        let newest = d.sources.iter().filter(|s| !s.beside).filter_map(|s| s.age_s).reduce(f64::min);
         newest.is_some_and(|age| self.age(age) > self.stale_after_s())
     }
 

@@ -72,7 +72,7 @@ pub struct LookArgs {
     #[command(flatten)]
     pub probe: ProbeArgs,
 
-    /// A Prometheus to ask for burn rates of days and for alerts: its URL, or NAMESPACE/SERVICE:PORT
+    /// A Prometheus to ask for burn rates of days and for alerts: its URL, NAMESPACE/SERVICE:PORT, or off
     #[arg(long, value_name = "URL")]
     pub prometheus: Option<String>,
 
@@ -356,6 +356,10 @@ pub struct SimArgs {
     /// Allow no more than the roles of a file, such as 'warroom rbac' prints
     #[arg(long, value_name = "FILE")]
     pub allow_only: Option<PathBuf>,
+
+    /// Put a Prometheus of this machine into the cluster, as the Service monitoring/prometheus-operated
+    #[arg(long, value_name = "IP:PORT")]
+    pub prometheus: Option<std::net::SocketAddr>,
 }
 
 /// `warroom demo`
@@ -603,7 +607,7 @@ pub struct CheckArgs {
     #[command(flatten)]
     pub probe: ProbeArgs,
 
-    /// A Prometheus to ask for burn rates of days and for alerts: its URL, or NAMESPACE/SERVICE:PORT
+    /// A Prometheus to ask for burn rates of days and for alerts: its URL, NAMESPACE/SERVICE:PORT, or off
     #[arg(long, value_name = "URL")]
     pub prometheus: Option<String>,
 

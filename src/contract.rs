@@ -393,8 +393,8 @@ fn words(text: &str) -> Option<String> {
 
 /// How much of the judged window was really seen, in seconds: it ends with the newest page, not with the moment.
 pub fn observed_s(d: &Diagnosis) -> f64 {
-    // A watch is no page.
-    let pages = d.sources.iter().filter(|s| s.via != Some("watch"));
+    // A watch is no page, and what is asked beside pages is none.
+    let pages = d.sources.iter().filter(|s| s.via != Some("watch") && !s.beside);
     let unseen = pages.filter_map(|s| s.age_s).fold(f64::INFINITY, f64::min);
     (d.at.since(d.from) - unseen).clamp(0.0, d.requested_s)
 }

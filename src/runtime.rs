@@ -265,6 +265,7 @@ fn run_sim(args: &crate::cli::SimArgs) -> Result<u8> {
         kubeconfig_out: args.kubeconfig_out,
         denied: args.deny,
         allow_only: args.allow_only,
+        prometheus: args.prometheus,
     };
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()

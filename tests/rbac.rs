@@ -2,9 +2,14 @@
 //! truly what is lost without it. The simulated cluster allows no more than the manifest grants.
 #![cfg(feature = "sim")]
 
+#[path = "support/monitored.rs"]
+mod monitored;
 #[allow(dead_code, reason = "each test file uses a part of it")]
 #[path = "support/program.rs"]
 mod program;
+#[allow(dead_code, reason = "each test file uses a part of it")]
+#[path = "support/served.rs"]
+mod served;
 #[path = "support/sim.rs"]
 mod sim;
 
@@ -41,7 +46,6 @@ const NOT_SIMULATED: &[(&str, &str)] = &[
     ("list", "rollouts"),
     ("list", "rayservices"),
     ("list", "dynamographdeployments"),
-    ("get", "services/proxy"),
     ("list", "inferencepools"),
     ("get", "configmaps"),
     ("list", "ingresses"),
@@ -54,7 +58,7 @@ fn wish() -> Wish {
     Wish {
         name: "warroom".to_owned(),
         namespace: sim::NAMESPACE.to_owned(),
-        neighbours: vec!["gateway-system".to_owned(), "gpu-operator".to_owned()],
+        neighbours: vec!["gateway-system".to_owned(), "gpu-operator".to_owned(), monitored::MONITORING.to_owned()],
         subjects: Vec::new(),
         read_only: false,
         probe: true,
@@ -82,6 +86,7 @@ fn setup() -> Setup {
         "spec": {"replicas": 0, "serviceName": STATEFUL, "selector": {"matchLabels": labels}, "template": {
             "metadata": {"labels": labels}, "spec": {"containers": [{"name": "vllm", "image": "vllm/vllm-openai:v1"}]}}},
     }));
+    setup.manifests.extend(monitored::monitoring("prometheus", "prometheus"));
     setup
 }
 
@@ -93,7 +98,9 @@ struct Lab {
 
 impl Lab {
     async fn of(setup: Setup, rules: Rules, speed: f64) -> Self {
-        let options = Options { speed, rules, ..Options::default() };
+        let told = monitored::prometheus(24);
+        let forwards = vec![monitored::forward("prometheus", &told)];
+        let options = Options { speed, rules, forwards, ..Options::default() };
         let handle = serve(setup, |_| sim::engines(0.0), options).await.expect("it opens");
         let home = tempfile::tempdir().expect("a directory");
         let kubeconfig = home.path().join("kubeconfig");
@@ -154,6 +161,7 @@ fn all_seen(s: &Snapshot) -> bool {
     watched.into_iter().all(live)
         && live("pods of all namespaces")
         && [Role::Engine, Role::Gateway, Role::Gpus].into_iter().all(read)
+        && s.told.is_some()
         && s.probes.iter().any(|(_, p)| !p.answer.as_ref().is_err_and(|f| f.to_string().contains("not allowed")))
 }
 
@@ -225,7 +233,7 @@ async fn what_is_printed_is_enough_and_nothing_of_it_is_unneeded() {
     calls.extend(scaled.handle.calls());
     // Without the whole cluster's pods the exporters are looked for where they usually are.
     let narrow = Lab::granting(&manifest(&Wish { namespaced: true, ..wish() })).await;
-    let exporter = |s: &Snapshot| s.of_role(Role::Gpus).any(|e| e.last_page().is_some());
+    let exporter = |s: &Snapshot| s.of_role(Role::Gpus).any(|e| e.last_page().is_some()) && s.told.is_some();
     narrow.until(WorkloadKind::Deployment, sim::NAME, false, exporter).await;
     calls.extend(narrow.handle.calls());
     nothing_beyond(&calls, &[Half::Observe, Half::Probe, Half::Act]);
@@ -280,12 +288,16 @@ fn is_lost(right: &Right, s: &Snapshot) -> bool {
         let denied = |e: &warroom::domain::Endpoint| e.failing().is_some_and(|f| f.to_string().contains("pods/proxy"));
         s.of_role(role).any(|e| e.last_page().is_none() && denied(e))
     };
+    let untold =
+        |says: &str| s.untold.as_ref().is_some_and(|(_, u)| u.state == SourceState::Denied && u.why.contains(says));
     match (right.place, right.half, right.resource) {
         (Place::Namespace, Half::Probe, _) => {
             s.probes.iter().any(|(_, p)| p.answer.as_ref().is_err_and(|f| f.to_string().contains("pods/proxy")))
         }
         (Place::Namespace, _, "pods/proxy") => unread(Role::Engine),
         (Place::Neighbour, _, "pods/proxy") => unread(Role::Gateway) || unread(Role::Gpus),
+        (Place::Neighbour, _, resource @ "services/proxy") => untold(resource),
+        (Place::Neighbour | Place::Cluster, _, "services") => untold("Services may not be listed in all namespaces"),
         // One of several steps of one way.
         (Place::Namespace, _, resource @ ("services" | "httproutes")) => s.watches.iter().any(|w| {
             let named = w.error.as_ref().is_some_and(|e| e.contains(&format!("allow 'list' on '{resource}'")));
@@ -298,7 +310,7 @@ fn is_lost(right: &Right, s: &Snapshot) -> bool {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn without_any_one_of_them_what_it_says_is_lost_is_lost_and_named() {
-    let all = manifest(&wish());
+    let (wide, narrow) = (manifest(&wish()), manifest(&Wish { namespaced: true, ..wish() }));
     let told_elsewhere = |r: &Right| {
         // Logs and levers are not watched, the pods beside are also found through the whole cluster's, and of a
         // StatefulSet the same code is asked.
@@ -310,11 +322,13 @@ async fn without_any_one_of_them_what_it_says_is_lost_is_lost_and_named() {
             || NOT_SIMULATED.contains(&("get", r.resource))
     };
     for right in RIGHTS.iter().filter(|r| !told_elsewhere(r)) {
-        let lab = Lab::granting(&without(&all, right)).await;
+        // What the whole cluster's grants is granted in a namespace only where there is no ClusterRole.
+        let all = if without(&wide, right) == wide.replace("rules:\n---", "rules: []\n---") { &narrow } else { &wide };
+        let lab = Lab::granting(&without(all, right)).await;
         lab.until(WorkloadKind::Deployment, sim::NAME, right.half == Half::Probe, |s| is_lost(right, s)).await;
     }
     let log = RIGHTS.iter().find(|r| r.resource == "pods/log").expect("it is there");
-    let lab = Lab::granting(&without(&all, log)).await;
+    let lab = Lab::granting(&without(&wide, log)).await;
     let seen =
         lab.until(WorkloadKind::Deployment, sim::NAME, false, |s| s.of_role(Role::Engine).next().is_some()).await;
     let pod = seen.of_role(Role::Engine).next().expect("an engine").name.clone();

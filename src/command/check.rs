@@ -9,7 +9,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 use tokio::sync::mpsc::Receiver;
 
-use super::told::{Server, news, prometheus, to_be_asked};
+use super::told::{news, prometheus, to_be_asked};
 use crate::clock::{self, Clock};
 use crate::config::Config;
 use crate::diagnosis::{Diagnosis, Policy, Target, Targets, diagnose};
@@ -267,12 +267,12 @@ pub fn poll(
     };
     let (attempted, mut attempts) = tokio::sync::mpsc::channel(names.len().clamp(16, 256));
     let (deliver, deliveries) = tokio::sync::mpsc::channel(256);
-    let (prober, front, policy) = (prober(config, Clock::Wall), prometheus(config, None), policy(WINDOW, config));
+    let (prober, whoever, policy) = (prober(config, Clock::Wall), prometheus(config, None), policy(WINDOW, config));
     let (ask, asked) = tokio::sync::watch::channel(None);
     let answered = deliver.clone();
     let asking = async move {
-        if let Some(front) = front {
-            crate::source::prometheus::run(Server(front), asked, Clock::Wall, answered).await;
+        if let Some(whoever) = whoever {
+            crate::source::prometheus::run(whoever, asked, Clock::Wall, answered).await;
         }
     };
     let probed = deliver.clone();

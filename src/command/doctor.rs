@@ -13,7 +13,7 @@ use crate::action::{Access, Permission};
 use crate::apiserver::{self, Client, deadline};
 use crate::clock::{self, Clock};
 use crate::cluster::Performer;
-use crate::config::Config;
+use crate::config::{Config, Whom};
 use crate::diagnosis::{Diagnosis, diagnose};
 use crate::domain::rights::{Half, Place, RIGHTS, Right};
 use crate::domain::{
@@ -202,7 +202,7 @@ async fn listen(patient: &Patient<'_>, mut deliveries: Receiver<Observation>) ->
                 None => break,
             }
         }
-        if is_settled(&snapshot) {
+        if is_settled(&snapshot, patient.config) {
             break;
         }
     }
@@ -210,13 +210,17 @@ async fn listen(patient: &Patient<'_>, mut deliveries: Receiver<Observation>) ->
     snapshot
 }
 
-fn is_settled(snapshot: &Snapshot) -> bool {
+fn is_settled(snapshot: &Snapshot, config: &Config) -> bool {
     let answered = !snapshot.watches.is_empty() && snapshot.watches.iter().all(|w| w.state != SourceState::Connecting);
     let read = |e: &Endpoint| e.gone || e.attempts.len() >= PAGES || e.failing().is_some();
     // A count of the nodes' pods tells of gateways and exporters.
     let counted = snapshot.watches.iter().any(|w| w.resource == "pods of all namespaces");
     let engines = snapshot.of_role(Role::Engine).next().is_some();
-    answered && counted && engines && snapshot.endpoints.iter().all(read)
+    let told = snapshot.told.is_some() || snapshot.told_failed.is_some() || snapshot.untold.is_some();
+    // Who is asked for what was not watched is known once an engine's page was read.
+    let paged = snapshot.of_role(Role::Engine).any(|e| e.last_page().is_some());
+    let told = told || !paged || config.prometheus.url == Whom::Nobody;
+    answered && counted && engines && told && snapshot.endpoints.iter().all(read)
 }
 
 /// What `GET $GATEWAY/v1/models` answers, where its URL is known.
@@ -248,6 +252,8 @@ fn sources(d: &Diagnosis, snapshot: &Snapshot, config: &Config) -> Vec<Row> {
             _ if starts.is_some() => Standing::CannotTell,
             SourceState::Live => Standing::Pass,
             SourceState::Connecting => Standing::CannotTell,
+            // One that nobody named is not missed.
+            SourceState::Denied | SourceState::Absent if source.beside => Standing::CannotTell,
             SourceState::Stale | SourceState::Failed | SourceState::Denied | SourceState::Absent => Standing::Fail,
         };
         let system = endpoint.and_then(|e| e.system.as_ref()).map(|s| {
@@ -282,6 +288,13 @@ fn sources(d: &Diagnosis, snapshot: &Snapshot, config: &Config) -> Vec<Row> {
         let says = "no exporter of GPUs was found on the replicas' nodes: throttling and memory errors stay unknown";
         let row = Row::new(Part::Source, "GPUs", Standing::CannotTell, says);
         rows.push(row.mended_by("install the DCGM exporter, or allow it: warroom rbac --neighbour gpu-operator"));
+    }
+    if !d.sources.iter().any(|s| s.beside) {
+        let (standing, says) = match config.prometheus.url {
+            Whom::Nobody => (Standing::Off, "not asked for: burn rates of hours and days stay unknown"),
+            _ => (Standing::CannotTell, "not asked yet: what to ask is told by the first page of an engine"),
+        };
+        rows.push(Row::new(Part::Source, "prometheus", standing, says).via("--prometheus"));
     }
     if config.probing().is_none() {
         let says = if config.policy.read_only {

@@ -50,7 +50,7 @@ pub fn manifest(wish: &Wish) -> String {
             let wider = |w: &Right| {
                 w.place == Place::Cluster && (w.group, w.resource, w.verbs) == (r.group, r.resource, r.verbs)
             };
-            place == Place::Neighbour && !wish.namespaced && RIGHTS.iter().any(wider)
+            place != Place::Cluster && !wish.namespaced && RIGHTS.iter().any(wider)
         };
         let here = RIGHTS.iter().filter(|r| r.place == place && wanted(wish, r.half));
         let rights: Vec<&Right> = here.filter(|r| !granted(r)).collect();

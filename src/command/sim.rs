@@ -1,11 +1,14 @@
 //! `warroom sim`: a simulated cluster for other programs, until it is told to end.
 
 use std::fmt::Write as _;
+use std::net::SocketAddr;
 use std::path::PathBuf;
+
+use serde_json::{Value, json};
 
 use crate::sim::rules::{Rules, RulesError};
 use crate::sim::scenario::{Scenario, ScenarioError};
-use crate::sim::serve::{Handle, Options, SimError, serve};
+use crate::sim::serve::{Forward, Handle, Options, SimError, serve};
 use crate::sim::serving::{Model, Serving};
 use crate::sim::world::Setup;
 
@@ -26,6 +29,8 @@ pub struct Wanted {
     pub denied: Vec<String>,
     /// The Roles beyond which it allows nothing.
     pub allow_only: Option<PathBuf>,
+    /// Where a Prometheus is that stands in the cluster, as its operator would put it there.
+    pub prometheus: Option<SocketAddr>,
 }
 
 /// Why there is no simulated cluster.
@@ -78,7 +83,16 @@ pub async fn open(wanted: &Wanted) -> Result<(Handle, String), Unopened> {
         let text = std::fs::read_to_string(file).map_err(|source| Unopened::NoFile { path: path.clone(), source })?;
         rules = rules.granting(&path, &text)?;
     }
-    let options = Options { seed: wanted.seed, speed: wanted.speed, port: wanted.port, rules, ..Options::default() };
+    let forwards =
+        wanted.prometheus.map(|to| Forward { namespace: MONITORING.to_owned(), service: OPERATED.to_owned(), to });
+    let options = Options {
+        seed: wanted.seed,
+        speed: wanted.speed,
+        port: wanted.port,
+        rules,
+        forwards: forwards.into_iter().collect(),
+        ..Options::default()
+    };
     let handle = start(&scenario, options).await?;
     if let Some(path) = &wanted.kubeconfig_out {
         handle.write_kubeconfig(path)?;
@@ -89,8 +103,28 @@ pub async fn open(wanted: &Wanted) -> Result<(Handle, String), Unopened> {
 
 /// Opens a scenario's cluster.
 pub async fn start(scenario: &Scenario, options: Options) -> Result<Handle, SimError> {
-    let (setup, model, seed) = (Setup::from(scenario), scenario.clone(), options.seed);
+    let (mut setup, model, seed) = (Setup::from(scenario), scenario.clone(), options.seed);
+    if !options.forwards.is_empty() {
+        setup.manifests.extend(operated());
+    }
     serve(setup, move |begins| Box::new(Model::new(&model, seed, begins)) as Box<dyn Serving>, options).await
+}
+
+/// Where a Prometheus is as its operator puts it there, and what its Service is called.
+const MONITORING: &str = "monitoring";
+const OPERATED: &str = "prometheus-operated";
+
+/// The Service of a Prometheus.
+fn operated() -> [Value; 2] {
+    [
+        json!({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": MONITORING}}),
+        json!({
+            "apiVersion": "v1", "kind": "Service",
+            "metadata": {"name": OPERATED, "namespace": MONITORING, "labels": {"operated-prometheus": "true"}},
+            "spec": {"clusterIP": "None", "selector": {"app.kubernetes.io/name": "prometheus"},
+                     "ports": [{"name": "web", "port": 9090, "targetPort": "web"}]},
+        }),
+    ]
 }
 
 /// A built-in scenario, or a file where the name looks like one.

@@ -1,4 +1,4 @@
-//! `[prometheus]`: whom to ask for what was not watched here. Nobody where `url` is empty.
+//! `[prometheus]`: whom to ask for what was not watched here. Where `url` is empty, whoever is found in the cluster.
 
 use std::fmt;
 use std::path::PathBuf;
@@ -22,14 +22,41 @@ pub enum Server {
         name: String,
         /// Its port.
         port: u16,
+        /// What stands before `/api/v1` in its paths: empty, or with a leading `/`.
+        path: String,
     },
 }
+
+/// Whom to ask.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub enum Whom {
+    /// Whoever is found in the cluster.
+    #[default]
+    Found,
+    /// Nobody.
+    Nobody,
+    /// This one.
+    Server(Server),
+}
+
+impl fmt::Display for Whom {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Found => Ok(()),
+            Self::Nobody => f.write_str(OFF),
+            Self::Server(server) => server.fmt(f),
+        }
+    }
+}
+
+/// How it is written that nobody is asked.
+const OFF: &str = "off";
 
 impl fmt::Display for Server {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Url(url) => write!(f, "{url}"),
-            Self::Service { namespace, name, port } => write!(f, "{namespace}/{name}:{port}"),
+            Self::Service { namespace, name, port, path } => write!(f, "{namespace}/{name}:{port}{path}"),
         }
     }
 }
@@ -37,8 +64,8 @@ impl fmt::Display for Server {
 /// Whom to ask, and how.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Prometheus {
-    /// Where it is; `None`: nobody is asked.
-    pub url: Option<Server>,
+    /// Who.
+    pub url: Whom,
     /// Whose series, where one server has those of many: the header `X-Scope-OrgID`.
     pub tenant: Option<String>,
     /// The file that holds the token for it.
@@ -50,7 +77,7 @@ impl Prometheus {
     pub(super) fn entries(&self) -> [(String, String); 3] {
         let path = self.token_file.as_ref().map(|p| p.display().to_string()).unwrap_or_default();
         [
-            ("prometheus.url", quoted(&self.url.as_ref().map(ToString::to_string).unwrap_or_default())),
+            ("prometheus.url", quoted(&self.url.to_string())),
             ("prometheus.tenant", quoted(self.tenant.as_deref().unwrap_or_default())),
             ("prometheus.token_file", quoted(&path)),
         ]
@@ -61,7 +88,7 @@ impl Prometheus {
 /// What was said about it.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Part {
-    pub(super) url: Option<Said<Option<Server>>>,
+    pub(super) url: Option<Said<Whom>>,
     pub(super) tenant: Option<Said<Option<String>>>,
     pub(super) token_file: Option<Said<Option<PathBuf>>>,
 }
@@ -84,24 +111,36 @@ impl Part {
     }
 }
 
-/// A URL, or `NAMESPACE/SERVICE:PORT`; nothing where it is empty.
-pub(super) fn url(text: &str, place: &Place) -> Result<Option<Server>, ConfigError> {
+/// A URL, or `NAMESPACE/SERVICE:PORT` with or without a path behind it; whoever is found where it is empty.
+pub(super) fn url(text: &str, place: &Place) -> Result<Whom, ConfigError> {
     let text = text.trim();
-    if text.contains("://") || text.is_empty() {
-        return Ok(probe::url(text, place)?.map(Server::Url));
+    if text == OFF {
+        return Ok(Whom::Nobody);
     }
+    if text.contains("://") || text.is_empty() {
+        return Ok(probe::url(text, place)?.map_or(Whom::Found, |url| Whom::Server(Server::Url(url))));
+    }
+    service(text).map(Whom::Server).ok_or_else(|| ConfigError::BadUrl {
+        place: place.clone(),
+        why: "is neither an http:// or https:// URL nor NAMESPACE/SERVICE:PORT nor \"off\"".to_owned(),
+    })
+}
+
+fn service(text: &str) -> Option<Server> {
     let name = |text: &str| {
         let fits = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-';
         (!text.is_empty() && text.len() <= 63 && text.chars().all(fits)).then(|| text.to_owned())
     };
-    let service = text.split_once('/').and_then(|(namespace, rest)| {
-        let (service, port) = rest.split_once(':')?;
-        Some(Server::Service { namespace: name(namespace)?, name: name(service)?, port: port.parse().ok()? })
-    });
-    service.map(Some).ok_or_else(|| ConfigError::BadUrl {
-        place: place.clone(),
-        why: "is neither an http:// or https:// URL nor NAMESPACE/SERVICE:PORT".to_owned(),
-    })
+    let (namespace, rest) = text.split_once('/')?;
+    let (service, rest) = rest.split_once(':')?;
+    let (port, path) = rest.find('/').map_or((rest, ""), |at| rest.split_at(at));
+    let path = path.trim_end_matches('/');
+    let plain = |c: char| c.is_ascii_alphanumeric() || "/-_.".contains(c);
+    if path.len() > 200 || path.contains("..") || !path.chars().all(plain) {
+        return None;
+    }
+    let port = port.parse().ok().filter(|port| *port > 0)?;
+    Some(Server::Service { namespace: name(namespace)?, name: name(service)?, port, path: path.to_owned() })
 }
 
 /// A tenant's name, which becomes a header; nothing where it is empty.

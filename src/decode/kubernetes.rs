@@ -10,6 +10,7 @@ pub mod doors;
 mod found;
 mod given;
 mod json;
+pub mod monitors;
 mod pod;
 mod pull;
 mod template;

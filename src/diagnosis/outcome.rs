@@ -362,4 +362,17 @@ pub struct SourceRow {
     pub families: Vec<(&'static str, Arc<str>)>,
     /// What its pages cannot say, whatever is read of them.
     pub lacks: Vec<String>,
+    /// Whether it is asked beside what is read: it has no pages whose age counts, and without it everything else stands.
+    pub beside: bool,
+}
+
+impl SourceRow {
+    /// Whether it should be read and is not.
+    pub fn is_missing(&self) -> bool {
+        match self.state {
+            SourceState::Live | SourceState::Absent => false,
+            SourceState::Denied => !self.beside,
+            SourceState::Connecting | SourceState::Stale | SourceState::Failed => true,
+        }
+    }
 }

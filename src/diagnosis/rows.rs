@@ -152,27 +152,33 @@ pub(super) fn sources(snapshot: &Snapshot) -> Vec<SourceRow> {
     kubernetes(snapshot).into_iter().chain(endpoints).chain(probe(snapshot)).chain(prometheus(snapshot)).collect()
 }
 
-/// Prometheus as a source, where it was asked. What it does not tell leaves long windows unknown, and nothing else.
+/// The name of Prometheus among the sources.
+const PROMETHEUS: &str = "prometheus";
+
+/// Prometheus as a source, where it was asked or looked for. What it does not tell leaves long windows unknown, and nothing
+/// else.
 fn prometheus(snapshot: &Snapshot) -> Option<SourceRow> {
-    let (state, at, error) = match (&snapshot.told, &snapshot.told_failed) {
-        (_, Some((at, failure))) => (SourceState::Failed, at, Some(failure.to_string())),
-        (Some((at, told)), None) => {
+    let (state, at, error) = match (&snapshot.told, &snapshot.told_failed, &snapshot.untold) {
+        (.., Some((at, untold))) => (untold.state, at, Some(untold.why.clone())),
+        (_, Some((at, failure)), _) => (SourceState::Failed, at, Some(failure.to_string())),
+        (Some((at, told)), None, None) => {
             let warnings = (!told.warnings.is_empty()).then(|| told.warnings.join("; "));
             (SourceState::Live, at, warnings)
         }
-        (None, None) => return None,
+        (None, None, None) => return None,
     };
     Some(SourceRow {
-        name: "prometheus".to_owned(),
+        name: PROMETHEUS.to_owned(),
         state,
         age_s: Some(snapshot.now.since(*at).max(0.0)),
         error,
         via: Some("GET /api/v1/query"),
-        found: None,
+        found: snapshot.told.as_ref().filter(|_| snapshot.untold.is_none()).and_then(|(_, told)| told.found.clone()),
         series: None,
         skipped: None,
         families: Vec::new(),
         lacks: Vec::new(),
+        beside: true,
     })
 }
 
@@ -193,6 +199,7 @@ fn probe(snapshot: &Snapshot) -> Option<SourceRow> {
         skipped: None,
         families: Vec::new(),
         lacks: Vec::new(),
+        beside: false,
     })
 }
 
@@ -247,6 +254,7 @@ fn kubernetes(snapshot: &Snapshot) -> Option<SourceRow> {
         skipped: None,
         families: Vec::new(),
         lacks: Vec::new(),
+        beside: false,
     })
 }
 
@@ -297,5 +305,6 @@ fn source(endpoint: &Endpoint, snapshot: &Snapshot) -> SourceRow {
         skipped: age_s.map(|_| endpoint.skipped),
         families: endpoint.families.clone(),
         lacks: endpoint.system.as_ref().map(|s| s.lacks.clone()).unwrap_or_default(),
+        beside: false,
     }
 }

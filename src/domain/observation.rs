@@ -2,7 +2,9 @@
 
 use std::sync::Arc;
 
-use super::{At, ClusterFacts, Endpoint, EnginePage, Failure, GpuPage, Placement, Probed, SourceState, Told, written};
+use super::{
+    At, ClusterFacts, Endpoint, EnginePage, Failure, GpuPage, Placement, Probed, SourceState, Told, Untold, written,
+};
 
 /// What one source delivered.
 #[derive(Debug, Clone, serde::Serialize, serde::Deserialize)]
@@ -51,6 +53,8 @@ pub enum Body {
     Watch(Watch),
     /// What a Prometheus told, or why it told nothing.
     Told(Result<Box<Told>, Failure>),
+    /// A Prometheus was looked for in the cluster, and nobody is asked.
+    Untold(Untold),
     /// A request of our own was answered, or not. Its moment is the one at which it was sent.
     Probed(Probed),
 }

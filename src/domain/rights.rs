@@ -106,9 +106,11 @@ pub const RIGHTS: &[Right] = &[
     right(HERE, ("inference.networking.x-k8s.io", "inferencepools"), LIST, POOL).optional(),
     right(BESIDE, ("", "pods"), LIST, "gateways and exporters of GPUs are not found there"),
     right(BESIDE, ("", "pods/proxy"), GET, "pages of gateways and exporters of GPUs are not read there"),
-    right(BESIDE, ("", "services/proxy"), GET, "a Prometheus is not asked through the API server"),
+    right(BESIDE, ("", "services"), LIST, "a Prometheus is not found there").optional(),
+    right(BESIDE, ("", "services/proxy"), GET, "a Prometheus is not asked through the API server").optional(),
     right(BELOW, ("", "nodes"), WATCH, "nodes' health, GPUs and cordons are unknown"),
     right(BELOW, ("", "pods"), LIST, "whether one more replica fits is unknown, for who holds the GPUs is not seen"),
+    right(BELOW, ("", "services"), LIST, "a Prometheus is looked for alone where one usually lives").optional(),
     right(
         BELOW,
         ("networking.k8s.io", "ingressclasses"),

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use super::{
     At, Body, ClusterFacts, Door, EnginePage, Failure, GpuPage, GpuTrack, Observation, Page, Probed, Pushed, Role,
-    System, Told, Track, Watch, WorkloadRef, written,
+    System, Told, Track, Untold, Watch, WorkloadRef, written,
 };
 
 /// Attempts kept per endpoint: as many as readings, and the failed ones between them.
@@ -208,6 +208,8 @@ pub struct Snapshot {
     pub told: Option<(At, Told)>,
     /// Why it told nothing when it was last asked, if so.
     pub told_failed: Option<(At, Failure)>,
+    /// Why nobody is asked, where one was looked for in the cluster and is not there or not allowed.
+    pub untold: Option<(At, Untold)>,
     /// Requests of our own with the moments at which they were sent, in the order in which they ended.
     pub probes: VecDeque<(At, Probed)>,
 }
@@ -242,8 +244,11 @@ impl Snapshot {
                 None => self.watches.push(watch),
             },
             Body::Probed(probed) => self.probed(at, probed),
-            Body::Told(Ok(told)) => (self.told, self.told_failed) = (Some((at, *told)), None),
-            Body::Told(Err(failure)) => self.told_failed = Some((at, failure)),
+            Body::Told(Ok(told)) => {
+                (self.told, self.told_failed, self.untold) = (Some((at, *told)), None, None);
+            }
+            Body::Told(Err(failure)) => (self.told_failed, self.untold) = (Some((at, failure)), None),
+            Body::Untold(untold) => (self.told_failed, self.untold) = (None, Some((at, untold))),
         }
     }
 

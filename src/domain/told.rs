@@ -1,5 +1,7 @@
 //! What a Prometheus tells beyond what was watched here: events over long windows, and alerts.
 
+use super::SourceState;
+
 /// Events of one latency over one window.
 #[derive(Debug, Clone, PartialEq, serde::Serialize, serde::Deserialize)]
 pub struct ToldWindow {
@@ -42,6 +44,8 @@ impl ToldAlert {
 pub struct Told {
     /// Who was asked, as shown.
     pub by: String,
+    /// Along what it was found in the cluster, and what it has of this engine; `None` where it was named.
+    pub found: Option<String>,
     /// By which labels its series were chosen, as PromQL has them.
     pub chosen: String,
     /// The windows.
@@ -50,4 +54,13 @@ pub struct Told {
     pub alerts: Vec<ToldAlert>,
     /// What it warned of, and what it did not answer.
     pub warnings: Vec<String>,
+}
+
+/// Why nobody is asked: a Prometheus was looked for, and there is none that answers.
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+pub struct Untold {
+    /// Absent or denied.
+    pub state: SourceState,
+    /// What was looked at, and what to do.
+    pub why: String,
 }

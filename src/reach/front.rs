@@ -47,6 +47,8 @@ pub enum Front {
         client: Client,
         /// The path of the base at the API server.
         base: String,
+        /// Further headers, which the API server passes on.
+        headers: Vec<(&'static str, String)>,
     },
     /// Nowhere, and why.
     Closed(String),
@@ -55,15 +57,25 @@ pub enum Front {
 impl Front {
     /// A pod's port, through the API server.
     pub fn pod(client: &Client, namespace: &str, pod: &str, port: u16) -> Self {
-        Self::Proxy { client: client.clone(), base: proxy_path(namespace, pod, port, "/v1") }
+        Self::Proxy { client: client.clone(), base: proxy_path(namespace, pod, port, "/v1"), headers: Vec::new() }
     }
 
-    /// A service of the cluster, through the API server.
-    pub fn service(client: &Client, namespace: &str, name: &str, port: u16) -> Self {
+    /// A service of the cluster, through the API server; `path` is empty or begins with `/`.
+    pub fn service(client: &Client, (namespace, name, port, path): (&str, &str, u16, &str)) -> Self {
         Self::Proxy {
             client: client.clone(),
-            base: format!("/api/v1/namespaces/{namespace}/services/{name}:{port}/proxy"),
+            base: format!("/api/v1/namespaces/{namespace}/services/{name}:{port}/proxy{path}"),
+            headers: Vec::new(),
         }
+    }
+
+    /// The same with these headers.
+    #[must_use]
+    pub fn with(mut self, more: impl IntoIterator<Item = (&'static str, String)>) -> Self {
+        if let Self::Direct { headers, .. } | Self::Proxy { headers, .. } = &mut self {
+            headers.extend(more);
+        }
+        self
     }
 
     /// How it is called on the screen, without secrets.
@@ -120,8 +132,8 @@ impl Front {
                 let bytes = answer.bytes_stream().map_err(broken);
                 Ok((code, Lines::of_bytes(Box::pin(bytes), LINE_MAX)))
             }
-            Self::Proxy { client, base } => {
-                let request = request(&format!("{base}/{what}"), body)?;
+            Self::Proxy { client, base, headers } => {
+                let request = request(&format!("{base}/{what}"), body, headers)?;
                 let answer = client.send(request).await.map_err(|trouble| Failure::Other(trouble.to_string()))?;
                 Ok((answer.status().as_u16(), Lines::of(answer, LINE_MAX)))
             }
@@ -177,9 +189,11 @@ async fn bearer(file: &Path) -> Result<String, Failure> {
     Ok(key.to_owned())
 }
 
-fn request(path: &str, body: Option<String>) -> Result<Request<Body>, Failure> {
+fn request(path: &str, body: Option<String>, headers: &[(&'static str, String)]) -> Result<Request<Body>, Failure> {
     let method = if body.is_some() { Method::POST } else { Method::GET };
-    Request::builder()
+    headers
+        .iter()
+        .fold(Request::builder(), |request, (name, value)| request.header(*name, value))
         .method(method)
         .uri(path)
         .header(ACCEPT, "text/event-stream, application/json")

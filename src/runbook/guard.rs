@@ -116,7 +116,7 @@ impl Guard {
                 let late = |s: &SloRow| matches!(s.status, RowStatus::Breach | RowStatus::Warning);
                 let nothing = d.suspect.is_none()
                     && !d.slo.iter().any(late)
-                    && d.sources.iter().all(|s| s.state == SourceState::Live);
+                    && d.sources.iter().all(|s| s.beside || s.state == SourceState::Live);
                 nothing.then(|| Held::because(""))
             }
             Self::CapacityReady => (phase != Some(Phase::Rollout)

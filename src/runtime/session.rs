@@ -21,7 +21,7 @@ use tokio::time::Instant;
 use crate::apiserver::{Client, Lines};
 use crate::clock::Clock;
 use crate::command::check;
-use crate::command::told::{self, Server, to_be_asked};
+use crate::command::told::{self, Whoever, to_be_asked};
 use crate::config::{self, Config};
 use crate::diagnosis::Policy;
 use crate::domain::{At, Body, ClusterFacts, Failure, Observation, Page, Pod, Role, Snapshot, WorkloadRef};
@@ -92,7 +92,7 @@ impl Session {
     ) -> (Self, mpsc::Receiver<Observation>) {
         let (deliver, deliveries) = mpsc::channel(DELIVERIES);
         let timeout = config.scrape.timeout;
-        let prometheus = told::prometheus(config, Some(&client));
+        let prometheus = told::prometheus(config, Some((&client, &target, pace.deadline)));
         let open = Open {
             pace,
             client,
@@ -124,7 +124,7 @@ struct Open {
     concurrency: usize,
     settings: Settings,
     prober: Option<Prober<Front>>,
-    prometheus: Option<Front>,
+    prometheus: Option<Whoever>,
     gateway: Option<Chosen>,
     targets: Policy,
     deliver: mpsc::Sender<Observation>,
@@ -157,8 +157,8 @@ impl Open {
         }
 
         let (ask, asked) = watch::channel(None);
-        if let Some(front) = self.prometheus.take() {
-            tasks.spawn(prometheus::run(Server(front), asked, self.clock, self.deliver.clone()));
+        if let Some(whoever) = self.prometheus.take() {
+            tasks.spawn(prometheus::run(whoever, asked, self.clock, self.deliver.clone()));
         }
 
         let mut loading = self.load(history);

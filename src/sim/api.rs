@@ -8,6 +8,7 @@ mod clock;
 mod complete;
 mod discovery;
 mod fields;
+mod forward;
 mod logs;
 mod patch;
 mod proxy;
@@ -33,6 +34,7 @@ use serde_json::json;
 use tokio::net::{TcpListener, TcpStream};
 
 use ask::{Ask, Target};
+pub use forward::Forward;
 use reply::{Body, Reply};
 
 use super::cluster::Refusal;
@@ -64,6 +66,8 @@ pub(crate) struct Shared {
     pub(crate) seed: u64,
     pub(crate) speed: f64,
     rules: Rules,
+    /// What stands behind Services and is not simulated.
+    forwards: Vec<Forward>,
     /// What was asked for and allowed, each once.
     calls: Mutex<Calls>,
 }
@@ -80,7 +84,7 @@ impl Shared {
         clock: Clock,
         token: String,
         (scenario, seed, factor): (String, u64, f64),
-        rules: Rules,
+        (rules, forwards): (Rules, Vec<Forward>),
     ) -> Self {
         let changed = tokio::sync::watch::Sender::new(world.cluster.version());
         Self {
@@ -94,6 +98,7 @@ impl Shared {
             seed,
             speed: factor,
             rules,
+            forwards,
             calls: Mutex::default(),
         }
     }
@@ -205,11 +210,24 @@ async fn answer(shared: &Arc<Shared>, request: Request<Incoming>) -> Response<Bo
         Ok(ask) => match completion(shared, &ask) {
             Some(Ok(pod)) => complete::answer(shared, pod.as_deref(), &ask.body).await,
             Some(Err(refusal)) => Err(refusal),
-            None => route(shared, &ask),
+            None => match service(&ask) {
+                Some(target) => match allowed(shared, &ask, &target) {
+                    Ok(()) => forward::answer(shared, &ask, &target).await,
+                    Err(refusal) => Err(refusal),
+                },
+                None => route(shared, &ask),
+            },
         },
         Err(refusal) => Err(refusal),
     };
     reply.unwrap_or_else(|refusal| Reply::refusal(&refusal)).into_response()
+}
+
+/// The Service through which a request asks for something, if it does.
+fn service(ask: &Ask) -> Option<Target<'_>> {
+    let path: Vec<&str> = ask.path.iter().map(String::as_str).collect();
+    let target = Target::of(&path).filter(|t| t.names.plural == "services" && ask.method == Method::GET)?;
+    (target.part.first() == Some(&"proxy")).then_some(target)
 }
 
 /// Whether a request asks for tokens, and of which pod; no pod: through the gateway.

@@ -12,6 +12,7 @@ use rand::rngs::OsRng;
 use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
 
+pub use super::api::Forward;
 use super::api::{self, Shared};
 use super::ring::Ring;
 use super::rules::{Calls, Rules};
@@ -36,11 +37,21 @@ pub struct Options {
     pub rules: Rules,
     /// The port; a free one, where it is 0.
     pub port: u16,
+    /// What stands behind Services and is not simulated.
+    pub forwards: Vec<Forward>,
 }
 
 impl Default for Options {
     fn default() -> Self {
-        Self { seed: 1, speed: 1.0, opens_ms: None, recordings: None, rules: Rules::default(), port: 0 }
+        Self {
+            seed: 1,
+            speed: 1.0,
+            opens_ms: None,
+            recordings: None,
+            rules: Rules::default(),
+            port: 0,
+            forwards: Vec::new(),
+        }
     }
 }
 
@@ -119,7 +130,7 @@ pub async fn serve(
     let world = past.await.map_err(|e| SimError::Ended(e.to_string()))??;
     let clock = Clock::simulated(opens, options.speed);
     let facts = (scenario.clone(), options.seed, options.speed);
-    let shared = Arc::new(Shared::new(world, clock, token.clone(), facts, options.rules));
+    let shared = Arc::new(Shared::new(world, clock, token.clone(), facts, (options.rules, options.forwards)));
     let server = tokio::spawn(api::listen(listener, shared.clone()));
     Ok(Handle {
         url: format!("http://{address}"),

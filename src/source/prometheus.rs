@@ -15,12 +15,14 @@ use tokio::time::{Instant, sleep};
 
 use crate::apiserver::deadline;
 use crate::clock::Clock;
-use crate::domain::{At, Body, Failure, Observation, Told};
+use crate::domain::{At, Body, Failure, Observation, Told, Untold};
 use answer::Series;
 pub use asked::{Asked, Series as AskedSeries};
 
 /// Between two rounds, by the clock of the readings.
 const EVERY: Duration = Duration::from_mins(1);
+/// Between two searches for somebody to ask.
+const SEARCH_EVERY: Duration = Duration::from_mins(5);
 /// For one answer: a range of days over many series takes its time.
 const PATIENCE: Duration = Duration::from_secs(20);
 /// Alerts that are kept.
@@ -35,13 +37,23 @@ pub trait Query: Send + Sync + 'static {
     fn shown(&self) -> String;
 }
 
+/// Who is to be asked: one who was named, or one who has to be found first.
+pub trait Whom: Send + 'static {
+    /// The way to ask them.
+    type Asks: Query;
+
+    /// Whom to ask, and along what they were found where they were not named. Asked again after every failure.
+    fn find(&mut self, asked: &Asked) -> impl Future<Output = Result<(Self::Asks, Option<String>), Untold>> + Send;
+}
+
 /// Asks once a minute what `asked` says, for as long as somebody listens.
-pub async fn run<Q: Query>(
-    query: Q,
+pub async fn run<W: Whom>(
+    mut whom: W,
     mut asked: watch::Receiver<Option<Asked>>,
     clock: Clock,
     sink: mpsc::Sender<Observation>,
 ) {
+    let mut found: Option<(W::Asks, Option<String>)> = None;
     loop {
         let known = tokio::select! {
             () = sink.closed() => return,
@@ -52,31 +64,54 @@ pub async fn run<Q: Query>(
         };
         let Some(known) = known else { continue };
         let at = At(clock.unix_ms());
-        let told = tokio::select! {
-            () = sink.closed() => return,
-            told = round(&query, &known) => told,
+        let work = async {
+            if found.is_none() {
+                found = Some(whom.find(&known).await?);
+            }
+            let Some((query, along)) = &found else { return Ok(Err(Failure::Cut)) };
+            let told = round(query, &known).await;
+            Ok(told.map(|told| Box::new(Told { found: along.clone(), ..told })))
         };
-        if sink.send(Observation { at, body: Body::Told(told.map(Box::new)) }).await.is_err() {
+        let (body, pause) = tokio::select! {
+            () = sink.closed() => return,
+            told = work => match told {
+                Ok(told) => (Body::Told(told), EVERY),
+                Err(untold) => (Body::Untold(untold), SEARCH_EVERY),
+            },
+        };
+        if matches!(body, Body::Told(Err(_))) {
+            found = None;
+        }
+        if sink.send(Observation { at, body }).await.is_err() {
             return;
         }
         tokio::select! {
             () = sink.closed() => return,
-            () = sleep(clock.real(EVERY)) => {}
+            () = sleep(clock.real(pause)) => {}
         }
     }
+}
+
+/// How much one who might be asked has of an engine: of the ways to choose its series the surest that finds any, and how
+/// many; nothing where none does. One cheap query.
+pub async fn trial<Q: Query>(query: &Q, asked: &Asked, within: Duration) -> Result<Option<(usize, f64)>, Failure> {
+    let (series, _) = instant(query, &asked.trial(), within).await?;
+    let counts = series.iter().filter_map(|s| Some((s.label("warroom")?.parse().ok()?, s.value)));
+    Ok(counts.filter(|(_, count): &(usize, f64)| *count > 0.0).min_by_key(|(choice, _)| *choice))
 }
 
 /// One round of questions. A window that is not answered is left out and said; only where none is answered it fails.
 pub async fn round<Q: Query>(query: &Q, asked: &Asked) -> Result<Told, Failure> {
     let mut told = Told { by: query.shown(), ..Told::default() };
-    let mut failed = None;
+    let (mut failed, mut answered) = (None, false);
     // By the workload's own labels where its series have them, else by the model's name alone.
     let mut chosen = asked.choices().into_iter();
     let Some(mut choice) = chosen.next() else { return Ok(told) };
     for window_s in asked.windows() {
         loop {
-            match instant(query, &asked.events(&choice, window_s)).await {
+            match instant(query, &asked.events(&choice, window_s), PATIENCE).await {
                 Ok((series, warnings)) => {
+                    answered = true;
                     told.warnings.extend(warnings);
                     let windows = asked.read(&series, window_s);
                     // Nothing at all under these labels: others may be used here.
@@ -97,19 +132,23 @@ pub async fn round<Q: Query>(query: &Q, asked: &Asked) -> Result<Told, Failure> 
             break;
         }
     }
-    match instant(query, &asked.alerts()).await {
+    match instant(query, &asked.alerts(), PATIENCE).await {
         Ok((series, warnings)) => {
+            answered |= asked.series.is_empty();
             told.warnings.extend(warnings);
             told.alerts = asked::alerts(&series, MOST_ALERTS);
         }
-        Err(failure) => told.warnings.push(format!("alerts: {failure}")),
+        Err(failure) => {
+            told.warnings.push(format!("alerts: {failure}"));
+            failed.get_or_insert(failure);
+        }
     }
     told.chosen = choice;
     told.warnings.truncate(8);
     match failed {
-        Some(failure) if told.windows.is_empty() => Err(failure),
+        Some(failure) if !answered => Err(failure),
         _ => {
-            if told.windows.is_empty() {
+            if told.windows.is_empty() && !asked.series.is_empty() {
                 told.warnings.push(format!("no series of this engine under {}", told.chosen));
             }
             Ok(told)
@@ -118,8 +157,8 @@ pub async fn round<Q: Query>(query: &Q, asked: &Asked) -> Result<Told, Failure> 
 }
 
 /// One instant query: its series, and what was warned of.
-async fn instant<Q: Query>(query: &Q, promql: &str) -> Result<(Vec<Series>, Vec<String>), Failure> {
-    let what = format!("api/v1/query?query={}&timeout={}s", asked::escaped(promql), PATIENCE.as_secs());
-    let (status, body) = query.get(&what, deadline(PATIENCE)).await?;
+async fn instant<Q: Query>(query: &Q, promql: &str, within: Duration) -> Result<(Vec<Series>, Vec<String>), Failure> {
+    let what = format!("api/v1/query?query={}&timeout={}s", asked::escaped(promql), within.as_secs().max(1));
+    let (status, body) = query.get(&what, deadline(within)).await?;
     answer::read(status, &body)
 }

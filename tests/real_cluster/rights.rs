@@ -365,7 +365,8 @@ async fn each_is_needed(lab: &Lab<'_>, admin: &kube::Client, calls: &BTreeSet<Ca
             None => wider.push((right.place, right.resource)),
         }
     }
-    assert_eq!(wider, [(Place::Neighbour, "pods")], "the whole cluster's pods are granted once");
+    let once = [(Place::Namespace, "services"), (Place::Neighbour, "pods"), (Place::Neighbour, "services")];
+    assert_eq!(wider, once, "the whole cluster's are granted once");
     lab.apply(&json!({"apiVersion": "v1", "kind": "List", "items": all}).to_string());
     let mut needless = Vec::new();
     for (user, right) in users_without {

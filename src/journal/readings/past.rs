@@ -254,7 +254,7 @@ impl Past {
                 self.endpoints.remove(name);
                 None
             }
-            Body::Cluster(_) | Body::Watch(_) | Body::Probed(_) | Body::Told(_) => None,
+            Body::Cluster(_) | Body::Watch(_) | Body::Probed(_) | Body::Told(_) | Body::Untold(_) => None,
         };
         if let Some(name) = name.filter(|name| !self.endpoints.contains(name)) {
             if self.endpoints.len() >= MOST_ENDPOINTS {

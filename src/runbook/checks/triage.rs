@@ -66,16 +66,12 @@ pub(crate) fn both_windows(sight: Sight<'_>) -> Answer {
 }
 
 pub(crate) fn all_sources_read(sight: Sight<'_>) -> Answer {
-    let out: Vec<String> = sight
-        .d
-        .sources
-        .iter()
-        .filter(|s| s.state != SourceState::Live)
-        .map(|s| format!("{} {}", s.name, s.state))
-        .collect();
-    let oldest = sight.d.sources.iter().filter_map(|s| s.age_s).reduce(f64::max);
+    let read = || sight.d.sources.iter().filter(|s| !s.beside);
+    let out: Vec<String> =
+        read().filter(|s| s.state != SourceState::Live).map(|s| format!("{} {}", s.name, s.state)).collect();
+    let oldest = read().filter_map(|s| s.age_s).reduce(f64::max);
     match out.as_slice() {
-        [] => Answer::pass(format!("{} sources are live", sight.d.sources.len())),
+        [] => Answer::pass(format!("{} sources are live", read().count())),
         [first] => Answer::fail(first.clone()),
         [first, more @ ..] => Answer::fail(format!("{first}, and {} more are not live", more.len())),
     }

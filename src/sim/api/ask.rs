@@ -1,6 +1,7 @@
 //! A request: its path, query, headers and body, and the object that its path names.
 
 use std::collections::BTreeMap;
+use std::fmt::Write as _;
 
 use http_body_util::{BodyExt, Limited};
 use hyper::body::Incoming;
@@ -67,6 +68,28 @@ impl Ask {
     /// Whether a parameter is set to yes.
     pub(super) fn is(&self, key: &str) -> bool {
         matches!(self.get(key), "true" | "1")
+    }
+
+    /// All parameters as a URL has them, with the `?` before; empty where there are none.
+    pub(super) fn query(&self) -> String {
+        let escaped = |text: &str| {
+            text.bytes().fold(String::new(), |mut all, byte| {
+                if byte.is_ascii_alphanumeric() || b"-._~".contains(&byte) {
+                    all.push(char::from(byte));
+                } else {
+                    let _ = write!(all, "%{byte:02X}");
+                }
+                all
+            })
+        };
+        let pairs: Vec<String> =
+            self.query.iter().map(|(key, value)| format!("{}={}", escaped(key), escaped(value))).collect();
+        if pairs.is_empty() { String::new() } else { format!("?{}", pairs.join("&")) }
+    }
+
+    /// A header by its name; empty where it is not there.
+    pub(super) fn plain_header(&self, name: &str) -> &str {
+        self.headers.get(name).and_then(|v| v.to_str().ok()).unwrap_or_default()
     }
 
     /// A parameter as a number.

@@ -45,7 +45,9 @@ pub struct Asked {
     pub pods: Option<String>,
     /// The model, where the engine names it.
     pub model: Option<String>,
-    /// The latencies.
+    /// A name that every engine of its kind has series of, one or a few each.
+    pub witness: String,
+    /// The latencies; none where the engine measures none.
     pub series: Vec<Series>,
     /// The windows, in seconds.
     pub windows: Vec<f64>,
@@ -53,7 +55,7 @@ pub struct Asked {
 
 impl Asked {
     pub(super) fn windows(&self) -> Vec<f64> {
-        self.windows.clone()
+        if self.series.is_empty() { Vec::new() } else { self.windows.clone() }
     }
 
     /// The ways to choose the workload's series, the surest first.
@@ -78,6 +80,13 @@ impl Asked {
             choices.push("{}".to_owned());
         }
         choices
+    }
+
+    /// How many series there are by each way to choose them.
+    pub(super) fn trial(&self) -> String {
+        let count =
+            |(nth, choice)| format!("label_replace(count({}{choice}),\"warroom\",\"{nth}\",\"\",\"\")", self.witness);
+        self.choices().iter().enumerate().map(count).collect::<Vec<_>>().join(" or ")
     }
 
     /// Events over a window: for each latency all of them, those within the target and those within the next bound above.

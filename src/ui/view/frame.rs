@@ -5,7 +5,6 @@ use ratatui::style::Modifier;
 
 use super::words::{age, clock, code, length, minute};
 use crate::app::{Asking, Command, Mode, Prompt, Recording, View};
-use crate::domain::SourceState;
 use crate::ui::keymap::Key;
 use crate::ui::pen::Line;
 use crate::ui::theme::Slot;
@@ -23,8 +22,7 @@ pub(super) fn header(ctx: Ctx<'_>, width: usize) -> Vec<Line> {
         right = say(right, Slot::HeaderBadge, "PRESENTING");
     }
     if let Some(d) = app.diagnosis().filter(|_| !app.connecting()) {
-        let meant = d.sources.iter().filter(|s| s.state != SourceState::Absent);
-        let down = meant.filter(|s| s.state != SourceState::Live).count();
+        let down = d.sources.iter().filter(|s| s.is_missing()).count();
         if down > 0 && width >= 100 {
             right = say(right, Slot::HeaderBadge, &format!("{down} of {} sources not read", d.sources.len()));
         }

@@ -5,7 +5,7 @@ use ratatui::style::{Modifier, Style};
 use super::words::{self, baseline_words, bound, bucket, clock, length, percent, signed};
 use super::{Ctx, Slot};
 use crate::diagnosis::{Diagnosis, Finding, Metric, SloRow, number, seconds};
-use crate::domain::{BaselineKind, Cause, Code, RowStatus, SourceState, Verdict};
+use crate::domain::{BaselineKind, Cause, Code, RowStatus, Verdict};
 use crate::ui::pen::{Line, Pen};
 
 /// Columns of the words WHERE, WHY, CHANGED and HELPS.
@@ -197,7 +197,7 @@ fn unread(d: &Diagnosis) -> Option<String> {
     let told: Vec<String> = d
         .sources
         .iter()
-        .filter(|s| !matches!(s.state, SourceState::Live | SourceState::Absent) && !starting(&s.name))
+        .filter(|s| s.is_missing() && !starting(&s.name))
         .map(|s| {
             let error = s.error.as_ref().map_or(String::new(), |e| format!(": {e}"));
             format!("{} {}{error}", s.name, s.state)
