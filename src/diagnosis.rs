@@ -8,6 +8,7 @@
 //! Knows no screen, no runbook and no `action`.
 
 mod around;
+mod before;
 mod burn;
 mod changes;
 mod cluster;
@@ -37,8 +38,8 @@ pub use episode::Episode;
 pub use finding::{Evidence, Finding, LeverAdvice, Op, Subject, Suspect};
 pub use format::{length, number, seconds};
 pub use outcome::{
-    Change, ChangeKind, Diagnosis, GpuRow, ReplicaRow, Requests, RevisionRow, Scope, SeriesPoint, SourceRow, StartRow,
-    StartStep, Starts, Step, Times, Truth,
+    Before, Change, ChangeKind, Diagnosis, GpuRow, ReplicaRow, Requests, RevisionRow, Scope, SeriesPoint, SourceRow,
+    StartRow, StartStep, Starts, Step, Times, Truth,
 };
 pub use phases::PhaseRow;
 pub use rules::{Touches, touches};

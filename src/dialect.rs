@@ -73,7 +73,9 @@ mod gpus;
 mod memory;
 mod reader;
 mod seen;
+mod stored;
 
 pub use catalogue::{Catalogue, DialectError};
 pub use memory::Memory;
 pub use reader::{Key, Reader, Unrecognised};
+pub use stored::Stored;

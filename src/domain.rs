@@ -36,7 +36,7 @@ pub use probe::{Answered, Door, Probed};
 pub use quantity::{Dist, Gauge, Total};
 pub use reading::Reading;
 pub use snapshot::{Attempt, Endpoint, Outcome, Placement, Snapshot};
-pub use told::{Told, ToldAlert, ToldWindow, Untold};
+pub use told::{Told, ToldAlert, ToldStretch, ToldWindow, Untold};
 pub use track::{Point, Pushed, Track};
 pub(crate) use vocabulary::codes;
 pub use vocabulary::{

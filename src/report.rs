@@ -18,8 +18,8 @@ use std::fmt::Write as _;
 
 use crate::contract::time;
 use crate::diagnosis::{
-    Diagnosis, GpuRow, Metric, PhaseRow, ReplicaRow, RevisionRow, SloRow, StartRow, StartStep, Starts, Step, Times,
-    length, number, seconds,
+    Before, Diagnosis, GpuRow, Metric, PhaseRow, ReplicaRow, RevisionRow, SloRow, StartRow, StartStep, Starts, Step,
+    Times, length, number, seconds,
 };
 use crate::domain::{At, BaselineKind, Quantile, StartPhase, Verdict};
 
@@ -193,6 +193,16 @@ fn mean(row: &PhaseRow, value: Option<f64>) -> String {
         Some(v) if row.unit == "s/token" => format!("{}/tok", seconds(v)),
         Some(v) => seconds(v),
     }
+}
+
+/// What the window is compared with, in words: of what somebody else tells also when that was, and how much of it there is.
+pub(crate) fn before_words(before: Before) -> String {
+    let what = baseline_words(before.kind);
+    let (BaselineKind::Prometheus, Some((from, to))) = (before.kind, before.between) else { return what.to_owned() };
+    let minute = |at: At| crate::contract::time(at).get(11..16).unwrap_or_default().to_owned();
+    let day = crate::contract::time(from).get(..10).unwrap_or_default().to_owned();
+    let count = before.count.map_or(String::new(), |n| format!(", {n:.0} requests"));
+    format!("{what} {day} {}-{}Z{count}", minute(from), minute(to))
 }
 
 /// What the comparison is with, in words.

@@ -261,6 +261,8 @@ pub fn poll(
     let memories: Vec<Mutex<Memory>> = pages.iter().map(|_| Mutex::default()).collect();
     let engines = pages.iter().zip(&names).filter(|((role, _), _)| *role == Role::Engine);
     let replicas: Vec<Knock<Front>> = engines.map(|((_, url), (_, name))| beside(name, &fetcher, url)).collect();
+    let decoder = Arc::new(decoder);
+    let told_by = Arc::clone(&decoder);
     let decode = move |endpoint: usize, page: &[u8]| {
         let mut memory = memories[endpoint].lock().unwrap_or_else(PoisonError::into_inner);
         decoder.decode(page, &mut memory)
@@ -290,7 +292,7 @@ pub fn poll(
         }
         while let Some(Attempt { endpoint, sent_ms, body, .. }) = attempts.recv().await {
             if let Ok(Page::Engine(page)) = &body {
-                news(&ask, to_be_asked(page, None, &policy));
+                news(&ask, to_be_asked(page, None, &policy, &told_by));
             }
             let body = Body::Page { endpoint: Arc::clone(&names[endpoint].1), page: body };
             if deliver.send(Observation { at: At(sent_ms), body }).await.is_err() {

@@ -10,10 +10,11 @@ use tokio::time::Instant;
 use crate::apiserver::{Client, Trouble, status_message};
 use crate::config::{self, Config, Prometheus};
 use crate::diagnosis::Policy;
-use crate::domain::{Dist, EnginePage, Failure, Gauge, Untold, WorkloadRef};
+use crate::domain::{Dist, EnginePage, Failure, Gauge, Total, Untold, WorkloadRef};
 use crate::reach::front::Front;
 use crate::reach::http::{Fetcher, Settings};
-use crate::source::prometheus::{Asked, AskedSeries, Query, Whom};
+use crate::source::engine::Decoder;
+use crate::source::prometheus::{Asked, AskedSeries, Counted, Query, Whom};
 pub use search::Search;
 
 /// For one answer.
@@ -44,7 +45,7 @@ pub type Around<'a> = (&'a Client, &'a WorkloadRef, Duration);
 
 /// Who is to be asked by the configuration; `None`: nobody is. Without a cluster none of its services is found or reached.
 pub fn prometheus(config: &Config, around: Option<Around<'_>>) -> Option<Whoever> {
-    let Prometheus { url, tenant, token_file } = &config.prometheus;
+    let Prometheus { url, tenant, token_file, .. } = &config.prometheus;
     let tenant = || tenant.iter().map(|tenant| ("x-scope-orgid", tenant.clone()));
     Some(match (url, around) {
         (config::Whom::Nobody, _) | (config::Whom::Found, None) => return None,
@@ -75,11 +76,9 @@ pub fn prometheus(config: &Config, around: Option<Around<'_>>) -> Option<Whoever
 #[derive(Debug, Clone)]
 pub struct Server(pub Front);
 
-impl Query for Server {
-    async fn get(&self, what: &str, until: Instant) -> Result<(u16, Vec<u8>), Failure> {
-        /// Of an answer, in bytes.
-        const LIMIT: usize = 4 * 1024 * 1024;
-        let (code, body) = self.0.whole(what, LIMIT, until).await?;
+impl Server {
+    async fn within(&self, what: &str, limit: usize, until: Instant) -> Result<(u16, Vec<u8>), Failure> {
+        let (code, body) = self.0.whole(what, limit, until).await?;
         // What the API server says of the way is not said by a Prometheus.
         match &self.0 {
             Front::Proxy { .. } if code >= 400 && status_message(&body).is_some() => {
@@ -87,6 +86,14 @@ impl Query for Server {
             }
             _ => Ok((code, body)),
         }
+    }
+}
+
+impl Query for Server {
+    async fn get(&self, what: &str, until: Instant) -> Result<(u16, Vec<u8>), Failure> {
+        /// Of an answer, in bytes.
+        const LIMIT: usize = 4 * 1024 * 1024;
+        self.within(what, LIMIT, until).await
     }
 
     fn shown(&self) -> String {
@@ -96,7 +103,12 @@ impl Query for Server {
 
 /// What a Prometheus is to be asked about an engine, by what its page has: its own families, and the bounds beside the
 /// targets. Nothing where the page has neither latency nor anything else by which its series are known.
-pub fn to_be_asked(page: &EnginePage, target: Option<&WorkloadRef>, policy: &Policy) -> Option<Asked> {
+pub fn to_be_asked(
+    page: &EnginePage,
+    target: Option<&WorkloadRef>,
+    policy: &Policy,
+    decoder: &Decoder,
+) -> Option<Asked> {
     let replica = page.replicas.iter().find(|r| r.model.is_some()).or_else(|| page.replicas.first())?;
     let targets = policy.targets(replica.model.as_deref());
     let series = [(Dist::Ttft, targets.ttft), (Dist::Itl, targets.tpot)];
@@ -116,9 +128,44 @@ pub fn to_be_asked(page: &EnginePage, target: Option<&WorkloadRef>, policy: &Pol
         namespace: target.map(|t| t.namespace.clone()),
         pods: target.map(|t| t.name.clone()),
         model: replica.model.clone(),
-        witness,
+        witness: vec![witness],
         series,
         windows,
+        past: PAST.iter().filter_map(|quantity| counted(page, quantity, decoder)).collect(),
+    })
+}
+
+/// What is asked of the past: what phases and causes are compared by.
+const PAST: &[&str] = &[
+    Dist::Ttft.name(),
+    Dist::Itl.name(),
+    Dist::Queue.name(),
+    Dist::Prefill.name(),
+    Dist::Decode.name(),
+    Dist::E2e.name(),
+    Dist::KvTransfer.name(),
+    Total::PromptTokens.name(),
+    Total::PromptTokensCached.name(),
+    Total::GenerationTokens.name(),
+    Total::LiveTokens.name(),
+    Total::Finished.name(),
+    Total::Preemptions.name(),
+    Total::CacheQueries.name(),
+    Total::CacheHits.name(),
+    Total::Rejected.name(),
+    Total::PrefillSeconds.name(),
+    Total::DecodeSeconds.name(),
+];
+
+fn counted(page: &EnginePage, quantity: &str, decoder: &Decoder) -> Option<Counted> {
+    let (quantity, family) = page.families.iter().find(|(known, _)| *known == quantity)?;
+    let stored = decoder.stored(&page.system.engine, quantity, family)?;
+    Some(Counted {
+        quantity,
+        family: family.to_string(),
+        only: stored.only,
+        scale: stored.scale,
+        distribution: stored.distribution,
     })
 }
 

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use super::before;
 use super::cluster::{Cluster, revision_of};
 use super::contrast::Contrast;
 use super::episode::{self, Episode};
@@ -38,7 +39,10 @@ pub(super) struct Facts<'a> {
     /// The stretch that is explained: the episode, or the window where there is none.
     pub(super) incident: (At, At),
     pub(super) during: Span,
+    /// What the rules compare with: what was watched here, else what a Prometheus tells, else the process's life.
     pub(super) baseline: Option<Baseline>,
+    /// What a Prometheus tells of before, however much was watched here.
+    told: Option<Baseline>,
     pub(super) spells: Vec<Spell<'a>>,
     pub(super) running: Option<Level>,
     pub(super) waiting: Option<Level>,
@@ -65,6 +69,16 @@ pub(super) struct Baseline {
     /// The stretch, where it is one of what was recorded.
     pub(super) stretch: Option<(At, At)>,
     pub(super) running: Option<Level>,
+    /// From when to when it was, where that is one stretch.
+    pub(super) between: Option<(At, At)>,
+}
+
+/// What the window is shown against.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Shown<'f> {
+    pub(super) kind: BaselineKind,
+    pub(super) span: &'f Span,
+    pub(super) between: Option<(At, At)>,
 }
 
 /// First tokens that a baseline needs: fewer say nothing about a mean.
@@ -106,9 +120,12 @@ impl<'a> Facts<'a> {
         };
         let onset = episode.map(|e| e.since).or(stalled.map(|s| s.0));
         let calm = calm(&slices, (first, onset.unwrap_or(from)), targets);
-        let baseline = baseline(&replicas, calm, max_gap_s);
         let system = replicas.iter().find_map(|r| r.endpoint.system.clone()).unwrap_or_default();
         let cluster = Cluster::of(snapshot);
+        let rollouts = cluster.iter().flat_map(Cluster::rollouts).map(|r| r.at);
+        let before = before::until(onset.unwrap_or(from), rollouts);
+        let told = before::told(snapshot, model.as_deref(), before, targets);
+        let baseline = baseline(&replicas, calm, max_gap_s, told.as_ref());
         let gateway = Gateway::of(snapshot, from, targets, onset);
         let gpus = gpus::judge(snapshot, from.min(incident.0));
         let contrast = Contrast::of(&replicas, cluster.as_ref(), incident, targets);
@@ -134,6 +151,7 @@ impl<'a> Facts<'a> {
             incident,
             during,
             baseline,
+            told,
             spells,
             running,
             waiting,
@@ -148,11 +166,17 @@ impl<'a> Facts<'a> {
         }
     }
 
-    /// What the window is shown against: the old revision that runs now and is well, else what was before.
-    pub(super) fn shown_baseline(&self) -> Option<(BaselineKind, &Span)> {
+    /// What the window is shown against: the old revision that runs now and is well, else an hour before that a Prometheus
+    /// tells of, else what was watched.
+    pub(super) fn shown_baseline(&self) -> Option<Shown<'_>> {
         match &self.contrast {
-            Some(contrast) if contrast.worse => Some((BaselineKind::OldRevision, &contrast.old.span)),
-            _ => self.baseline.as_ref().map(|b| (b.kind, &b.span)),
+            Some(contrast) if contrast.worse => {
+                Some(Shown { kind: BaselineKind::OldRevision, span: &contrast.old.span, between: Some(self.incident) })
+            }
+            _ => {
+                let before = self.told.as_ref().or(self.baseline.as_ref())?;
+                Some(Shown { kind: before.kind, span: &before.span, between: before.between })
+            }
         }
     }
 
@@ -513,8 +537,14 @@ fn calm(slices: &[Slice], (first, until): (At, At), targets: Targets) -> (At, At
 }
 
 /// The best of what there is to compare with: the calm stretch before the episode or before the window, or the
-/// process's life before the first reading.
-fn baseline(replicas: &[Replica<'_>], (first, until): (At, At), max_gap_s: f64) -> Option<Baseline> {
+/// process's life before the first reading. What was watched here knows replicas and gauges too, and lies nearest to the
+/// onset: the rules take it before what a Prometheus tells, and that before a life that the incident may be a part of.
+fn baseline(
+    replicas: &[Replica<'_>],
+    (first, until): (At, At),
+    max_gap_s: f64,
+    told: Option<&Baseline>,
+) -> Option<Baseline> {
     let enough = |span: &Span| {
         span.count(Dist::Ttft) >= BASELINE_EVENTS
             || (span.dist(Dist::Ttft).is_none() && span.tokens().unwrap_or(0.0) >= 100.0)
@@ -524,8 +554,18 @@ fn baseline(replicas: &[Replica<'_>], (first, until): (At, At), max_gap_s: f64) 
         && enough(&span)
     {
         let running = Level::of(replicas, Gauge::Running, first, until, max_gap_s);
-        return Some(Baseline { kind: BaselineKind::History, span, stretch: Some((first, until)), running });
+        let stretch = Some((first, until));
+        return Some(Baseline { kind: BaselineKind::History, span, stretch, running, between: stretch });
+    }
+    if let Some(told) = told {
+        return Some(told.clone());
     }
     let span = Span::lifetime(replicas);
-    enough(&span).then_some(Baseline { kind: BaselineKind::Lifetime, span, stretch: None, running: None })
+    enough(&span).then_some(Baseline {
+        kind: BaselineKind::Lifetime,
+        span,
+        stretch: None,
+        running: None,
+        between: None,
+    })
 }

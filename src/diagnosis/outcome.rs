@@ -4,7 +4,8 @@ use std::sync::Arc;
 
 use super::{Finding, LeverAdvice, PhaseRow, SloRow, Suspect};
 use crate::domain::{
-    At, GpuId, GpuSample, SourceState, StartPhase, TemplateChange, ToldAlert, Trend, Verdict, WorkloadRef, codes,
+    At, BaselineKind, GpuId, GpuSample, SourceState, StartPhase, TemplateChange, ToldAlert, Trend, Verdict,
+    WorkloadRef, codes,
 };
 
 /// Everything that a diagnosis says.
@@ -44,6 +45,8 @@ pub struct Diagnosis {
     pub phases: Vec<PhaseRow>,
     /// Mean time to first token over the window, and before.
     pub ttft_mean: (Option<f64>, Option<f64>),
+    /// What it is compared with; `None`: with nothing.
+    pub before: Option<Before>,
     /// What the rules found, most seconds first.
     pub findings: Vec<Finding>,
     /// What changed.
@@ -364,6 +367,17 @@ pub struct SourceRow {
     pub lacks: Vec<String>,
     /// Whether it is asked beside what is read: it has no pages whose age counts, and without it everything else stands.
     pub beside: bool,
+}
+
+/// What the window is compared with.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Before {
+    /// What it is.
+    pub kind: BaselineKind,
+    /// From when to when it was, where that is one stretch.
+    pub between: Option<(At, At)>,
+    /// First tokens in it, where those are measured.
+    pub count: Option<f64>,
 }
 
 impl SourceRow {

@@ -30,6 +30,10 @@ pub struct PhaseRow {
     pub estimate: Option<f64>,
     /// What `baseline` is.
     pub baseline_from: Option<BaselineKind>,
+    /// Its events.
+    pub baseline_count: Option<f64>,
+    /// From when to when they were, where that is one stretch.
+    pub baseline_between: Option<(At, At)>,
     /// The family.
     pub source: Option<String>,
     /// The moment of the last reading.
@@ -57,6 +61,8 @@ pub(super) fn rows(facts: &Facts<'_>) -> Vec<PhaseRow> {
         lags: false,
         estimate: None,
         baseline_from: None,
+        baseline_count: None,
+        baseline_between: None,
         source: None,
         at: None,
         count: None,
@@ -122,9 +128,11 @@ fn fill(
     }
     row.count = Some(count(&facts.window));
     row.source = Some(facts.source(quantity));
-    if let Some((kind, before)) = facts.shown_baseline() {
-        row.baseline = mean(before);
-        row.baseline_from = row.baseline.map(|_| kind);
+    if let Some(before) = facts.shown_baseline() {
+        row.baseline = mean(before.span);
+        row.baseline_from = row.baseline.map(|_| before.kind);
+        row.baseline_count = row.baseline.map(|_| count(before.span));
+        row.baseline_between = row.baseline.and(before.between);
         row.delta = row.mean.zip(row.baseline).map(|(m, b)| m - b);
     }
 }
@@ -151,7 +159,7 @@ pub(super) fn newcomer_waits(facts: &Facts<'_>, waiting_now: f64) -> Option<f64>
 }
 
 fn shares(facts: &Facts<'_>, rows: &mut [&mut PhaseRow]) {
-    let Some((_, before)) = facts.shown_baseline() else { return };
+    let Some(before) = facts.shown_baseline().map(|b| b.span) else { return };
     let added = facts.window.mean(Dist::Ttft).zip(before.mean(Dist::Ttft)).map(|(now, before)| now - before);
     // The engines' first token does not know of the gateway's time: what users wait for is the sum.
     let outside = rows.iter().find(|r| r.phase == Phase::Gateway).and_then(|r| r.delta).unwrap_or(0.0).max(0.0);

@@ -74,6 +74,22 @@ pub(super) struct Span {
 }
 
 impl Span {
+    /// What somebody else counted in so many seconds.
+    pub(super) fn counted(
+        seconds: f64,
+        total: impl Fn(Total) -> Option<f64>,
+        dist: impl Fn(Dist) -> Option<Histogram>,
+    ) -> Self {
+        let mut span = Self { seconds, ..Self::default() };
+        for one in Total::ALL {
+            span.totals[*one as usize] = total(*one);
+        }
+        for one in Dist::ALL {
+            span.dists[*one as usize] = dist(*one);
+        }
+        span
+    }
+
     /// Sums over `replicas` what was counted between `from` and `to`; `None` where no replica has two readings.
     pub(super) fn between(replicas: &[Replica<'_>], from: At, to: At) -> Option<Self> {
         let mut sum: Option<Self> = None;

@@ -4,7 +4,7 @@ use std::collections::HashSet;
 
 use super::episode::QUIET_S;
 use super::facts::Facts;
-use super::outcome::{Diagnosis, Requests, SourceRow};
+use super::outcome::{Before, Diagnosis, Requests, SourceRow};
 use super::rows::{all_levers, complete, replica_rows, scope, series, sources};
 use super::rules::{self, Split, stalled_worst};
 use super::sentence::cannot_tell;
@@ -423,7 +423,12 @@ impl Judged<'_> {
             generation: facts.system.generation.clone(),
             slo,
             phases: self.phases(),
-            ttft_mean: (window.mean(Dist::Ttft), facts.shown_baseline().and_then(|(_, b)| b.mean(Dist::Ttft))),
+            ttft_mean: (window.mean(Dist::Ttft), facts.shown_baseline().and_then(|b| b.span.mean(Dist::Ttft))),
+            before: facts.shown_baseline().map(|b| Before {
+                kind: b.kind,
+                between: b.between,
+                count: b.span.dist(Dist::Ttft).map(|h| h.count),
+            }),
             changes: changes::changes(facts, self.verdict, since, until),
             levers: all_levers(&self.findings, self.suspect.as_ref()),
             gateway_first_byte: self.facts.gateway.as_ref().and_then(|g| g.window.mean(Dist::GatewayTtft)),
@@ -502,6 +507,7 @@ fn nothing_read(snapshot: &Snapshot, policy: &Policy, sources: Vec<SourceRow>, o
         slo: facts.slo.clone(),
         phases,
         ttft_mean: (None, None),
+        before: None,
         changes: changes::changes(&facts, verdict, None, None),
         levers: all_levers(&findings, suspect.as_ref()),
         gateway_first_byte: facts.gateway.as_ref().and_then(|g| g.window.mean(Dist::GatewayTtft)),

@@ -1,6 +1,6 @@
 //! What a Prometheus tells beyond what was watched here: events over long windows, and alerts.
 
-use super::SourceState;
+use super::{At, SourceState};
 
 /// Events of one latency over one window.
 #[derive(Debug, Clone, PartialEq, serde::Serialize, serde::Deserialize)]
@@ -17,6 +17,23 @@ pub struct ToldWindow {
     pub late: f64,
     /// Of those, possibly late: over the next bound below it.
     pub late_at_most: f64,
+}
+
+/// What the engines of one model counted in a stretch of the past, summed over them.
+#[derive(Debug, Clone, PartialEq, serde::Serialize, serde::Deserialize)]
+pub struct ToldStretch {
+    /// The model, as its label names it.
+    pub model: Option<String>,
+    /// When it begins.
+    pub from: At,
+    /// When it ends.
+    pub to: At,
+    /// By the names of quantities: how much was counted. Of a distribution that is its events.
+    pub counts: Vec<(String, f64)>,
+    /// By the names of distributions: the sum of their events' values (s).
+    pub sums: Vec<(String, f64)>,
+    /// By the names of latencies: events that came certainly later than the target.
+    pub late: Vec<(String, f64)>,
 }
 
 /// An alert.
@@ -52,6 +69,8 @@ pub struct Told {
     pub windows: Vec<ToldWindow>,
     /// The alerts, those that fire first.
     pub alerts: Vec<ToldAlert>,
+    /// The past, in stretches: some hours until now, and the same hour of the day before.
+    pub past: Vec<ToldStretch>,
     /// What it warned of, and what it did not answer.
     pub warnings: Vec<String>,
 }

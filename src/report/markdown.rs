@@ -3,8 +3,8 @@
 use std::fmt::Write as _;
 
 use super::{
-    baseline_words, bucket, gpu_name, headline, late, mean, revision_saw, scope, start, target, template_changes,
-    trim_bound,
+    baseline_words, before_words, bucket, gpu_name, headline, late, mean, revision_saw, scope, start, target,
+    template_changes, trim_bound,
 };
 use crate::diagnosis::{Diagnosis, number, seconds};
 use crate::runbook::Advice;
@@ -108,6 +108,9 @@ fn objectives(d: &Diagnosis, out: &mut String) {
 }
 
 fn phases(d: &Diagnosis, out: &mut String) {
+    if let Some(before) = d.before.filter(|b| b.kind == crate::domain::BaselineKind::Prometheus) {
+        let _ = writeln!(out, "Before: {}.\n", before_words(before));
+    }
     let _ = writeln!(out, "| phase | mean | before | share of added | status | |\n|---|---|---|---|---|---|");
     for row in &d.phases {
         let before = match (row.baseline, row.baseline_from) {

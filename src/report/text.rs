@@ -2,7 +2,7 @@
 
 use anstyle::Style;
 
-use super::{baseline_words, bucket, headline, late, mean, scope, troubled};
+use super::{before_words, bucket, headline, late, mean, scope, troubled};
 use crate::diagnosis::{Diagnosis, Finding, PhaseRow, SloRow, length, number, seconds};
 use crate::domain::{Helps, Phase, RowStatus, SourceState, Verdict};
 use crate::runbook::Advice;
@@ -228,8 +228,8 @@ impl Page<'_> {
     }
 
     fn phases(&mut self, d: &Diagnosis) {
-        let was = match (d.ttft_mean.1, d.phases.iter().find_map(|p| p.baseline_from)) {
-            (Some(before), Some(kind)) => format!(", was {} ({})", seconds(before), baseline_words(kind)),
+        let was = match (d.ttft_mean.1, d.before) {
+            (Some(was), Some(before)) => format!(", was {} ({})", seconds(was), before_words(before)),
             _ => String::new(),
         };
         let now =

@@ -194,7 +194,7 @@ impl Open {
                 Some(attempt) = attempts.recv() => {
                     let told = endpoints.page(attempt);
                     if let Some(Observation { body: Body::Page { page: Ok(Page::Engine(page)), .. }, .. }) = &told {
-                        told::news(&ask, to_be_asked(page, Some(&self.target), &self.targets));
+                        told::news(&ask, to_be_asked(page, Some(&self.target), &self.targets, &self.decoder));
                     }
                     told.into_iter().collect()
                 }

@@ -5,7 +5,7 @@ use std::borrow::Cow;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use crate::decode::exposition::{self, Labels, PageError, Sink};
-use crate::dialect::{Catalogue, Key, Memory, Reader};
+use crate::dialect::{Catalogue, Key, Memory, Reader, Stored};
 use crate::domain::{EnginePage, Failure, Page};
 use crate::text::clean;
 
@@ -25,6 +25,11 @@ impl Decoder {
     /// A decoder by this catalogue.
     pub fn new(catalogue: Arc<Catalogue>) -> Self {
         Self { catalogue, readers: Mutex::default() }
+    }
+
+    /// How the family that stands for a quantity on pages of a system is stored by a Prometheus.
+    pub fn stored(&self, system: &str, quantity: &str, family: &str) -> Option<Stored> {
+        self.catalogue.stored(system, quantity, family)
     }
 
     /// Reads one page. `memory` is the endpoint's own and remembers which families stand for which quantity.
@@ -57,18 +62,27 @@ fn decode(page: &[u8], reader: &mut Reader, memory: &mut Memory) -> Result<Page,
         PageError::TooLarge { .. } => Failure::TooLarge { limit: exposition::MAX_PAGE },
         other => Failure::NotMetrics(other.to_string()),
     })?;
+    let skipped = stats.first_skipped.map(|s| s.to_string());
+    finished(reader, memory, (stats.samples, stats.skipped, skipped))
+}
+
+/// A page of what the reader took in: of so many samples, with so many lines skipped and the first of them.
+fn finished(
+    reader: &mut Reader,
+    memory: &mut Memory,
+    (samples, skipped, first_skipped): (usize, usize, Option<String>),
+) -> Result<Page, Failure> {
     let mut read = reader.finish(memory).map_err(|unrecognised| {
         Failure::NotRecognised(unrecognised.saw.iter().map(|name| clean(name, SHOWN_NAME)).collect())
     })?;
     // Names from a page reach screens, logs and reports: they are cleaned where they come in.
-    let skipped = stats.first_skipped.map(|s| s.to_string());
     match &mut read {
         Page::Engine(page) | Page::Gateway(page) => {
             for replica in &mut page.replicas {
                 replica.engine = clean(&replica.engine, SHOWN_NAME);
                 replica.model = replica.model.take().map(|model| clean(&model, SHOWN_LABEL));
             }
-            (page.series, page.skipped, page.first_skipped) = (stats.samples, stats.skipped, skipped);
+            (page.series, page.skipped, page.first_skipped) = (samples, skipped, first_skipped);
         }
         Page::Gpus(page) => {
             for gpu in &mut page.gpus {
@@ -76,7 +90,7 @@ fn decode(page: &[u8], reader: &mut Reader, memory: &mut Memory) -> Result<Page,
                     *name = name.take().map(|name| clean(&name, SHOWN_LABEL));
                 }
             }
-            (page.series, page.skipped, page.first_skipped) = (stats.samples, stats.skipped, skipped);
+            (page.series, page.skipped, page.first_skipped) = (samples, skipped, first_skipped);
         }
     }
     Ok(read)

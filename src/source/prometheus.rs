@@ -1,11 +1,13 @@
 //! What a Prometheus knows and was not watched here: events over windows of hours and days, and alerts. Whatever speaks
 //! its API is as good: Thanos, Mimir, Victoria Metrics.
 //!
-//! One aggregating query per window and one for alerts, one after the other, once a minute; each has a deadline and a limit.
+//! One aggregating query per window and one for alerts, one after the other, once a minute, and a few for the past every ten
+//! minutes; each has a deadline and a limit.
 //! Knows neither pods nor how a Prometheus is reached, and judges nothing.
 
 mod answer;
 mod asked;
+mod past;
 
 use std::future::Future;
 use std::time::Duration;
@@ -15,12 +17,15 @@ use tokio::time::{Instant, sleep};
 
 use crate::apiserver::deadline;
 use crate::clock::Clock;
-use crate::domain::{At, Body, Failure, Observation, Told, Untold};
+use crate::domain::{At, Body, Failure, Observation, Told, ToldStretch, Untold};
 use answer::Series;
 pub use asked::{Asked, Series as AskedSeries};
+pub use past::Counted;
 
 /// Between two rounds, by the clock of the readings.
 const EVERY: Duration = Duration::from_mins(1);
+/// Between two questions about the past, which does not change: only more of it passes.
+const PAST_EVERY_S: f64 = 600.0;
 /// Between two searches for somebody to ask.
 const SEARCH_EVERY: Duration = Duration::from_mins(5);
 /// For one answer: a range of days over many series takes its time.
@@ -54,6 +59,7 @@ pub async fn run<W: Whom>(
     sink: mpsc::Sender<Observation>,
 ) {
     let mut found: Option<(W::Asks, Option<String>)> = None;
+    let mut past = Past::default();
     loop {
         let known = tokio::select! {
             () = sink.closed() => return,
@@ -69,8 +75,12 @@ pub async fn run<W: Whom>(
                 found = Some(whom.find(&known).await?);
             }
             let Some((query, along)) = &found else { return Ok(Err(Failure::Cut)) };
-            let told = round(query, &known).await;
-            Ok(told.map(|told| Box::new(Told { found: along.clone(), ..told })))
+            let mut told = match round(query, &known).await {
+                Ok(told) => Box::new(Told { found: along.clone(), ..told }),
+                Err(failure) => return Ok(Err(failure)),
+            };
+            past.follow(query, &known, &mut told, at).await;
+            Ok(Ok(told))
         };
         let (body, pause) = tokio::select! {
             () = sink.closed() => return,
@@ -90,6 +100,60 @@ pub async fn run<W: Whom>(
             () = sleep(clock.real(pause)) => {}
         }
     }
+}
+
+/// What was told of the past: asked for now and then, and told again with every round.
+#[derive(Debug, Default)]
+struct Past {
+    /// About what it was asked, by which labels, and when.
+    about: Option<(Vec<Counted>, String, At)>,
+    stretches: Vec<ToldStretch>,
+}
+
+impl Past {
+    async fn follow<Q: Query>(&mut self, query: &Q, known: &Asked, told: &mut Told, at: At) {
+        let same = |(counted, chosen, when): &(Vec<Counted>, String, At)| {
+            *counted == known.past && *chosen == told.chosen && at.since(*when) < PAST_EVERY_S
+        };
+        if !known.past.is_empty() && !self.about.as_ref().is_some_and(same) {
+            match asked_past(query, known, &told.chosen, at).await {
+                Ok((stretches, warnings)) => {
+                    self.stretches = stretches;
+                    self.about = Some((known.past.clone(), told.chosen.clone(), at));
+                    told.warnings.extend(warnings);
+                }
+                // Older ones are as true as they were.
+                Err(failure) => told.warnings.push(format!("the past: {failure}")),
+            }
+            told.warnings.truncate(8);
+        }
+        told.past.clone_from(&self.stretches);
+    }
+}
+
+/// The past as it is now.
+async fn asked_past<Q: Query>(
+    query: &Q,
+    asked: &Asked,
+    choice: &str,
+    now: At,
+) -> Result<(Vec<ToldStretch>, Vec<String>), Failure> {
+    let (mut answers, mut warned) = (Vec::new(), Vec::new());
+    for (from, to) in past::ranges(now) {
+        for question in asked.past(choice) {
+            let what = format!(
+                "api/v1/query_range?query={}&start={from:.0}&end={to:.0}&step={:.0}&timeout={}s",
+                asked::escaped(&question),
+                past::STRETCH_S,
+                PATIENCE.as_secs()
+            );
+            let (status, body) = query.get(&what, deadline(PATIENCE)).await?;
+            let (series, warnings) = answer::ranged(status, &body)?;
+            answers.extend(series);
+            warned.extend(warnings);
+        }
+    }
+    Ok((asked.read_past(&answers), warned))
 }
 
 /// How much one who might be asked has of an engine: of the ways to choose its series the surest that finds any, and how

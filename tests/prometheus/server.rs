@@ -3,6 +3,7 @@
 use std::fmt::Write as _;
 use std::fs;
 use std::net::TcpListener;
+use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::thread;
 use std::time::Duration;
@@ -42,13 +43,15 @@ impl Drop for Server {
 }
 
 impl Server {
-    /// Three days of TTFT of a model that ended now: two requests a second, of which half are late in the last hour, 2 %
-    /// in the day before it, and none before; and an alert that fires.
+    /// Three days of TTFT and queue of a model that ended now: two requests a second, of which half are late in the last
+    /// hour, when they wait for long, 2 % in the day before it, and none before; and an alert that fires.
     pub(crate) fn open() -> Self {
         let home = tempfile::tempdir().expect("a directory");
         let now = clock::unix_ms() / 1000;
         let (mut all, mut good) = (0.0, 0.0);
-        let [mut within, mut whole, mut count] = [String::new(), String::new(), String::new()];
+        let [mut within, mut whole, mut count, mut sum, mut queued, mut waited] = [const { String::new() }; 6];
+        let (mut until_first, mut in_queue) = (0.0, 0.0);
+        let queue = "vllm:request_queue_time_seconds";
         let family = "vllm:time_to_first_token_seconds";
         let labels = "namespace=\"llm\",pod=\"vllm-0\",model_name=\"lab-model\"";
         for at in (now - 3 * 86_400 - 600..=now).step_by(60) {
@@ -57,9 +60,17 @@ impl Server {
             let _ = writeln!(within, "{family}_bucket{{{labels},le=\"0.5\"}} {good} {at}");
             let _ = writeln!(whole, "{family}_bucket{{{labels},le=\"+Inf\"}} {all} {at}");
             let _ = writeln!(count, "{family}_count{{{labels}}} {all} {at}");
+            let waits = queue_mean((now - at) as f64);
+            in_queue += 120.0 * waits;
+            until_first += 120.0 * (waits + 0.1);
+            let _ = writeln!(sum, "{family}_sum{{{labels}}} {until_first} {at}");
+            let _ = writeln!(queued, "{queue}_count{{{labels}}} {all} {at}");
+            let _ = writeln!(waited, "{queue}_sum{{{labels}}} {in_queue} {at}");
         }
         let file = home.path().join("history.om");
-        fs::write(&file, format!("# TYPE {family} histogram\n{within}{whole}{count}# EOF\n")).expect("a history");
+        fs::write(&file, format!(
+            "# TYPE {family} histogram\n{within}{whole}{count}{sum}# TYPE {queue} histogram\n{queued}{waited}# EOF\n"
+        )).expect("a history");
         let data = home.path().join("data");
         let made = Command::new("promtool")
             .args(["tsdb", "create-blocks-from", "openmetrics"])
@@ -74,6 +85,10 @@ impl Server {
         fs::write(&rules, rule).expect("rules");
         let config = home.path().join("prometheus.yml");
         fs::write(&config, format!("rule_files: [{}]\n", rules.display())).expect("a configuration");
+        Self::start(home, &config, &data)
+    }
+
+    fn start(home: tempfile::TempDir, config: &Path, data: &Path) -> Self {
         let port = TcpListener::bind("127.0.0.1:0").and_then(|l| l.local_addr()).expect("a free port").port();
         let child = Command::new("prometheus")
             .arg(format!("--config.file={}", config.display()))
@@ -109,13 +124,16 @@ impl Server {
         Some(answer)
     }
 
+    fn maybe(&self, promql: &str) -> Option<f64> {
+        let escaped = promql.bytes().fold(String::new(), |text, b| format!("{text}%{b:02X}"));
+        let answer = self.get(&format!("/api/v1/query?query={escaped}"))?;
+        let json: Value = serde_json::from_str(answer.split("\r\n\r\n").nth(1)?).ok()?;
+        json["data"]["result"][0]["value"][1].as_str()?.parse().ok()
+    }
+
     /// A number that its own PromQL gives.
     pub(crate) fn number(&self, promql: &str) -> f64 {
-        let escaped = promql.bytes().fold(String::new(), |text, b| format!("{text}%{b:02X}"));
-        let answer = self.get(&format!("/api/v1/query?query={escaped}")).expect("an answer");
-        let body = answer.split("\r\n\r\n").nth(1).expect("a body");
-        let json: Value = serde_json::from_str(body).expect(body);
-        json["data"]["result"][0]["value"][1].as_str().and_then(|v| v.parse().ok()).expect(body)
+        self.maybe(promql).expect(promql)
     }
 }
 
@@ -126,4 +144,9 @@ fn late_share(age_s: f64) -> f64 {
         age if age < 86_400.0 => 0.02,
         _ => 0.0,
     }
+}
+
+/// How long requests waited on average, so long ago (s).
+fn queue_mean(age_s: f64) -> f64 {
+    if age_s < 3_600.0 { 5.0 } else { 0.2 }
 }

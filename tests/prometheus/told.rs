@@ -1,5 +1,8 @@
 //! Burn rates and alerts of a Prometheus that was named: the real one, and some that lie.
 
+use std::fmt::Write as _;
+use std::sync::atomic::{AtomicU64, Ordering};
+
 use serde_json::Value;
 
 use crate::server::{Server, is_there};
@@ -9,8 +12,12 @@ const ENGINE: &str = include_str!("../fixtures/pages/vllm-0.32.0-healthy.prom");
 
 /// What `check` says of an engine that is watched for a moment, with what was told beside.
 fn checked(prometheus: &str, more: &[&str]) -> Value {
-    let engine = served::page(|_| ENGINE.to_owned());
-    let args = [&["--engine", &engine, "--for", "4s", "-o", "json", "--prometheus", prometheus], more].concat();
+    checked_on(&served::page(|_| ENGINE.to_owned()), prometheus, more)
+}
+
+/// The same of an engine at a URL.
+fn checked_on(engine: &str, prometheus: &str, more: &[&str]) -> Value {
+    let args = [&["--engine", engine, "--for", "4s", "-o", "json", "--prometheus", prometheus], more].concat();
     let run = program::check(args);
     let said: Value = serde_json::from_str(&run.stdout).expect(&run.stderr);
     let schema: Value = serde_json::from_str(include_str!("../../assets/schema/check-1.json")).expect("JSON");
@@ -73,6 +80,71 @@ fn burn_rates_of_three_days_are_those_of_promql_and_the_firing_alert_is_told() {
         (&Value::from(false), &Value::from(true)),
         "{tiers:#}"
     );
+}
+
+/// An engine of which every page counts ten requests more, all of them quick.
+fn growing() -> String {
+    let pages = AtomicU64::new(1);
+    served::page(move |_| {
+        let n = 10 * pages.fetch_add(1, Ordering::Relaxed);
+        let mut page =
+            "# TYPE vllm:num_requests_running gauge\nvllm:num_requests_running{model_name=\"lab-model\"} 1\n"
+                .to_owned();
+        for (family, tenths) in [("time_to_first_token", 3), ("request_queue_time", 2), ("request_prefill_time", 1)] {
+            let _ = write!(
+                page,
+                "# TYPE vllm:{family}_seconds histogram\n\
+                 vllm:{family}_seconds_bucket{{le=\"0.5\",model_name=\"lab-model\"}} {n}\n\
+                 vllm:{family}_seconds_bucket{{le=\"+Inf\",model_name=\"lab-model\"}} {n}\n\
+                 vllm:{family}_seconds_sum{{model_name=\"lab-model\"}} {}\n\
+                 vllm:{family}_seconds_count{{model_name=\"lab-model\"}} {n}\n",
+                (n * tenths) as f64 / 10.0
+            );
+        }
+        page
+    })
+}
+
+#[test]
+fn what_was_before_is_the_last_healthy_hour_that_prometheus_tells_with_its_window_and_its_count() {
+    if !is_there("what_was_before_is_the_last_healthy_hour_that_prometheus_tells_with_its_window_and_its_count") {
+        return;
+    }
+    let mut server = Server::open();
+    server.until_ready();
+    // At 90 % a share of 2 % late is healthy, and half of them late in the last hour is not.
+    let said = checked_on(&growing(), &server.url, &["--ttft-target", "0.5", "--objective", "0.9"]);
+    let phase = |name: &str| {
+        let rows = said["phases"].as_array().expect("phases");
+        rows.iter().find(|r| r["phase"] == name).cloned().expect(name)
+    };
+    let queue = phase("queue");
+    assert_eq!(queue["baseline_from"], "prometheus", "{queue:#}");
+    let between: Vec<jiff::Timestamp> = queue["baseline_between"]
+        .as_array()
+        .expect("a window")
+        .iter()
+        .map(|at| at.as_str().expect("a time").parse().expect("a time"))
+        .collect();
+    let (from, to) = (between[0].as_second(), between[1].as_second());
+    let ago = warroom::clock::unix_ms() / 1000 - to;
+    assert_eq!(to - from, 3600, "an hour");
+    assert!((3600 - 60..3600 + 900).contains(&ago), "right before the last hour, and not {ago} s ago");
+    let family = "vllm:request_queue_time_seconds";
+    let count = server.number(&format!("sum(increase({family}_count[1h] @ {to}))"));
+    let mean = server.number(&format!("sum(increase({family}_sum[1h] @ {to}))")) / count;
+    let told = queue["baseline"].as_f64().expect("a mean");
+    assert!((told - mean).abs() <= 0.02 * mean && (mean - 0.2).abs() < 0.01, "{told} beside {mean}");
+    let counted = queue["baseline_count"].as_f64().expect("a count");
+    assert!((counted - count).abs() <= 0.03 * count, "{counted} beside {count}");
+    assert_eq!(phase("prefill")["baseline"], Value::Null, "what it does not tell is not known");
+    // Where today was never well it is compared with the same hour of the day before, the part of it that was.
+    let strict = checked_on(&growing(), &server.url, &["--ttft-target", "0.5", "--objective", "0.995"]);
+    let rows = strict["phases"].as_array().expect("phases");
+    let between = rows.iter().find(|r| r["phase"] == "queue").expect("a queue")["baseline_between"].clone();
+    let to: jiff::Timestamp = between[1].as_str().expect("a time").parse().expect("a time");
+    let ago = warroom::clock::unix_ms() / 1000 - to.as_second();
+    assert!((86_400 - 300..86_400 + 900).contains(&ago), "a day, and not {ago} s ago");
 }
 
 #[test]

@@ -3,12 +3,15 @@
 use std::collections::BTreeMap;
 
 use serde::Deserialize;
+use serde::de::DeserializeOwned;
 
 use crate::domain::Failure;
 use crate::text::{clean, without_secrets};
 
 /// Series of one answer.
 const MOST_SERIES: usize = 10_000;
+/// Points of one series.
+const MOST_POINTS: usize = 1000;
 /// A sentence of the server's, in characters.
 const SENTENCE: usize = 240;
 
@@ -27,23 +30,37 @@ impl Series {
     }
 }
 
+/// One series with its values over a range of time.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) struct Ranged {
+    labels: BTreeMap<String, String>,
+    /// When (unix s), and what; may be NaN.
+    pub(super) values: Vec<(f64, f64)>,
+}
+
+impl Ranged {
+    /// A label; an empty one is none.
+    pub(super) fn label(&self, name: &str) -> Option<&str> {
+        self.labels.get(name).map(String::as_str).filter(|v| !v.is_empty())
+    }
+}
+
 #[derive(Deserialize)]
-struct Answer {
+struct Answer<T> {
     status: String,
-    data: Option<Data>,
+    data: Option<Data<T>>,
     error: Option<String>,
     #[serde(default)]
     warnings: Vec<String>,
-    #[serde(default)]
-    infos: Vec<String>,
+    // Infos are about the query and not about its data: a name without `_total`, and the like.
 }
 
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
-struct Data {
+struct Data<T> {
     result_type: String,
-    #[serde(default)]
-    result: Vec<Sample>,
+    #[serde(default = "Vec::new")]
+    result: Vec<T>,
 }
 
 #[derive(Deserialize)]
@@ -53,33 +70,68 @@ struct Sample {
     value: (f64, String),
 }
 
+#[derive(Deserialize)]
+struct Samples {
+    #[serde(default)]
+    metric: BTreeMap<String, String>,
+    values: Vec<(f64, String)>,
+}
+
 /// The series of an answer, and what was warned of.
 pub(super) fn read(status: u16, body: &[u8]) -> Result<(Vec<Series>, Vec<String>), Failure> {
+    vector(status, body, MOST_SERIES)
+}
+
+fn vector(status: u16, body: &[u8], most: usize) -> Result<(Vec<Series>, Vec<String>), Failure> {
+    let (samples, warnings): (Vec<Sample>, _) = of_type("vector", status, body, most)?;
+    let series = samples
+        .into_iter()
+        .filter_map(|sample| Some(Series { labels: sample.metric, value: sample.value.1.parse().ok()? }));
+    Ok((series.collect(), warnings))
+}
+
+/// The same of an answer to a range query.
+pub(super) fn ranged(status: u16, body: &[u8]) -> Result<(Vec<Ranged>, Vec<String>), Failure> {
+    let (samples, warnings): (Vec<Samples>, _) = of_type("matrix", status, body, MOST_SERIES)?;
+    let value = |(at, value): (f64, String)| Some((at, value.parse().ok()?)).filter(|_| at.is_finite());
+    let series = samples.into_iter().map(|one| Ranged {
+        labels: one.metric,
+        values: one.values.into_iter().filter_map(value).take(MOST_POINTS).collect(),
+    });
+    Ok((series.collect(), warnings))
+}
+
+fn of_type<T: DeserializeOwned>(
+    wanted: &str,
+    status: u16,
+    body: &[u8],
+    most: usize,
+) -> Result<(Vec<T>, Vec<String>), Failure> {
     let said = |text: &str| without_secrets(&clean(text, SENTENCE));
-    let answer: Answer = match serde_json::from_slice(body) {
+    let answer: Answer<T> = match serde_json::from_slice(body) {
         Ok(answer) => answer,
-        Err(_) if status == 200 => return Err(Failure::Other("its answer is no JSON of a Prometheus".to_owned())),
+        // Another type's values do not read as these.
+        Err(_) if status == 200 => return Err(Failure::Other(no_such(wanted, body))),
         Err(_) => return Err(Failure::Other(remedy(status, &said(&String::from_utf8_lossy(body))))),
     };
     if answer.status != "success" {
         let why = answer.error.as_deref().map_or_else(|| "no reason".to_owned(), said);
         return Err(Failure::Other(remedy(status, &why)));
     }
-    let Some(data) = answer.data.filter(|d| d.result_type == "vector") else {
-        return Err(Failure::Other("its answer is no vector".to_owned()));
+    let Some(data) = answer.data.filter(|d| d.result_type == wanted) else {
+        return Err(Failure::Other(format!("its answer is no {wanted}")));
     };
-    if data.result.len() > MOST_SERIES {
-        return Err(Failure::Other(format!(
-            "its answer has more than {MOST_SERIES} series: is the model a label of each?"
-        )));
+    if data.result.len() > most {
+        return Err(Failure::Other(format!("its answer has more than {most} series: is the model a label of each?")));
     }
-    let series = data
-        .result
-        .into_iter()
-        .filter_map(|sample| Some(Series { labels: sample.metric, value: sample.value.1.parse().ok()? }));
-    // Infos are about the query and not about its data: a name without `_total`, and the like.
-    let _ = answer.infos;
-    Ok((series.collect(), answer.warnings.iter().map(|w| said(w)).collect()))
+    Ok((data.result, answer.warnings.iter().map(|w| said(w)).collect()))
+}
+
+fn no_such(wanted: &str, body: &[u8]) -> String {
+    match serde_json::from_slice::<serde_json::Value>(body) {
+        Ok(json) if json["data"]["resultType"].is_string() => format!("its answer is no {wanted}"),
+        _ => "its answer is no JSON of a Prometheus".to_owned(),
+    }
 }
 
 fn remedy(status: u16, why: &str) -> String {
@@ -112,7 +164,8 @@ mod tests {
         assert!(failed(422, limit).contains("too many samples; a limit"));
         assert!(!failed(500, "token=hunter2secret \u{1b}[2J").contains("hunter2"));
         assert!(
-            failed(200, r#"{"status":"success","data":{"resultType":"scalar","result":[1,"2"]}}"#).contains("no JSON")
+            failed(200, r#"{"status":"success","data":{"resultType":"scalar","result":[1,"2"]}}"#)
+                .contains("no vector")
         );
     }
 

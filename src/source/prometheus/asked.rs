@@ -3,6 +3,7 @@
 use std::fmt::Write as _;
 
 use super::answer::Series as Answered;
+use super::past::Counted;
 use crate::domain::{ToldAlert, ToldWindow};
 use crate::text::clean;
 
@@ -45,12 +46,14 @@ pub struct Asked {
     pub pods: Option<String>,
     /// The model, where the engine names it.
     pub model: Option<String>,
-    /// A name that every engine of its kind has series of, one or a few each.
-    pub witness: String,
+    /// Names of which every engine of its kind has series, one or a few each.
+    pub witness: Vec<String>,
     /// The latencies; none where the engine measures none.
     pub series: Vec<Series>,
     /// The windows, in seconds.
     pub windows: Vec<f64>,
+    /// What is asked of the past.
+    pub past: Vec<Counted>,
 }
 
 impl Asked {
@@ -84,8 +87,10 @@ impl Asked {
 
     /// How many series there are by each way to choose them.
     pub(super) fn trial(&self) -> String {
-        let count =
-            |(nth, choice)| format!("label_replace(count({}{choice}),\"warroom\",\"{nth}\",\"\",\"\")", self.witness);
+        let count = |(nth, choice): (usize, &String)| {
+            let of = selector(&self.witness, choice.trim_matches(['{', '}']));
+            format!("label_replace(count({of}),\"warroom\",\"{nth}\",\"\",\"\")")
+        };
         self.choices().iter().enumerate().map(count).collect::<Vec<_>>().join(" or ")
     }
 
@@ -171,8 +176,16 @@ pub(super) fn alerts(answer: &[Answered], most: usize) -> Vec<ToldAlert> {
     alerts
 }
 
+/// The series with one of these names, which are plain: letters, digits, `_` and `:`.
+pub(super) fn selector(names: &[String], inner: &str) -> String {
+    let plain = |name: &&String| name.chars().all(|c| c.is_ascii_alphanumeric() || c == '_' || c == ':');
+    let any: Vec<&str> = names.iter().filter(plain).map(String::as_str).collect();
+    let comma = if inner.is_empty() { "" } else { "," };
+    format!("{{__name__=~{}{comma}{inner}}}", quoted(&any.join("|")))
+}
+
 /// A string of PromQL.
-fn quoted(text: &str) -> String {
+pub(super) fn quoted(text: &str) -> String {
     let mut quoted = String::from('"');
     for c in text.chars() {
         match c {
@@ -186,7 +199,7 @@ fn quoted(text: &str) -> String {
 }
 
 /// A text as a regular expression that matches it alone.
-fn literal(text: &str) -> String {
+pub(super) fn literal(text: &str) -> String {
     let mut escaped = String::new();
     for c in text.chars() {
         if !c.is_ascii_alphanumeric() && c != '-' && c != '_' {
@@ -198,7 +211,7 @@ fn literal(text: &str) -> String {
 }
 
 /// A bound as its label may spell it.
-fn le(bound: f64) -> String {
+pub(super) fn le(bound: f64) -> String {
     let text = format!("{bound}");
     let escaped = literal(&text);
     if text.contains('.') { escaped } else { format!("{escaped}(\\.0)?") }

@@ -2,10 +2,10 @@
 
 use ratatui::style::{Modifier, Style};
 
-use super::words::{self, baseline_words, bound, bucket, clock, length, percent, signed};
+use super::words::{self, before_words, bound, bucket, clock, length, percent, signed};
 use super::{Ctx, Slot};
 use crate::diagnosis::{Diagnosis, Finding, Metric, SloRow, number, seconds};
-use crate::domain::{BaselineKind, Cause, Code, RowStatus, Verdict};
+use crate::domain::{Cause, Code, RowStatus, Verdict};
 use crate::ui::pen::{Line, Pen};
 
 /// Columns of the words WHERE, WHY, CHANGED and HELPS.
@@ -213,10 +213,9 @@ pub(super) fn finding(d: &Diagnosis, code: Code) -> Option<&Finding> {
 
 /// The mean time to first token, now and before.
 pub(super) fn mean_ttft(d: &Diagnosis) -> String {
-    let from: Option<BaselineKind> = d.phases.iter().find_map(|p| p.baseline_from);
     match d.ttft_mean {
         (Some(now), Some(before)) => {
-            let from = from.map_or(String::new(), |k| format!(" ({})", baseline_words(k)));
+            let from = d.before.map_or(String::new(), |b| format!(" ({})", before_words(b)));
             format!("Mean TTFT {}, was {}{from}", words::brief(now), words::brief(before))
         }
         (Some(now), None) => format!("Mean TTFT {}, nothing to compare with", words::brief(now)),

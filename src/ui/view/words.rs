@@ -5,7 +5,7 @@ use crate::domain::{At, Cause, Code, Mechanism, Phase, Quantile, SourceState};
 use crate::report;
 
 pub(super) use crate::diagnosis::length;
-pub(super) use crate::report::baseline_words;
+pub(super) use crate::report::before_words;
 
 /// `03:14:07`, in UTC.
 pub(super) fn clock(at: At) -> String {
