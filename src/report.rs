@@ -104,6 +104,10 @@ pub(crate) fn start_steps(row: &StartRow) -> String {
     let coarse =
         |s: &StartStep| if s.resolution_s > 1.5 { format!(" (+-{})", length(s.resolution_s)) } else { String::new() };
     let word = |s: &StartStep| match (s.step, s.running) {
+        // Which of the two came first is not known.
+        (Step::Ready, false) if s.seconds.abs() <= s.resolution_s && s.resolution_s > 1.5 => {
+            format!("Ready about when it answered{}", coarse(s))
+        }
         (Step::Ready, false) if s.seconds < 0.0 => {
             format!("Ready {} before it answered{}", length(-s.seconds), coarse(s))
         }
@@ -236,5 +240,19 @@ mod tests {
         assert_eq!(bucket(q(20.0, None)), "> 20.0 s");
         assert_eq!(bucket(q(0.0, Some(0.1))), "<= 0.10 s");
         assert_eq!(bucket(None), "-");
+    }
+
+    #[test]
+    fn what_of_a_start_came_first_is_said_only_where_it_is_known() {
+        let step = |step, seconds, resolution_s| StartStep { step, seconds, resolution_s, running: false, source: "" };
+        let told = |ready: StartStep| {
+            let steps = vec![step(Step::Load, 267.0, 6.0), ready];
+            start_steps(&StartRow { pod: "a".into(), revision: None, restarts: 0, steps })
+        };
+        assert_eq!(told(step(Step::Ready, 8.0, 6.0)), "load 4m27s (+-6s), Ready 8s later (+-6s)");
+        assert_eq!(told(step(Step::Ready, -190.0, 6.0)), "load 4m27s (+-6s), Ready 3m10s before it answered (+-6s)");
+        assert_eq!(told(step(Step::Ready, -3.0, 6.0)), "load 4m27s (+-6s), Ready about when it answered (+-6s)");
+        assert_eq!(told(step(Step::Ready, 5.0, 6.0)), "load 4m27s (+-6s), Ready about when it answered (+-6s)");
+        assert_eq!(told(step(Step::Ready, 1.0, 1.0)), "load 4m27s (+-6s), Ready 1s later");
     }
 }

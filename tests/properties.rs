@@ -1,135 +1,47 @@
 //! What must hold of any history, however it came about.
 
+#[path = "properties/engines.rs"]
+mod engines;
+
+use engines::{FIRST, Process, Step, endpoint, of_pages, step, together};
 use proptest::prelude::*;
-use warroom::diagnosis::{BurnPreset, Diagnosis, Policy, Target, Targets, diagnose};
-use warroom::domain::{
-    At, Dist, Endpoint, EnginePage, Failure, Finish, Gauge, Histogram, ReplicaPage, Severity, Snapshot, System, Total,
-    Values, Verdict,
-};
-
-/// What one engine did between two readings.
-#[derive(Debug, Clone)]
-struct Step {
-    gap_ms: i64,
-    first_tokens: [u16; 3],
-    queue_s: f64,
-    finished: u16,
-    tokens: u16,
-    running: f64,
-    waiting: f64,
-    kv: f64,
-    preempted: u8,
-    fate: u8,
-}
-
-fn step() -> impl Strategy<Value = Step> {
-    let counts = (prop::array::uniform3(0_u16..40), 0_u16..60, 0_u16..3000, 0_u8..4);
-    let levels = (0.0..20.0_f64, 0.0..50.0_f64, 0.0..1.0_f64, 0.0..9.0_f64);
-    (1_500_i64..20_000, counts, levels, 0_u8..40).prop_map(|(gap_ms, counts, levels, fate)| {
-        let (first_tokens, finished, tokens, preempted) = counts;
-        let (running, waiting, kv, queue_s) = levels;
-        let (running, waiting) = (running.round(), if waiting < 25.0 { 0.0 } else { waiting.round() });
-        Step { gap_ms, first_tokens, queue_s, finished, tokens, running, waiting, kv, preempted, fate }
-    })
-}
-
-/// Running totals of one process.
-#[derive(Debug, Clone, Default)]
-struct Process {
-    start: f64,
-    late: [f64; 3],
-    ttft_s: f64,
-    finished: f64,
-    queue_s: f64,
-    tokens: f64,
-    preempted: f64,
-}
-
-impl Process {
-    fn does(&mut self, step: &Step) {
-        for (bucket, n) in step.first_tokens.iter().enumerate() {
-            self.late[bucket] += f64::from(*n);
-            self.ttft_s += f64::from(*n) * [0.2, 0.8, 7.0][bucket];
-        }
-        self.finished += f64::from(step.finished);
-        self.queue_s += f64::from(step.finished) * step.queue_s;
-        self.tokens += f64::from(step.tokens);
-        self.preempted += f64::from(step.preempted);
-    }
-
-    fn page(&self, step: &Step) -> EnginePage {
-        let histogram = |counts: [f64; 3], sum: f64| {
-            let cumulative = [counts[0], counts[0] + counts[1], counts[0] + counts[1] + counts[2]];
-            Some(Histogram {
-                bounds: vec![0.5, 1.0, f64::INFINITY].into(),
-                counts: cumulative.into(),
-                sum,
-                count: cumulative[2],
-            })
-        };
-        let mut values = Values::default();
-        values.set_gauge(Gauge::ProcessStart, self.start);
-        values.set_gauge(Gauge::Running, step.running);
-        values.set_gauge(Gauge::Waiting, step.waiting);
-        values.set_gauge(Gauge::KvUsage, step.kv);
-        values.set_total(Total::Finished, self.finished);
-        values.set_total(Total::GenerationTokens, self.tokens);
-        values.set_total(Total::Preemptions, self.preempted);
-        values.set_dist(Dist::Ttft, histogram(self.late, self.ttft_s));
-        values.set_dist(Dist::Itl, histogram([self.tokens, 0.0, 0.0], self.tokens * 0.01));
-        values.set_dist(Dist::Queue, Some(Histogram::plain(self.queue_s, self.finished)));
-        values.set_dist(Dist::Prefill, Some(Histogram::plain(self.finished * 0.1, self.finished)));
-        values.set_dist(Dist::E2e, Some(Histogram::plain(self.finished * 2.0, self.finished)));
-        let system = System { engine: "vllm".to_owned(), phases: Finish::AtFinish, ..System::default() };
-        let replica = ReplicaPage { values, ..ReplicaPage::default() };
-        EnginePage { system: system.into(), replicas: vec![replica], ..EnginePage::default() }
-    }
-}
-
-/// Plays the steps to one endpoint: most are pages, some are failures, some are restarts.
-fn endpoint(name: &str, steps: &[Step]) -> (Endpoint, At, [f64; 3]) {
-    let mut endpoint = Endpoint::new(name, "");
-    let mut process = Process { start: 1_000.0, ..Process::default() };
-    let mut now = At(10_000_000);
-    let mut done = [0.0; 3];
-    let mut read = false;
-    for step in steps {
-        now = At(now.0 + step.gap_ms);
-        match step.fate {
-            0 => endpoint.failed(now, Failure::Refused),
-            1 => endpoint.failed(now, Failure::TimedOut { connected: true, after_ms: 3000 }),
-            2 => {
-                process = Process { start: now.since(At(0)), ..Process::default() };
-                process.does(step);
-                endpoint.page(now, process.page(step));
-                // A first page is what there is to count from; a restart that was seen counts from zero.
-                if read {
-                    for (sum, n) in done.iter_mut().zip(step.first_tokens) {
-                        *sum += f64::from(n);
-                    }
-                }
-                read = true;
-            }
-            _ => {
-                process.does(step);
-                endpoint.page(now, process.page(step));
-                if read {
-                    for (sum, n) in done.iter_mut().zip(step.first_tokens) {
-                        *sum += f64::from(n);
-                    }
-                }
-                read = true;
-            }
-        }
-    }
-    (endpoint, now, done)
-}
+use warroom::diagnosis::{BurnPreset, Diagnosis, PhaseRow, Policy, Target, Targets, diagnose};
+use warroom::domain::{At, Dist, Endpoint, Histogram, Phase, Point, Severity, Snapshot, Verdict};
 
 fn judged(endpoints: Vec<Endpoint>, now: At) -> Diagnosis {
     let target = |seconds| Target { seconds, objective: 0.99 };
     let default = Targets { ttft: target(1.0), tpot: target(0.1), burn: BurnPreset::default() };
     let policy = Policy { window_s: 1e9, default, by_model: Vec::new() };
     diagnose(&Snapshot { now, interval_s: 5.0, endpoints, ..Snapshot::default() }, &policy)
+}
+
+/// The longest that lies between two readings (s).
+const MOST_GAP_S: f64 = 20.0;
+
+/// Judges engines that were read together.
+fn fleet(read: &[(At, Vec<(Process, Step)>)]) -> Diagnosis {
+    let of = |i: usize| read.iter().map(move |(at, each)| (*at, each[i].0.page(&each[i].1)));
+    let engines = read.first().map_or(0, |(_, each)| each.len());
+    let endpoints = (0..engines).map(|i| of_pages(&format!("e{i}"), of(i))).collect();
+    judged(endpoints, read.last().map_or(At(0), |r| r.0))
+}
+
+/// A text whose fractions have ten digits: a sum ends in another one where it was made in another order.
+fn blurred(text: &str) -> String {
+    let digits = |c: char| c.is_ascii_digit() || c == '.';
+    let pieces = text.split_inclusive(|c: char| !digits(c)).map(|piece| {
+        let number = piece.trim_end_matches(|c: char| !digits(c));
+        match number.parse::<f64>() {
+            Ok(n) if number.contains('.') => format!("{n:.10e}{}", &piece[number.len()..]),
+            _ => piece.to_owned(),
+        }
+    });
+    pieces.collect()
+}
+
+/// What two engines hold at one moment; caches of the same size are as full as both together.
+fn both(a: &Step, b: &Step) -> Step {
+    Step { running: a.running + b.running, waiting: a.waiting + b.waiting, kv: a.kv.max(b.kv), ..a.clone() }
 }
 
 proptest! {
@@ -193,5 +105,109 @@ proptest! {
         if let (Some(l), Some(r), Some(m)) = (left.quantile(q), right.quantile(q), both.quantile(q)) {
             prop_assert!(m.lower >= l.lower.min(r.lower) && m.lower <= l.lower.max(r.lower), "{l:?} {r:?} {m:?}");
         }
+    }
+
+    /// Queue, prefill and what no histogram explains are the time to the first token, now and in what was added to it.
+    #[test]
+    fn what_the_phases_have_adds_up_to_the_time_to_the_first_token(
+        steps in prop::collection::vec(prop::collection::vec(step(), 20..40), 1..4),
+    ) {
+        let d = fleet(&together(&steps));
+        let row = |phase| d.phases.iter().find(|p| p.phase == phase).unwrap();
+        let rows = [Phase::Queue, Phase::Prefill, Phase::Rest].map(row);
+        let sum = |of: fn(&PhaseRow) -> Option<f64>| rows.iter().map(|r| of(r)).sum::<Option<f64>>();
+        let near = |a: f64, b: f64| (a - b).abs() <= 1e-9 * a.abs().max(b.abs()).max(1.0);
+        let (now, before) = d.ttft_mean;
+        prop_assert!(sum(|r| r.mean).zip(now).is_none_or(|(s, t)| near(s, t)), "{:?} {:?}", sum(|r| r.mean), now);
+        prop_assert!(sum(|r| r.baseline).zip(before).is_none_or(|(s, t)| near(s, t)), "{:?} {before:?}", sum(|r| r.baseline));
+        let added = now.zip(before).map(|(n, b)| n - b);
+        prop_assert!(sum(|r| r.delta).zip(added).is_none_or(|(s, t)| near(s, t)), "{:?} {added:?}", sum(|r| r.delta));
+    }
+
+    /// The same requests, so many times over on every replica: nobody's part of the time is another for it.
+    #[test]
+    fn so_many_times_the_traffic_on_all_replicas_changes_no_share(
+        steps in prop::collection::vec(prop::collection::vec(step(), 20..40), 1..4),
+        doublings in 1..4,
+    ) {
+        let once = together(&steps);
+        let mut often = once.clone();
+        for (process, _) in often.iter_mut().flat_map(|(_, each)| each) {
+            for _ in 0..doublings {
+                *process = process.with(&process.clone());
+            }
+        }
+        let (a, b) = (fleet(&once), fleet(&often));
+        // More events are surer, so that what was healthy before may be told from what was not at another moment.
+        prop_assume!(a.since == b.since);
+        let shares = |d: &Diagnosis| d.phases.iter().map(|r| (r.phase, r.mean, r.baseline, r.share_of_added)).collect::<Vec<_>>();
+        prop_assert_eq!(shares(&a), shares(&b));
+        prop_assert_eq!(a.ttft_mean, b.ttft_mean);
+    }
+
+    /// Two engines behind two ports, and one that did what both did.
+    #[test]
+    fn two_replicas_are_one_that_did_the_work_of_both(
+        a in prop::collection::vec(step(), 20..40),
+        b in prop::collection::vec(step(), 20..40),
+    ) {
+        let two = together(&[a, b]);
+        let merged = two.iter().map(|(at, each)| (*at, vec![(each[0].0.with(&each[1].0), both(&each[0].1, &each[1].1))]));
+        let (two, one) = (fleet(&two), fleet(&merged.collect::<Vec<_>>()));
+        let objectives = |d: &Diagnosis| d.slo.iter().map(|r| (r.metric, r.bad, r.bad_at_most, r.count, r.p95, r.status)).collect::<Vec<_>>();
+        let phases = |d: &Diagnosis| d.phases.iter().map(|r| (r.phase, r.mean, r.baseline, r.count, r.share_of_added)).collect::<Vec<_>>();
+        prop_assert_eq!((two.verdict, two.since, two.until, two.ttft_mean), (one.verdict, one.since, one.until, one.ttft_mean));
+        prop_assert_eq!(objectives(&two), objectives(&one));
+        prop_assert_eq!(phases(&two), phases(&one));
+    }
+
+    /// Between two readings nothing is counted that was not done, whatever began anew there.
+    #[test]
+    fn a_restart_is_neither_less_than_nothing_nor_a_spike(steps in prop::collection::vec(step(), 2..60)) {
+        let (endpoint, now, _) = endpoint("a", &steps);
+        let done: Vec<(At, f64)> = steps.iter().scan(FIRST, |at, step| {
+            *at = At(at.0 + step.gap_ms);
+            Some((*at, step.first_tokens.iter().map(|n| f64::from(*n)).sum()))
+        }).collect();
+        let within = |from: At, to: At| done.iter().filter(|(at, _)| from < *at && *at <= to).map(|d| d.1).sum::<f64>();
+        for track in &endpoint.tracks {
+            let counted = |p: &Point| p.values.dist(Dist::Ttft).map_or(0.0, |h| h.count);
+            for (one, next) in track.points().iter().zip(track.points().iter().skip(1)) {
+                let more = counted(next) - counted(one);
+                prop_assert!((0.0..=within(one.at, next.at)).contains(&more), "{more} from {:?} to {:?}", one.at, next.at);
+            }
+        }
+        for slice in judged(vec![endpoint], now).series {
+            // A slice may begin between two readings, and then has what was counted since the one before.
+            let most = within(slice.from.plus(-MOST_GAP_S), slice.to);
+            prop_assert!((0.0..=most).contains(&slice.ttft_count), "{slice:?}, {most} were given");
+        }
+    }
+
+    #[test]
+    fn the_order_in_which_sources_are_told_of_changes_nothing(
+        steps in prop::collection::vec(prop::collection::vec(step(), 3..30), 2..5),
+        turn in 0..5_usize,
+    ) {
+        let read: Vec<(Endpoint, At, [f64; 3])> = steps.iter().enumerate().map(|(i, s)| endpoint(&format!("e{i}"), s)).collect();
+        let now = read.iter().map(|r| r.1).max().unwrap();
+        let endpoints: Vec<Endpoint> = read.into_iter().map(|r| r.0).collect();
+        let mut turned = endpoints.clone();
+        let by = turn % turned.len();
+        turned.rotate_left(by);
+        if turn.is_multiple_of(2) {
+            turned.reverse();
+        }
+        let told = |endpoints: Vec<Endpoint>| {
+            let mut d = judged(endpoints, now);
+            d.replicas.sort_by(|a, b| a.name.cmp(&b.name));
+            d.sources.sort_by(|a, b| a.name.cmp(&b.name));
+            // Of many reasons why nothing can be told the first few are told, in the order of the sources.
+            if d.verdict == Verdict::CannotTell {
+                d.sentence.clear();
+            }
+            blurred(&format!("{d:#?}"))
+        };
+        prop_assert_eq!(told(endpoints), told(turned));
     }
 }

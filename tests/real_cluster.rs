@@ -6,6 +6,8 @@ mod differing;
 #[allow(dead_code, reason = "each test file uses a part of it")]
 #[path = "support/program.rs"]
 mod program;
+#[path = "support/pulled.rs"]
+mod pulled;
 #[path = "support/real.rs"]
 mod real;
 #[path = "support/sim.rs"]

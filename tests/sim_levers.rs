@@ -4,6 +4,8 @@
 
 #[path = "support/differing.rs"]
 mod differing;
+#[path = "support/pulled.rs"]
+mod pulled;
 #[path = "support/sim.rs"]
 mod sim;
 
@@ -13,9 +15,9 @@ use std::process::Command;
 use std::sync::Arc;
 
 use differing::paths;
+use pulled::pulled;
 use serde_json::{Value, json};
 use sim::{NAME, NAMESPACE, OPENS, engines, rolled_out, setup};
-use warroom::action::guard::{Confirmation, Guard, Policy};
 use warroom::action::{Action, Context, Outcome, Plan, Progress, Refusal, Stage, plan, progress};
 use warroom::apiserver::Client;
 use warroom::apiserver::{self, connect, deadline};
@@ -123,19 +125,8 @@ impl Lab {
     /// Plans, tries, shows, confirms and performs it.
     async fn perform(&self, action: &Action) -> Performed {
         let plan = self.plan(action).await.map_err(|refusal| refusal.to_string()).expect("a plan");
-        let guard = Guard::new(Policy { read_only: false, ..Policy::default() });
         let performer = Performer::new(self.client.clone(), self.handle.clock);
-        let proposed = guard.review(plan).expect("may be tried");
-        let trial = performer.dry_run(&proposed).await;
-        let mut card = proposed.tried(trial).map_err(|denial| denial.to_string()).expect("a card");
-        assert!(card.answer().unexpected.is_empty(), "{:?}", card.answer().unexpected);
-        let at = card.tried();
-        card.painted(at);
-        let mut snapshot = self.snapshot().await;
-        snapshot.now = at.plus(2.0);
-        let confirmation = Confirmation { at: at.plus(1.0), typed: None };
-        let approved = guard.approve(card, &confirmation, &snapshot).expect("approved");
-        performer.apply(approved).await
+        pulled(plan, &performer, self.snapshot()).await
     }
 
     async fn progress(&self, plan: &Plan) -> Progress {

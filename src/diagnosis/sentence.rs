@@ -49,13 +49,10 @@ impl Judged<'_> {
         let endpoints: Vec<&SourceRow> = sources.iter().filter(|s| s.name != KUBERNETES).collect();
         let down: Vec<&&SourceRow> =
             endpoints.iter().filter(|s| s.state != SourceState::Live && !self.starts(&s.name)).collect();
-        if !down.is_empty() && !self.stale {
-            parts.push(format!(
-                "{} of {} endpoints not read ({})",
-                down.len(),
-                endpoints.len(),
-                down[0].error.clone().unwrap_or_default()
-            ));
+        // Of several reasons one that was given.
+        let told = down.iter().min_by_key(|s| (s.error.is_none() || s.state == SourceState::Stale, &s.name));
+        if let Some(told) = told.filter(|_| !self.stale) {
+            parts.push(format!("{} of {} endpoints not read ({})", down.len(), endpoints.len(), why_not_read(told)));
         }
         let mut sentence = parts.join("; ");
         sentence.push('.');
@@ -191,4 +188,13 @@ pub(super) fn cannot_tell(sources: &[SourceRow]) -> String {
 fn capitalised(text: &str) -> String {
     let mut chars = text.chars();
     chars.next().map_or_else(String::new, |c| c.to_uppercase().chain(chars).collect())
+}
+
+/// Why a source is not read, where its row says it; what was skipped on an old page is no reason.
+fn why_not_read(row: &SourceRow) -> String {
+    match (row.state, &row.error, row.age_s) {
+        (SourceState::Stale, _, Some(age)) | (_, None, Some(age)) => format!("no page for {}", length(age)),
+        (_, Some(error), _) => error.clone(),
+        (_, None, None) => "no answer yet".to_owned(),
+    }
 }

@@ -111,6 +111,8 @@ pub const RIGHTS: &[Right] = &[
     right(BELOW, ("", "nodes"), WATCH, "nodes' health, GPUs and cordons are unknown"),
     right(BELOW, ("", "pods"), LIST, "whether one more replica fits is unknown, for who holds the GPUs is not seen"),
     right(BELOW, ("", "services"), LIST, "a Prometheus is looked for alone where one usually lives").optional(),
+    right(BELOW, (GATEWAY_API, "httproutes"), LIST, "a gateway is not found by HTTPRoutes of other namespaces")
+        .optional(),
     right(
         BELOW,
         ("networking.k8s.io", "ingressclasses"),

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use super::{
     At, Body, ClusterFacts, Door, EnginePage, Failure, GpuPage, GpuTrack, Observation, Page, Probed, Pushed, Role,
-    System, Told, Track, Untold, Watch, WorkloadRef, written,
+    System, Told, Track, Untold, Watch, WorkloadRef, track, written,
 };
 
 /// Attempts kept per endpoint: as many as readings, and the failed ones between them.
@@ -16,6 +16,12 @@ pub(super) const ATTEMPTS: usize = 2048;
 const PLACEMENTS: usize = 64;
 const GONE: usize = 64;
 const GPUS: usize = 4096;
+
+/// Readings kept of all engines together, and of each at the least. One holds about 1,080 bytes (`benches/README.md`), so
+/// that a thousand engines take 260 MB and not three times as much. The least is ten minutes in full, which are two judged
+/// windows, and fifty before that with no gap that is longer than a silence may be.
+const READINGS: usize = 240_000;
+const READINGS_EACH: usize = 240;
 
 /// Synthetic requests kept: at one in 30 s, two hours of them.
 const PROBES: usize = 256;
@@ -278,7 +284,15 @@ impl Snapshot {
 
     fn page(&mut self, at: At, name: &Arc<str>, page: Result<Page, Failure>) {
         match page {
-            Ok(Page::Engine(page)) => self.endpoint(name, Role::Engine).page(at, page),
+            Ok(Page::Engine(page)) => {
+                let endpoints = self.endpoints.len();
+                let endpoint = self.endpoint(name, Role::Engine);
+                endpoint.page(at, page);
+                // Engines behind one page are taken to be as many behind the others.
+                let engines = endpoints * endpoint.tracks.len();
+                let each = (READINGS / engines.max(1)).clamp(READINGS_EACH, track::CAPACITY);
+                endpoint.tracks.iter_mut().for_each(|t| t.keep(each));
+            }
             Ok(Page::Gateway(page)) => self.endpoint(name, Role::Gateway).page(at, page),
             Ok(Page::Gpus(page)) => self.gpus(at, name, page),
             // What it would have been is known from the pages before it, or from whoever named it.

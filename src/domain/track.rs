@@ -45,9 +45,9 @@ pub struct Track {
     capacity: usize,
 }
 
-/// Readings kept per engine: an hour at the default interval. Past that every second one of the older half goes, which
-/// loses resolution far back and no counts, because the totals are chained.
-const CAPACITY: usize = 720;
+/// Readings kept per engine: an hour at the default interval. Past that the older half is thinned, which loses resolution
+/// far back and no counts, because the totals are chained.
+pub(super) const CAPACITY: usize = 720;
 
 impl Track {
     /// An empty track.
@@ -105,9 +105,7 @@ impl Track {
         if model.is_some() {
             self.model = model;
         }
-        if self.points.len() > self.capacity.max(2) {
-            self.thin();
-        }
+        self.thin();
         if restarted { Pushed::Restarted } else { Pushed::Kept }
     }
 
@@ -155,14 +153,20 @@ impl Track {
         (self.model, self.restarts, self.torn) = (next.model, next.restarts, next.torn);
     }
 
-    /// Drops every second reading of the older half, never the first.
+    /// Keeps at most so many readings from now on.
+    pub(super) fn keep(&mut self, readings: usize) {
+        self.capacity = readings;
+    }
+
+    /// Drops readings where there are too many: of the older half the ones that stand closest to their neighbours, never
+    /// the first. So the past keeps an even resolution, however long it gets.
     fn thin(&mut self) {
-        let half = self.points.len() / 2;
-        let mut index = 0;
-        self.points.retain(|_| {
-            index += 1;
-            index > half || index % 2 == 1
-        });
+        while self.points.len() > self.capacity.max(4) {
+            let half = self.points.len() / 2;
+            let gap = |i: &usize| self.points[i + 1].at.0 - self.points[i - 1].at.0;
+            let Some(closest) = (1..half).min_by_key(gap) else { return };
+            self.points.remove(closest);
+        }
     }
 }
 
@@ -326,8 +330,23 @@ mod tests {
             let n = f64::from(i);
             track.push(At(i64::from(i) * 1000), page(n, n, &[n, n, n], None));
         }
-        assert!(track.points().len() <= CAPACITY);
-        assert_eq!(track.points().front().map(|p| p.at), Some(At(0)));
-        assert_eq!(finished(&track), Some(4_999.0));
+        let at: Vec<i64> = track.points().iter().map(|p| p.at.0 / 1000).collect();
+        assert_eq!((at.len(), at[0], finished(&track)), (CAPACITY, 0, Some(4_999.0)));
+        let (old, new) = at.split_at(CAPACITY / 2);
+        assert!(new.windows(2).all(|two| two[1] - two[0] == 1), "{new:?}");
+        // 4,640 seconds in 360 readings are 13 s apart.
+        assert!(old.windows(2).all(|two| two[1] - two[0] <= 26), "{old:?}");
+    }
+
+    #[test]
+    fn a_history_with_less_room_is_thinned_to_it_with_its_next_reading() {
+        let mut track = Track::new(String::new());
+        for i in 0..600_u32 {
+            track.keep(if i == 599 { 240 } else { CAPACITY });
+            track.push(At(i64::from(i) * 5000), page(f64::from(i), 1.0, &[1.0, 1.0, 1.0], None));
+        }
+        let gaps = || track.points().iter().zip(track.points().iter().skip(1)).map(|(a, b)| b.at.since(a.at));
+        assert_eq!((track.points().len(), finished(&track)), (240, Some(599.0)));
+        assert!(gaps().all(|gap| gap <= 30.0), "{:?}", gaps().collect::<Vec<_>>());
     }
 }

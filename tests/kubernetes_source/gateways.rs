@@ -11,6 +11,7 @@ use crate::{Told, run, state};
 const ROUTES: &str = "routes to gateways";
 const SERVICES: &str = "/api/v1/namespaces/llm/services";
 const HTTP_ROUTES: &str = "/apis/gateway.networking.k8s.io/v1/namespaces/llm/httproutes";
+const ALL_ROUTES: &str = "/apis/gateway.networking.k8s.io/v1/httproutes";
 const POOLS: &str = "/apis/inference.networking.x-k8s.io/v1alpha2/namespaces/llm/inferencepools";
 const INGRESSES: &str = "/apis/networking.k8s.io/v1/namespaces/llm/ingresses";
 const CLASSES: &str = "/apis/networking.k8s.io/v1/ingressclasses";
@@ -71,6 +72,28 @@ fn a_route_to_a_service_leads_to_its_gateways_own_pods_and_not_to_another_envoy(
         assert_eq!(gateways[0].found.as_deref(), Some("HTTPRoute chat of Gateway edge"));
         assert_eq!((watch.state, watch.error), (SourceState::Live, None));
         assert_eq!(cluster.count("ingresses"), 0, "what led nowhere further is not asked for");
+    });
+}
+
+#[test]
+fn a_route_that_stands_beside_its_gateway_in_another_namespace_leads_there_too() {
+    run(async {
+        let cluster = served().await;
+        let mut elsewhere = route(&json!({"name": "front", "namespace": "llm"}));
+        elsewhere["metadata"]["namespace"] = json!("infra");
+        cluster.put(ALL_ROUTES, elsewhere);
+        beside(&cluster, "infra", "edge-1", &json!({"gateway.networking.k8s.io/gateway-name": "edge"}), 15_020);
+        let (gateways, _) = found(&cluster).await;
+        assert_eq!(pages(&gateways), [("edge-1", 15_020, "/stats/prometheus", "traced")]);
+        assert_eq!(gateways[0].found.as_deref(), Some("HTTPRoute infra/chat of Gateway edge"));
+    });
+    run(async {
+        let cluster = served().await;
+        cluster.fault(ALL_ROUTES, Fault::Denied);
+        let (_, watch) = found(&cluster).await;
+        let error = watch.error.unwrap_or_default();
+        assert_eq!(watch.state, SourceState::Denied, "{error}");
+        assert!(error.contains("allow 'list' on 'httproutes' in all namespaces"), "{error}");
     });
 }
 
@@ -157,7 +180,7 @@ fn what_is_not_there_is_told_where_nothing_at_all_was_found() {
         assert!(gateways.is_empty());
         assert_eq!(watch.state, SourceState::Absent);
         let error = watch.error.expect("a reason");
-        for told in ["no Ingress here leads to front", "no HTTPRoutes", "no InferencePools", "gateway.selector"] {
+        for told in ["no Ingress leads to front", "no HTTPRoutes", "no InferencePools", "gateway.selector"] {
             assert!(error.contains(told), "no '{told}' in: {error}");
         }
     });

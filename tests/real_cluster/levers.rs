@@ -7,7 +7,6 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use serde_json::{Map, Value, json};
-use warroom::action::guard::{Confirmation, Guard, Policy};
 use warroom::action::{Action, Context, Outcome, Refusal, plan};
 use warroom::apiserver::{self, Client, Trouble, connect, deadline};
 use warroom::clock::{self, Clock};
@@ -15,6 +14,7 @@ use warroom::cluster::Performer;
 use warroom::decode::kubernetes::{Objects, facts};
 use warroom::domain::{At, Snapshot, WorkloadKind, WorkloadRef};
 
+use crate::pulled::pulled;
 use crate::real::Real;
 
 pub(crate) const NAME: &str = "engine";
@@ -283,19 +283,8 @@ impl Workload {
     /// Plans, tries, shows, confirms and performs it, as the program does.
     pub(crate) async fn pull(&self, action: &Action) -> Result<(), Refusal> {
         let plan = plan(&self.snapshot().await, action, &Context { who: "alice".into(), incident: None })?;
-        let guard = Guard::new(Policy { read_only: false, ..Policy::default() });
         let performer = Performer::new(self.client.clone(), Clock::Wall);
-        let proposed = guard.review(plan).expect("may be tried");
-        let trial = performer.dry_run(&proposed).await;
-        let mut card = proposed.tried(trial).map_err(|denial| denial.to_string()).expect("a card");
-        assert!(card.answer().unexpected.is_empty(), "{:?}", card.answer().unexpected);
-        let at = card.tried();
-        card.painted(at);
-        let mut snapshot = self.snapshot().await;
-        snapshot.now = at.plus(2.0);
-        let confirmation = Confirmation { at: at.plus(1.0), typed: None };
-        let approved = guard.approve(card, &confirmation, &snapshot).expect("approved");
-        let performed = performer.apply(approved).await;
+        let performed = pulled(plan, &performer, self.snapshot()).await;
         assert!(matches!(performed.outcome, Outcome::Applied(_)), "{}", performed.outcome);
         Ok(())
     }

@@ -202,6 +202,9 @@ fn furnish(lab: &Lab<'_>) {
         "spec": {"replicas": 1, "serviceName": "web", "selector": {"matchLabels": labels}, "template": {
             "metadata": {"labels": labels}, "spec": {"containers": [{"name": "vllm", "image": "vllm/vllm-openai:v1"}]}}},
     }));
+    // Nothing in this namespace leads to it: routes of others are looked for.
+    all.push(json!({"apiVersion": "v1", "kind": "Service", "metadata": {"name": "web", "namespace": NAMESPACE},
+        "spec": {"selector": labels, "ports": [{"port": 80}]}}));
     let page = |text: &str| json!({"kubelet.test/page": text, "prometheus.io/scrape": "true"});
     let labels = json!({"app.kubernetes.io/name": "envoy"});
     all.push(json!({

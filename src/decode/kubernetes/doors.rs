@@ -47,25 +47,33 @@ pub fn pool(object: &Value, labels: &BTreeMap<String, String>) -> Option<Pool> {
     Some(Pool { name: plain(&object["metadata"]["name"])?, picker })
 }
 
-/// The Gateways, by namespace and name, to which an `HTTPRoute` of `namespace` is attached; none where it leads elsewhere.
+/// The Gateways, by namespace and name, to which an `HTTPRoute` is attached; none where it leads elsewhere than to what
+/// stands in `namespace`. A route of another namespace needs a grant: where its own status says that it has none, it leads
+/// nowhere.
 pub fn gateways(route: &Value, namespace: &str, backends: &Backends) -> Vec<(String, String)> {
+    let home = plain(&route["metadata"]["namespace"]).unwrap_or_else(|| namespace.to_owned());
     let leads_here = |to: &Value| {
         let named = to["name"].as_str().unwrap_or_default();
-        let here = to["namespace"].as_str().is_none_or(|n| n == namespace);
-        here && match to["kind"].as_str().unwrap_or("Service") {
-            "Service" => backends.services.iter().any(|s| s == named),
-            "InferencePool" => backends.pools.iter().any(|p| p.name == named),
-            _ => false,
-        }
+        let there = to["namespace"].as_str().unwrap_or(&home);
+        there == namespace
+            && match to["kind"].as_str().unwrap_or("Service") {
+                "Service" => backends.services.iter().any(|s| s == named),
+                "InferencePool" => backends.pools.iter().any(|p| p.name == named),
+                _ => false,
+            }
     };
     let rules = items(&route["spec"]["rules"]);
     if !rules.flat_map(|rule| items(&rule["backendRefs"])).any(leads_here) {
         return Vec::new();
     }
+    let refused = |condition: &Value| condition["type"] == "ResolvedRefs" && condition["reason"] == "RefNotPermitted";
+    if items(&route["status"]["parents"]).any(|parent| items(&parent["conditions"]).any(refused)) {
+        return Vec::new();
+    }
     items(&route["spec"]["parentRefs"])
         .filter(|parent| parent["kind"].as_str().is_none_or(|kind| kind == "Gateway"))
         .filter_map(|parent| {
-            let space = parent.get("namespace").map_or_else(|| Some(namespace.to_owned()), plain)?;
+            let space = parent.get("namespace").map_or_else(|| Some(home.clone()), plain)?;
             Some((space, plain(&parent["name"])?))
         })
         .collect()
@@ -155,6 +163,22 @@ mod tests {
         assert!(gateways(&route(json!({"name": "vllm", "namespace": "elsewhere"})), "llm", &backends).is_empty());
         assert!(gateways(&route(json!({"kind": "InferencePool", "name": "vllm"})), "llm", &backends).is_empty());
         assert!(gateways(&json!({"spec": "odd"}), "llm", &backends).is_empty());
+    }
+
+    #[test]
+    fn a_route_of_another_namespace_leads_here_where_it_says_so_and_is_let() {
+        let backends = Backends { services: vec!["vllm".into()], ..Backends::default() };
+        let route = |to: Value, reason: &str| {
+            json!({"metadata": {"namespace": "infra"},
+                   "spec": {"parentRefs": [{"name": "edge"}], "rules": [{"backendRefs": [to]}]},
+                   "status": {"parents": [{"conditions": [{"type": "ResolvedRefs", "reason": reason}]}]}})
+        };
+        let here = json!({"name": "vllm", "namespace": "llm"});
+        let edge = [("infra".to_owned(), "edge".to_owned())];
+        assert_eq!(gateways(&route(here.clone(), "ResolvedRefs"), "llm", &backends), edge);
+        assert!(gateways(&route(here, "RefNotPermitted"), "llm", &backends).is_empty());
+        let namesake = json!({"name": "vllm"});
+        assert!(gateways(&route(namesake, "ResolvedRefs"), "llm", &backends).is_empty(), "that is infra's own");
     }
 
     #[test]

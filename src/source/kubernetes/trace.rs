@@ -144,8 +144,8 @@ struct Tracer<'a> {
 }
 
 impl Tracer<'_> {
-    /// The doors that lead to the workload: those of Gateways, else of Ingresses, else of endpoint pickers, which see the
-    /// requests and carry none.
+    /// The doors that lead to the workload: those of Gateways, else of Ingresses, else of Gateways by routes of other
+    /// namespaces, else of endpoint pickers, which see the requests and carry none.
     async fn doors(&mut self) -> Vec<Door> {
         let mut backends = Backends::default();
         self.services = self.list("Services", ("", "v1", "services")).await;
@@ -160,16 +160,36 @@ impl Tracer<'_> {
         if doors.is_empty() && !backends.services.is_empty() {
             doors = self.of_ingresses(&backends).await;
         }
+        if doors.is_empty() && !(backends.services.is_empty() && backends.pools.is_empty()) {
+            let elsewhere = self.routes_elsewhere().await;
+            doors = self.of_routes(&elsewhere, &backends);
+        }
         if doors.is_empty() {
             doors = backends.pools.iter().filter_map(|p| self.of_picker(&p.name, p.picker.as_ref()?)).collect();
         }
         if doors.is_empty() && !self.traced.denied {
             let (seen, selects) = (backends.services.join(", "), "no Service here selects its pods".to_owned());
-            let what =
-                if seen.is_empty() { selects } else { format!("no HTTPRoute and no Ingress here leads to {seen}") };
+            let what = if seen.is_empty() { selects } else { format!("no HTTPRoute and no Ingress leads to {seen}") };
             self.traced.untold.insert(0, format!("{what}: name the gateway's pods with gateway.selector"));
         }
         doors
+    }
+
+    /// The routes of all namespaces: whoever runs the gateway may keep them beside it.
+    async fn routes_elsewhere(&mut self) -> Vec<Value> {
+        let everywhere = Where { everywhere: true, labels: None };
+        match list(&self.place, everywhere, (GATEWAY_API, "v1", "httproutes")).await {
+            Ok((routes, _)) => routes,
+            Err(Trouble::Denied(_)) => {
+                self.traced.denied = true;
+                let allow =
+                    "allow 'list' on 'httproutes' in all namespaces, or name the gateway's pods with gateway.selector";
+                self.traced.untold.push(format!("HTTPRoutes of other namespaces may not be listed; {allow}"));
+                Vec::new()
+            }
+            // That there are none was said of this namespace's.
+            Err(_) => Vec::new(),
+        }
     }
 
     async fn pools(&mut self) -> Vec<Pool> {
@@ -191,7 +211,11 @@ impl Tracer<'_> {
     fn of_routes(&self, routes: &[Value], backends: &Backends) -> Vec<Door> {
         let mut doors: Vec<Door> = Vec::new();
         for route in routes {
-            let called = plain(&route["metadata"]["name"]).unwrap_or_default();
+            let name = plain(&route["metadata"]["name"]).unwrap_or_default();
+            let called = match plain(&route["metadata"]["namespace"]) {
+                Some(space) if space != self.place.namespace => format!("{space}/{name}"),
+                _ => name,
+            };
             for (namespace, gateway) in gateways(route, self.place.namespace, backends) {
                 let by_name = format!("{GATEWAY_API}/gateway-name={gateway}");
                 let owned = format!(
