@@ -13,7 +13,7 @@ use jiff::Timestamp;
 use serde::Serialize;
 
 use crate::diagnosis::{self, Diagnosis};
-use crate::domain::{At, Code, Quantile, WorkloadRef};
+use crate::domain::{At, Code, Pool, Quantile, WorkloadRef};
 use crate::runbook::Advice;
 
 /// The schema's name.
@@ -81,6 +81,7 @@ pub struct Subject {
     pub replica: Option<String>,
     pub node: Option<String>,
     pub gpu: Option<u32>,
+    pub pool: Option<&'static str>,
 }
 
 #[derive(Debug, Serialize)]
@@ -259,6 +260,7 @@ pub struct Requests {
 #[expect(missing_docs, reason = "as above")]
 pub struct Replica {
     pub pod: String,
+    pub pool: Option<&'static str>,
     pub node: Option<String>,
     pub revision: Option<u64>,
     pub ready: Option<bool>,
@@ -413,6 +415,7 @@ fn subject(s: &diagnosis::Subject, target: Option<&WorkloadRef>) -> Subject {
         replica: s.replica.clone(),
         node: s.node.clone(),
         gpu: s.gpu,
+        pool: s.pool.map(Pool::code),
     }
 }
 
@@ -636,6 +639,7 @@ fn finding(f: &diagnosis::Finding, target: Option<&WorkloadRef>) -> Finding {
 fn replica(r: &diagnosis::ReplicaRow, now: At) -> Replica {
     Replica {
         pod: r.name.clone(),
+        pool: r.pool.map(Pool::code),
         node: r.node.clone(),
         revision: r.revision,
         ready: r.ready,

@@ -29,6 +29,7 @@ fn observed(app: &mut App, after: f64) {
 fn replica(name: &str, revision: u64) -> ReplicaRow {
     ReplicaRow {
         name: name.to_owned(),
+        pool: None,
         node: None,
         revision: Some(revision),
         ready: Some(true),

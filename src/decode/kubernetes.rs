@@ -12,6 +12,7 @@ mod given;
 mod json;
 pub mod monitors;
 mod pod;
+mod pool;
 mod pull;
 mod template;
 mod workload;

@@ -158,8 +158,12 @@ pub(super) fn pod_name(endpoint: &Endpoint) -> &str {
     endpoint.placements.iter().rev().find_map(|p| p.pod.as_deref()).unwrap_or(&endpoint.name)
 }
 
-/// The revision that an endpoint serves or served, by the number that it has now.
+/// The revision that an endpoint serves or served, by the number that it has now; none of another workload's, whose numbers
+/// mean others.
 pub(super) fn revision_of(endpoint: &Endpoint, cluster: Option<&Cluster<'_>>) -> Option<u64> {
+    if endpoint.placements.iter().any(|p| p.workload.is_some()) {
+        return None;
+    }
     let placed = endpoint.placements.iter().rev().find_map(|p| p.revision);
     let number = placed.or_else(|| cluster.and_then(|c| c.pod(endpoint)).and_then(|p| p.revision))?;
     Some(cluster.map_or(number, |c| c.now_called(number)))

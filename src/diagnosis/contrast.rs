@@ -50,9 +50,15 @@ impl Contrast {
         numbers.sort_by_key(|n| (cluster.and_then(|c| c.created(*n)), *n));
         numbers.dedup();
         let newest = *numbers.last()?;
+        // Engines of two pools of a disaggregated deployment do not do the same.
+        let its = |r: &&Replica<'_>| revision_of(r.endpoint, cluster) == Some(newest);
+        let pool = replicas.iter().find(its).and_then(|r| r.pool);
         let side = |revision: u64| -> Option<Side> {
-            let of: Vec<Replica<'_>> =
-                replicas.iter().copied().filter(|r| revision_of(r.endpoint, cluster) == Some(revision)).collect();
+            let of: Vec<Replica<'_>> = replicas
+                .iter()
+                .copied()
+                .filter(|r| revision_of(r.endpoint, cluster) == Some(revision) && r.pool == pool)
+                .collect();
             let span = Span::between(&of, incident.0, incident.1)?;
             let ttft = span.dist(Dist::Ttft).filter(|h| h.count >= ENOUGH)?;
             let late = ttft.above(targets.ttft.seconds)?.at_least / ttft.count;

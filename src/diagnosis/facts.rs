@@ -8,14 +8,18 @@ use super::contrast::Contrast;
 use super::episode::{self, Episode};
 use super::gateway::Gateway;
 use super::gpus::{self, Gpu};
+use super::pools::{self, Pools};
 use super::slices::{self, Slice};
 use super::slo::{self, Metric, SloRow};
 use super::span::{Level, Levels, Replica, Span};
 use super::stall::{self, Spell, Witness};
 use super::{Evidence, Op, Policy, Targets};
-use crate::domain::{At, BaselineKind, Dist, Endpoint, Finish, Gauge, Probed, RowStatus, Snapshot, System, Total};
+use crate::domain::{
+    At, BaselineKind, Dist, Endpoint, Finish, Gauge, Pool, Probed, RowStatus, Snapshot, System, Total,
+};
 
 /// The facts about one model's replicas.
+#[derive(Debug, Clone)]
 pub(super) struct Facts<'a> {
     pub(super) now: At,
     pub(super) model: Option<String>,
@@ -47,6 +51,8 @@ pub(super) struct Facts<'a> {
     pub(super) running: Option<Level>,
     pub(super) waiting: Option<Level>,
     pub(super) kv: Option<Level>,
+    /// How far apart readings are meant to be (s).
+    pub(super) interval_s: f64,
     /// Longest silence over which a gauge is integrated.
     pub(super) max_gap_s: f64,
     /// What Kubernetes says, where it was asked.
@@ -59,6 +65,8 @@ pub(super) struct Facts<'a> {
     pub(super) serving: (Option<usize>, usize),
     /// Requests of our own that were sent in the window, with when.
     pub(super) probes: Vec<&'a (At, Probed)>,
+    /// The pools of a disaggregated deployment, each by itself.
+    pub(super) pools: Option<Box<Pools<'a>>>,
 }
 
 /// What "before" was.
@@ -133,7 +141,7 @@ impl<'a> Facts<'a> {
             baseline.as_ref().and_then(|b| b.stretch).map(|s| serving(&replicas, s)),
             serving(&replicas, recent(incident, now)),
         );
-        Self {
+        let facts = Self {
             now,
             model,
             targets,
@@ -156,6 +164,7 @@ impl<'a> Facts<'a> {
             running,
             waiting,
             kv,
+            interval_s,
             max_gap_s,
             cluster,
             gateway,
@@ -163,6 +172,45 @@ impl<'a> Facts<'a> {
             contrast,
             serving,
             probes: snapshot.probes.iter().filter(|(at, _)| *at >= from && *at <= now).collect(),
+            pools: None,
+        };
+        Self { pools: Pools::of(&facts).map(Box::new), ..facts }
+    }
+
+    /// The same about the replicas of one pool alone: what is late, since when, and what it is compared with stay those of
+    /// the whole, for users wait for both.
+    pub(super) fn part(&self, pool: Pool) -> Self {
+        let replicas: Vec<Replica<'a>> = self.replicas.iter().copied().filter(|r| pools::belongs(r, pool)).collect();
+        let of_it = |e: &Endpoint| replicas.iter().any(|r| std::ptr::eq(r.endpoint, e));
+        let span = |(from, to): (At, At)| Span::between(&replicas, from, to);
+        let first = replicas.iter().filter_map(|r| r.track.points().front()).map(|p| p.at).min().unwrap_or(self.now);
+        let baseline = self.baseline.as_ref().map(|whole| match whole.stretch {
+            Some(stretch) => Baseline {
+                span: span(stretch).unwrap_or_default(),
+                running: Level::of(&replicas, Gauge::Running, stretch.0, stretch.1, self.max_gap_s),
+                ..whole.clone()
+            },
+            None => Baseline { span: Span::lifetime(&replicas), ..whole.clone() },
+        });
+        let levels = Levels::of(&replicas, (self.from, self.now), self.max_gap_s);
+        let Levels { running, waiting, kv } = Levels::of(&replicas, self.incident, self.max_gap_s);
+        let stretch = baseline.as_ref().and_then(|b| b.stretch);
+        Self {
+            system: replicas.iter().find_map(|r| r.endpoint.system.clone()).unwrap_or_default(),
+            engine_endpoints: self.engine_endpoints.iter().copied().filter(|e| of_it(e)).collect(),
+            window: span((self.from, self.now)).unwrap_or_default(),
+            during: span(self.incident).unwrap_or_default(),
+            slices: slices::cut(&replicas, first, self.now, self.interval_s, self.targets),
+            spells: self.spells.iter().copied().filter(|s| of_it(s.endpoint)).collect(),
+            serving: (stretch.map(|s| serving(&replicas, s)), serving(&replicas, recent(self.incident, self.now))),
+            levels,
+            running,
+            waiting,
+            kv,
+            baseline,
+            pools: None,
+            replicas,
+            ..self.clone()
         }
     }
 
@@ -288,7 +336,14 @@ impl<'a> Facts<'a> {
     /// finished, given up, turned away, and the change of those held. Each endpoint counts over the time between its
     /// own two readings; with `peers`, only endpoints that were read in that other stretch too, or started since: one
     /// that was not looked at before is no new traffic.
-    pub(super) fn arrivals(&self, (from, to): (At, At), peers: Option<(At, At)>) -> Option<(f64, f64)> {
+    pub(super) fn arrivals(&self, stretch: (At, At), peers: Option<(At, At)>) -> Option<(f64, f64)> {
+        // A request comes to both pools, and is one: to the prefillers first, but for those whose prompts are short.
+        let Some(pools) = &self.pools else { return self.arrived(stretch, peers) };
+        let of_each = pools.iter().filter_map(|(_, part)| part.arrived(stretch, peers));
+        of_each.max_by(|a, b| a.0.total_cmp(&b.0))
+    }
+
+    fn arrived(&self, (from, to): (At, At), peers: Option<(At, At)>) -> Option<(f64, f64)> {
         let (mut count, mut rate, mut longest) = (0.0, 0.0, None::<f64>);
         for group in self.replicas.chunk_by(|a, b| std::ptr::eq(a.endpoint, b.endpoint)) {
             let known = |other: (At, At)| {
@@ -331,7 +386,7 @@ impl<'a> Facts<'a> {
 
     /// Prompt tokens per request that were computed and not found in a cache.
     pub(super) fn computed_tokens(span: &Span) -> Option<f64> {
-        let requests = Some(span.count(Dist::Ttft)).filter(|n| *n > 0.0)?;
+        let requests = Some(span.requests()).filter(|n| *n > 0.0)?;
         let all = span.total(Total::PromptTokens)?;
         let cached = span.total(Total::PromptTokensCached).or_else(|| span.total(Total::CacheHits)).unwrap_or(0.0);
         Some((all - cached).max(0.0) / requests)
@@ -418,7 +473,12 @@ fn waiting_late(replicas: &[Replica<'_>], now: At, target: f64, interval_s: f64)
             let still = end.values.gauge(Gauge::Waiting)?;
             let waited = start.values.gauge(Gauge::Waiting)?.min(still);
             let dist = |p: &crate::domain::Point| p.values.dist(Dist::Ttft).map_or(0.0, |h| h.count);
-            let started = dist(end) - dist(start);
+            // A prefiller that counts no first tokens counts those whose wait in its queue was over.
+            let queued = |p: &crate::domain::Point| p.values.dist(Dist::Queue).map_or(0.0, |h| h.count);
+            let started = match (r.pool, end.values.dist(Dist::Ttft)) {
+                (Some(Pool::Prefill), None) => queued(end) - queued(start),
+                _ => dist(end) - dist(start),
+            };
             let preempted =
                 Level::of(std::slice::from_ref(r), Gauge::Running, start.at, end.at, 30.0).map_or(0.0, |l| l.peak);
             let preempting = end.values.total(Total::Preemptions).unwrap_or(0.0) > 0.0;

@@ -1,6 +1,6 @@
 //! What a rule says: a sentence with its numbers, and everything that speaks for and against it.
 
-use crate::domain::{Action, At, Cause, Code, Confidence, Helps, Mechanism, Phase, Severity};
+use crate::domain::{Action, At, Cause, Code, Confidence, Helps, Mechanism, Phase, Pool, Severity};
 
 /// Who or what a finding is about. All unknown: the whole target.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -13,6 +13,8 @@ pub struct Subject {
     pub revision: Option<u64>,
     /// The index of the GPU on its node.
     pub gpu: Option<u32>,
+    /// The pool of a disaggregated deployment.
+    pub pool: Option<Pool>,
 }
 
 /// How a value is compared with its threshold.

@@ -40,7 +40,7 @@ impl<'a> Gateway<'a> {
         let now = snapshot.now;
         let tracks: Vec<Replica<'a>> = snapshot
             .of_role(Role::Gateway)
-            .flat_map(|endpoint| endpoint.tracks.iter().map(move |track| Replica { endpoint, track }))
+            .flat_map(|endpoint| endpoint.tracks.iter().map(move |track| Replica { endpoint, track, pool: None }))
             .collect();
         let first = tracks.iter().filter_map(|r| r.track.points().front()).map(|p| p.at).min()?;
         let window = Span::between(&tracks, from, now).unwrap_or_default();

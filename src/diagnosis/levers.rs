@@ -336,3 +336,29 @@ fn one_more(number: Option<u64>, facts: &Facts<'_>, loads: &str) -> (Helps, Stri
         (Unknown, format!("perhaps enough: {words}"))
     }
 }
+
+/// Where a finding is about one pool: its levers are those of that pool's workload, and pulling them at the other one does
+/// not help. Who sheds load or cordons a node does so for both.
+pub(super) fn in_its_pool(findings: &mut [Finding], facts: &Facts<'_>) {
+    let own = facts.own_pool();
+    for finding in findings {
+        let Some(pool) = finding.subject.pool.filter(|_| facts.pools.is_some()) else { continue };
+        let elsewhere = own.is_some_and(|own| own != pool);
+        for row in finding.levers.iter_mut().filter(|row| row.helps != No) {
+            match row.action {
+                Action::ShedLoad | CordonNode | ShiftTraffic => {}
+                _ if elsewhere => {
+                    row.helps = No;
+                    row.why = format!(
+                        "not here: this is the {} pool, and {} is what it is about: do it there",
+                        pool.other(),
+                        facts.pool_called(pool)
+                    );
+                }
+                Scale => row.why = format!("more {pool} engines: {}", row.why),
+                _ => {}
+            }
+        }
+        finding.levers.sort_by_key(|a| a.helps);
+    }
+}

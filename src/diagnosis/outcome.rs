@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use super::{Finding, LeverAdvice, PhaseRow, SloRow, Suspect};
 use crate::domain::{
-    At, BaselineKind, GpuId, GpuSample, SourceState, StartPhase, TemplateChange, ToldAlert, Trend, Verdict,
+    At, BaselineKind, GpuId, GpuSample, Pool, SourceState, StartPhase, TemplateChange, ToldAlert, Trend, Verdict,
     WorkloadRef, codes,
 };
 
@@ -308,6 +308,8 @@ pub struct Requests {
 pub struct ReplicaRow {
     /// The pod where known, else the endpoint, with the engine where a page has several.
     pub name: String,
+    /// The part that it has in a disaggregated deployment.
+    pub pool: Option<Pool>,
     /// The node.
     pub node: Option<String>,
     /// The revision.

@@ -203,6 +203,7 @@ fn statuses(
 
 fn queue_note(facts: &Facts<'_>) -> String {
     let mut parts = Vec::new();
+    parts.extend(in_pools(facts));
     if let Some(waiting) = facts.levels.waiting {
         let peak =
             if waiting.peak > waiting.last { format!(" (peak {})", number(waiting.peak)) } else { String::new() };
@@ -215,6 +216,21 @@ fn queue_note(facts: &Facts<'_>) -> String {
         parts.push(format!("KV peak {}", super::format::percent(kv.peak)));
     }
     parts.join(", ")
+}
+
+/// The queue's mean, by pool, over the same requests; of a deployment whose pools are not known, that they are not.
+fn in_pools(facts: &Facts<'_>) -> Option<String> {
+    let Some(pools) = &facts.pools else {
+        let unknown = facts.window.count(Dist::KvTransfer) > 0.0;
+        return unknown.then(|| "which engines prefill and which decode is not known".to_owned());
+    };
+    let requests = Some(facts.window.count(Dist::Ttft)).filter(|n| *n > 0.0)?;
+    let of_each = pools.iter().filter_map(|(pool, part)| {
+        let queue = part.window.dist(Dist::Queue)?;
+        Some(format!("{pool} {}", seconds(queue.sum / requests)))
+    });
+    let of_each: Vec<String> = of_each.collect();
+    (!of_each.is_empty()).then(|| of_each.join(" + "))
 }
 
 fn prefill_note(facts: &Facts<'_>) -> String {

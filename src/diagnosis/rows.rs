@@ -53,6 +53,7 @@ pub(super) fn replica_rows(facts: &Facts<'_>) -> Vec<ReplicaRow> {
 fn unread(cluster: &Cluster<'_>, pod: &Pod) -> ReplicaRow {
     ReplicaRow {
         name: pod.name.clone(),
+        pool: pod.pool,
         node: pod.node.clone(),
         revision: pod.revision,
         ready: Some(pod.ready),
@@ -89,6 +90,7 @@ fn replica_row(facts: &Facts<'_>, replica: &Replica<'_>) -> Option<ReplicaRow> {
     let start = pod.and_then(Pod::start);
     Some(ReplicaRow {
         name: replica_name(replica),
+        pool: replica.pool,
         node: node_of(endpoint, cluster).map(str::to_owned),
         revision: facts.revision(replica),
         ready: pod.map(|p| p.ready).or(placement.and_then(|p| p.ready)).filter(|_| !endpoint.gone),

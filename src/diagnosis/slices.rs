@@ -2,8 +2,10 @@
 //! trend are read.
 
 use super::Targets;
+use super::joint::Joint;
+use super::pools::{Mix, Told};
 use super::span::Replica;
-use crate::domain::{At, Dist, Gauge, Point, Total};
+use crate::domain::{At, Dist, Gauge, Histogram, Point, Total};
 
 /// One slice of time, summed over replicas. A count that no replica has is zero here and told apart by the spans.
 #[derive(Debug, Clone, Copy)]
@@ -71,6 +73,10 @@ pub(super) fn cut(replicas: &[Replica<'_>], from: At, to: At, interval_s: f64, t
         });
         start = end;
     }
+    let mix = Mix::of(replicas);
+    // Where two pools tell of a first token: what each of them counted, by slice.
+    let mut parts: Vec<[Option<Histogram>; 2]> =
+        if mix.is_joint() { vec![[None, None]; slices.len()] } else { Vec::new() };
     for replica in replicas {
         let mut before: Option<&Point> = None;
         let mut index = 0;
@@ -79,17 +85,36 @@ pub(super) fn cut(replicas: &[Replica<'_>], from: At, to: At, interval_s: f64, t
                 index += 1;
             }
             if let Some(earlier) = before {
-                count_into(&mut slices[index], earlier, point, targets);
+                count_into(&mut slices[index], (earlier, point), targets, |dist| {
+                    mix.of_dist(dist, replica.pool) == Told::Whole
+                });
+                if let Some(parts) = parts.get_mut(index)
+                    && let Some(later) = point.values.dist(Dist::Ttft)
+                {
+                    let part = &mut parts[usize::from(mix.of_dist(Dist::Ttft, replica.pool) == Told::Whole)];
+                    part.get_or_insert_with(|| Histogram::empty(later.bounds))
+                        .add_between(earlier.values.dist(Dist::Ttft), later);
+                }
             }
             before = Some(point);
         }
-        levels(&mut slices, *replica, interval_s);
+        levels(&mut slices, *replica, interval_s, !mix.tells_tokens(replica.pool));
+    }
+    for (slice, parts) in slices.iter_mut().zip(&parts) {
+        let [Some(first), second] = parts else { continue };
+        let whole = second.as_ref().map_or_else(|| first.clone(), |second| Joint::of(first, second).earliest);
+        let bad = whole.above(targets.ttft.seconds).map_or(slice.ttft.bad, |late| late.at_least);
+        slice.ttft = Events { count: whole.count, sum: whole.sum, bad };
     }
     slices
 }
 
-fn count_into(slice: &mut Slice, earlier: &Point, later: &Point, targets: Targets) {
+/// Adds what a replica counted between two readings, of what its word counts for.
+fn count_into(slice: &mut Slice, (earlier, later): (&Point, &Point), targets: Targets, tells: impl Fn(Dist) -> bool) {
     let events = |dist, target: f64| {
+        if !tells(dist) {
+            return Events::default();
+        }
         let Some(b) = later.values.dist(dist) else { return Events::default() };
         let (count, sum, bad) = b.late_since(earlier.values.dist(dist), target);
         Events { count, sum, bad }
@@ -106,11 +131,14 @@ fn count_into(slice: &mut Slice, earlier: &Point, later: &Point, targets: Target
         into.sum += from.sum;
         into.bad += from.bad;
     }
+    if !tells(Dist::Itl) {
+        return;
+    }
     slice.tokens += total(Total::LiveTokens).or_else(|| total(Total::GenerationTokens)).unwrap_or(0.0);
 }
 
 /// Adds a replica's gauges at the end of each slice, where it was read not long before.
-fn levels(slices: &mut [Slice], replica: Replica<'_>, interval_s: f64) {
+fn levels(slices: &mut [Slice], replica: Replica<'_>, interval_s: f64, prompts_only: bool) {
     let points = replica.track.points();
     let mut past = 0;
     for slice in slices {
@@ -124,7 +152,10 @@ fn levels(slices: &mut [Slice], replica: Replica<'_>, interval_s: f64) {
                 *into = Some(into.unwrap_or(0.0) + value);
             }
         };
-        add(&mut slice.running, Gauge::Running);
+        // The batch is that of the tokens: prompts that are computed elsewhere share no step with them.
+        if !prompts_only {
+            add(&mut slice.running, Gauge::Running);
+        }
         add(&mut slice.waiting, Gauge::Waiting);
         if let Some(value) = point.values.gauge(Gauge::KvUsage) {
             slice.kv = Some(slice.kv.unwrap_or(0.0).max(value));

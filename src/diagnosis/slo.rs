@@ -5,7 +5,7 @@ use statrs::distribution::{Binomial, DiscreteCDF};
 use super::burn::{self, TierState, WindowBurn};
 use super::span::{Replica, Span, median};
 use super::{Target, Targets};
-use crate::domain::{At, Dist, Gauge, Quantile, RowStatus, Snapshot, Total};
+use crate::domain::{At, Dist, Fraction, Gauge, Histogram, Quantile, RowStatus, Snapshot, Total};
 
 /// How sure a breach must be: the chance that a service exactly at its budget shows as many bad events.
 pub(super) const ALPHA: f64 = 0.01;
@@ -155,7 +155,7 @@ pub(super) fn judge(
         p50: histogram.and_then(|h| h.quantile(0.5)),
         p95: histogram.and_then(|h| h.quantile(0.95)),
         p99: histogram.and_then(|h| h.quantile(0.99)),
-        mean_s: histogram.and_then(crate::domain::Histogram::mean),
+        mean_s: histogram.and_then(Histogram::mean),
         count: histogram.map(|h| h.count),
         bad: None,
         bad_at_most: None,
@@ -197,6 +197,10 @@ pub(super) fn judge(
         });
         return row;
     };
+    let late = match window.latest().filter(|_| metric == Metric::Ttft) {
+        Some(latest) => in_two_parts(&mut row, latest, late),
+        None => late,
+    };
     row.bad = Some(late.at_least);
     row.bad_at_most = Some(late.at_most);
     row.nearest_bound = late.nearest_bound;
@@ -209,7 +213,7 @@ pub(super) fn judge(
     } else {
         RowStatus::Ok
     };
-    if let Some(bound) = late.nearest_bound {
+    if let Some(bound) = late.nearest_bound.filter(|_| row.note.is_none()) {
         row.note = Some(format!(
             "{} is no bucket bound: late events are an interval; the nearest bound is {}",
             super::format::bound(target.seconds),
@@ -221,6 +225,24 @@ pub(super) fn judge(
     }
     burn::fill(&mut row, replicas, now, targets, snapshot);
     row
+}
+
+/// First tokens of which two pools tell a part each: both edges of what the sum can be.
+fn in_two_parts(row: &mut SloRow, latest: &Histogram, late: Fraction) -> Fraction {
+    let widen = |earliest: &mut Option<Quantile>, q: f64| {
+        *earliest = earliest.zip(latest.quantile(q)).map(|(best, worst)| Quantile {
+            estimate: None,
+            lower: best.lower,
+            upper: worst.upper,
+        });
+    };
+    widen(&mut row.p50, 0.5);
+    widen(&mut row.p95, 0.95);
+    widen(&mut row.p99, 0.99);
+    row.note =
+        Some("each pool tells its own part of a first token, and none the sum: late ones are an interval".to_owned());
+    let at_most = latest.above(row.target.seconds).map_or(late.at_most, |l| l.at_most);
+    Fraction { at_most: at_most.max(late.at_least), ..late }
 }
 
 /// What an adapter says of the last request: how many readings, and the middle one.

@@ -1,12 +1,16 @@
 //! What happened between two moments: differences per engine, summed over engines.
 
-use crate::domain::{At, Dist, Endpoint, Gauge, Histogram, Point, Reading, Total, Track};
+use super::joint::Joint;
+use super::pools::{Mix, Told};
+use crate::domain::{At, Dist, Endpoint, Gauge, Histogram, Point, Pool, Reading, Total, Track};
 
 /// One engine of one endpoint.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Replica<'a> {
     pub(super) endpoint: &'a Endpoint,
     pub(super) track: &'a Track,
+    /// The part that it has in a disaggregated deployment; none where it does everything, or that is not known.
+    pub(super) pool: Option<Pool>,
 }
 
 impl<'a> Replica<'a> {
@@ -71,7 +75,16 @@ pub(super) struct Span {
     pub(super) seconds: f64,
     totals: [Option<f64>; Total::COUNT],
     dists: [Option<Histogram>; Dist::COUNT],
+    /// What the engines that compute prompts counted of waits that go on elsewhere: see [`Span::joined`].
+    first: [Option<Histogram>; FIRST.len()],
+    /// First tokens as late as they can have been, where two pools tell of them.
+    latest: Option<Histogram>,
+    /// Whether only engines that compute prompts for others were counted.
+    prompts_only: bool,
 }
+
+/// What is waited for in both pools, one after the other.
+const FIRST: [Dist; 2] = [Dist::Ttft, Dist::Queue];
 
 impl Span {
     /// What somebody else counted in so many seconds.
@@ -93,46 +106,101 @@ impl Span {
     /// Sums over `replicas` what was counted between `from` and `to`; `None` where no replica has two readings.
     pub(super) fn between(replicas: &[Replica<'_>], from: At, to: At) -> Option<Self> {
         let mut sum: Option<Self> = None;
-        for (seconds, base, end) in ends(replicas, from, to) {
-            let sum = sum.get_or_insert_with(Self::default);
+        let mix = Mix::of(replicas);
+        for (replica, seconds, base, end) in ends(replicas, from, to) {
+            let sum = sum.get_or_insert_with(|| Self { prompts_only: mix.prompts_only(), ..Self::default() });
             sum.seconds = sum.seconds.max(seconds);
-            sum.add(base, end);
+            sum.add(base, end, (replica.pool, mix));
         }
-        sum
+        sum.map(Self::joined)
     }
 
     /// The same of one distribution alone, with the seconds of the whole span.
     pub(super) fn of_dist(replicas: &[Replica<'_>], dist: Dist, from: At, to: At) -> Option<(f64, Histogram)> {
-        let (mut longest, mut sum) = (0.0_f64, None);
-        for (seconds, base, end) in ends(replicas, from, to) {
+        let (mut longest, mut sum, mut first) = (0.0_f64, None, None);
+        let mix = Mix::of(replicas);
+        for (replica, seconds, base, end) in ends(replicas, from, to) {
             longest = longest.max(seconds);
-            add_dist(&mut sum, dist, base, end);
+            match mix.of_dist(dist, replica.pool) {
+                Told::Whole => add_dist(&mut sum, dist, base, end),
+                Told::First => add_dist(&mut first, dist, base, end),
+                Told::Not => {}
+            }
         }
+        let sum = match (sum, first) {
+            (Some(second), Some(first)) => Some(Joint::of(&first, &second).earliest),
+            (sum, first) => sum.or(first),
+        };
         Some((longest, sum?))
     }
 
     /// What the processes had counted since they started, as of their first reading.
     pub(super) fn lifetime(replicas: &[Replica<'_>]) -> Self {
-        let mut sum = Self::default();
-        for first in replicas.iter().filter_map(|r| r.track.points().front()) {
+        let mix = Mix::of(replicas);
+        let mut sum = Self { prompts_only: mix.prompts_only(), ..Self::default() };
+        for (pool, first) in replicas.iter().filter_map(|r| Some((r.pool, r.track.points().front()?))) {
             if let Some(start) = first.values.gauge(Gauge::ProcessStart) {
                 sum.seconds = sum.seconds.max(first.at.since(At(0)) - start);
             }
-            sum.add(None, &first.values);
+            sum.add(None, &first.values, (pool, mix));
         }
-        sum
+        sum.joined()
     }
 
-    fn add(&mut self, base: Option<&Reading>, end: &Reading) {
-        for total in Total::ALL {
+    fn add(&mut self, base: Option<&Reading>, end: &Reading, (pool, mix): (Option<Pool>, Mix)) {
+        for total in Total::ALL.iter().filter(|t| mix.of_total(**t, pool)) {
             if let Some(value) = end.total(*total) {
                 let before = base.and_then(|b| b.total(*total)).unwrap_or(0.0);
                 *self.totals[*total as usize].get_or_insert(0.0) += value - before;
             }
         }
         for dist in Dist::ALL {
-            add_dist(&mut self.dists[*dist as usize], *dist, base, end);
+            match mix.of_dist(*dist, pool) {
+                Told::Whole => add_dist(&mut self.dists[*dist as usize], *dist, base, end),
+                Told::First => {
+                    if let Some(i) = FIRST.iter().position(|f| f == dist) {
+                        add_dist(&mut self.first[i], *dist, base, end);
+                    }
+                }
+                Told::Not => {}
+            }
         }
+    }
+
+    /// Puts together what two pools tell of one request. Whoever got a first token waited in both, so that the sums of both
+    /// over the first tokens of the second are the means of the whole; and what the first pool alone does is shared out
+    /// over the same requests, so that means add up.
+    fn joined(mut self) -> Self {
+        let [ttft, queue] = std::mem::take(&mut self.first);
+        if ttft.is_none() && queue.is_none() {
+            return self;
+        }
+        if let Some(first) = ttft {
+            let second = &mut self.dists[Dist::Ttft as usize];
+            let joint = second.as_ref().map(|second| Joint::of(&first, second));
+            match joint {
+                Some(Joint { earliest, latest }) => (*second, self.latest) = (Some(earliest), Some(latest)),
+                None => *second = Some(first),
+            }
+        }
+        let requests = self.count(Dist::Ttft);
+        if let Some(first) = queue {
+            let second = self.dists[Dist::Queue as usize].take();
+            let count = if requests > 0.0 { requests } else { second.as_ref().map_or(first.count, |s| s.count) };
+            let sum = first.sum + second.map_or(0.0, |s| s.sum);
+            self.dists[Dist::Queue as usize] = Some(Histogram::plain(sum, count));
+        }
+        if let Some(prefill) = &mut self.dists[Dist::Prefill as usize]
+            && requests > 0.0
+        {
+            *prefill = Histogram::plain(prefill.sum, requests);
+        }
+        self
+    }
+
+    /// First tokens as late as they can have been, where two pools tell of them and nobody of both.
+    pub(super) fn latest(&self) -> Option<&Histogram> {
+        self.latest.as_ref()
     }
 
     pub(super) fn total(&self, total: Total) -> Option<f64> {
@@ -145,6 +213,15 @@ impl Span {
 
     pub(super) fn count(&self, dist: Dist) -> f64 {
         self.dist(dist).map_or(0.0, |h| h.count)
+    }
+
+    /// Requests: those that got a first token. Prefillers of SGLang count none; theirs are those whose prompt was computed.
+    pub(super) fn requests(&self) -> f64 {
+        let first_tokens = self.count(Dist::Ttft);
+        if self.prompts_only && first_tokens <= 0.0 {
+            return self.count(Dist::Prefill).max(self.count(Dist::Queue));
+        }
+        first_tokens
     }
 
     pub(super) fn sum(&self, dist: Dist) -> f64 {
@@ -174,10 +251,10 @@ fn ends<'a>(
     replicas: &[Replica<'a>],
     from: At,
     to: At,
-) -> impl Iterator<Item = (f64, Option<&'a Reading>, &'a Reading)> {
+) -> impl Iterator<Item = (Replica<'a>, f64, Option<&'a Reading>, &'a Reading)> {
     replicas.iter().filter_map(move |replica| {
         let ((base_at, base), end) = (replica.base(from)?, replica.track.at_or_before(to)?);
-        (end.at > base_at).then(|| (end.at.since(base_at), base, &end.values))
+        (end.at > base_at).then(|| (*replica, end.at.since(base_at), base, &end.values))
     })
 }
 

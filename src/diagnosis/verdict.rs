@@ -5,6 +5,7 @@ use std::collections::HashSet;
 use super::episode::QUIET_S;
 use super::facts::Facts;
 use super::outcome::{Before, Diagnosis, Requests, SourceRow};
+use super::pools::pool_of;
 use super::rows::{all_levers, complete, replica_rows, scope, series, sources};
 use super::rules::{self, Split, stalled_worst};
 use super::sentence::cannot_tell;
@@ -65,7 +66,10 @@ fn groups(snapshot: &Snapshot) -> Vec<(Vec<Replica<'_>>, Vec<&Endpoint>)> {
                 groups.len() - 1
             });
             let group = &mut groups[index];
-            group.1.push(Replica { endpoint, track });
+            // What a process says of itself beside its engines has their part.
+            let own = track.pool.or_else(|| endpoint.tracks.iter().find_map(|t| t.pool));
+            let pool = pool_of(endpoint, own, snapshot.cluster.as_ref().map(|(_, facts)| &**facts));
+            group.1.push(Replica { endpoint, track, pool });
             if !group.2.last().is_some_and(|e| std::ptr::eq(*e, endpoint)) {
                 group.2.push(endpoint);
             }
@@ -110,6 +114,7 @@ fn judge<'a>(facts: Facts<'a>, live: &HashSet<&str>, complete: bool, off: &[Code
     let split = Split::of(&facts);
     let mut findings = found(&facts, &split, off);
     levers::overrule(&mut findings, &facts);
+    levers::in_its_pool(&mut findings, &facts);
     let live = facts.replicas.iter().any(|r| live.contains(r.endpoint.name.as_str()));
     let verdict = verdict(&facts, &findings, live, complete);
     let troubled = matches!(verdict, Verdict::Breach | Verdict::Warning | Verdict::Stalled);
@@ -120,8 +125,7 @@ fn judge<'a>(facts: Facts<'a>, live: &HashSet<&str>, complete: bool, off: &[Code
 
 /// What the rules find, but for those of the codes that are `off`, each with what may be done.
 fn found(facts: &Facts<'_>, split: &Split, off: &[Code]) -> Vec<Finding> {
-    let mut findings: Vec<Finding> =
-        rules::MECHANISMS.iter().chain(rules::CAUSES).filter_map(|rule| rule(facts, split)).collect();
+    let mut findings: Vec<Finding> = rules::findings(facts, split);
     findings.retain(|finding| !off.contains(&finding.code));
     for finding in &mut findings {
         finding.levers = levers::advise(finding.code, finding.confidence, facts);
@@ -246,14 +250,14 @@ fn suspect(findings: &[Finding]) -> Option<Suspect> {
     let found = findings.iter().find(|f| f.code == Code::Mechanism(mechanism))?;
     let causes = || {
         findings.iter().filter_map(|f| match f.code {
-            Code::Cause(c) if explains(c, mechanism) => Some((c, f)),
+            Code::Cause(c) if explains(c, mechanism) && same_pool(f, c, found) => Some((c, f)),
             _ => None,
         })
     };
     // In the order of precedence; evidence that is weak gives way to evidence that is not.
     let cause = causes().find(|(_, f)| f.confidence > Confidence::Low).or_else(|| causes().next());
     // Whom the mechanism is about; where that is everybody, whom the cause names.
-    let whole = found.subject == Subject::default();
+    let whole = Subject { pool: None, ..found.subject.clone() } == Subject::default();
     let subject = cause
         .filter(|(c, _)| *c == Cause::ReplicaOutlier || (whole && *c == Cause::DeployRegression))
         .map_or(&found.subject, |(_, f)| &f.subject)
@@ -265,6 +269,13 @@ fn suspect(findings: &[Finding]) -> Option<Suspect> {
         confidence: found.confidence,
         subject,
     })
+}
+
+/// Whether a cause is about the pool in which a mechanism was found, where both are about one.
+fn same_pool(cause: &Finding, code: Cause, mechanism: &Finding) -> bool {
+    // Longer prompts are seen where they are computed, and fill the cache where they are kept.
+    let apart = code != Cause::PromptLengthShift;
+    cause.subject.pool.zip(mechanism.subject.pool).is_none_or(|(a, b)| a == b || !apart)
 }
 
 /// What lies below a mechanism and explains its seconds: a GPU on whose replicas they sit, capacity that is not there, or

@@ -161,6 +161,7 @@ pub(super) struct Dialect {
     pub(super) engine_labels: Vec<String>,
     pub(super) rank_labels: Vec<String>,
     pub(super) model_labels: Vec<String>,
+    pub(super) pool_labels: Vec<String>,
     pub(super) generations: Vec<Generation>,
     /// Its slots; of one quantity, the best comes first.
     pub(super) slots: Vec<usize>,
@@ -226,6 +227,7 @@ impl Catalogue {
             engine_labels: definition.engine_labels,
             rank_labels: definition.rank_labels,
             model_labels: definition.model_labels,
+            pool_labels: definition.pool_labels,
             generations: definition.generation,
             slots: Vec::new(),
         });
@@ -296,6 +298,7 @@ impl Catalogue {
             engine_labels: owned(ADAPTER_ENGINE_LABELS),
             rank_labels: Vec::new(),
             model_labels: owned(&["model_name", "model"]),
+            pool_labels: Vec::new(),
             generations: Vec::new(),
             slots: Vec::new(),
         });

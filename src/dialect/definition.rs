@@ -29,6 +29,9 @@ pub(super) struct Definition {
     pub(super) rank_labels: Vec<String>,
     #[serde(default)]
     pub(super) model_labels: Vec<String>,
+    /// Where the part of a disaggregated engine stands, in a word that names it.
+    #[serde(default)]
+    pub(super) pool_labels: Vec<String>,
     /// Engines say it; whoever computes no prompts has no phases.
     pub(super) phases: Option<Phases>,
     #[serde(default)]

@@ -9,7 +9,7 @@ use super::definition::{Foreign, Where};
 use super::gpus::Gpus;
 use super::memory::Memory;
 use super::seen::Seen;
-use crate::domain::{EnginePage, Gauge, GpuPage, Page, ReplicaPage, Role, Values};
+use crate::domain::{EnginePage, Gauge, GpuPage, Page, Pool, ReplicaPage, Role, Values};
 
 /// A sample name that some dialect knows.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -56,6 +56,7 @@ struct Engine {
     /// Which replica its numbers belong to, once the page is complete.
     replica: Option<usize>,
     model: String,
+    pool: Option<Pool>,
     cells: Vec<Cell>,
 }
 
@@ -130,6 +131,7 @@ impl Reader {
                 && let Some(model) = dialect.model_labels.iter().find_map(|l| label(l))
             {
                 engine.model.push_str(&model);
+                engine.pool = dialect.pool_labels.iter().find_map(|l| Pool::named_by(&label(l)?));
             }
             let cell = &mut engine.cells[to.slot];
             if !cell.admits(precedence(dialect, to.prefix, &label)) {
@@ -246,10 +248,11 @@ impl Reader {
                 replicas.push(ReplicaPage { engine: name.to_owned(), ..ReplicaPage::default() });
                 replicas.len() - 1
             });
-            let model = &mut replicas[replica].model;
+            let ReplicaPage { model, pool, .. } = &mut replicas[replica];
             if ours && model.is_none() && !engine.model.is_empty() {
                 *model = Some(engine.model.clone());
             }
+            *pool = pool.or(engine.pool.filter(|_| ours));
             self.engines.all[index].replica = Some(replica);
         }
         if replicas.is_empty() {
@@ -313,6 +316,7 @@ impl Engines {
         engine.label.clear();
         engine.label.push_str(label);
         engine.model.clear();
+        engine.pool = None;
         self.used += 1;
         self.used - 1
     }

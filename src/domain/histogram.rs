@@ -101,6 +101,11 @@ impl Histogram {
         Self { bounds: Arc::default(), counts: Box::default(), sum, count }
     }
 
+    /// A histogram with these bounds and nothing in it.
+    pub fn empty(bounds: &Arc<[f64]>) -> Self {
+        Self { bounds: Arc::clone(bounds), counts: vec![0.0; bounds.len()].into(), sum: 0.0, count: 0.0 }
+    }
+
     /// This, wherever it lies.
     pub fn view(&self) -> HistogramRef<'_> {
         HistogramRef { bounds: &self.bounds, counts: &self.counts, sum: self.sum, count: self.count }

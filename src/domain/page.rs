@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::{Dist, Gauge, Histogram, Total, written};
+use super::{Dist, Gauge, Histogram, Pool, Total, written};
 
 /// Values of the canonical quantities. Absent is not zero: an absent gauge or total is `None`.
 #[derive(Debug, Clone, PartialEq)]
@@ -109,6 +109,8 @@ pub struct ReplicaPage {
     pub engine: String,
     /// The model that it serves, where labelled.
     pub model: Option<String>,
+    /// The part that it has in a disaggregated deployment, where its page says so.
+    pub pool: Option<Pool>,
     /// What it says.
     pub values: Values,
 }

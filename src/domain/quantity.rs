@@ -36,6 +36,8 @@ quantities! {
         Waiting = "waiting",
         /// Of the waiting, those held back for another reason than capacity: `LoRA` budget, KV transfer (n).
         WaitingDeferred = "waiting_deferred",
+        /// Requests whose prompt was computed and whose KV cache is being handed over to a decoder (n).
+        WaitingTransfer = "waiting_transfer",
         /// KV cache in use (0–1); of several engines the fullest.
         KvUsage = "kv_usage",
         /// KV cache size (tokens).

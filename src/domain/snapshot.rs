@@ -4,8 +4,8 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 
 use super::{
-    At, Body, ClusterFacts, Door, EnginePage, Failure, GpuPage, GpuTrack, Observation, Page, Probed, Pushed, Role,
-    System, Told, Track, Untold, Watch, WorkloadRef, track, written,
+    At, Body, ClusterFacts, Door, EnginePage, Failure, GpuPage, GpuTrack, Observation, Page, Pool, Probed, Pushed,
+    Role, System, Told, Track, Untold, Watch, WorkloadRef, track, written,
 };
 
 /// Attempts kept per endpoint: as many as readings, and the failed ones between them.
@@ -78,6 +78,10 @@ pub struct Placement {
     pub ready: Option<bool>,
     /// Along which objects it was found, where not by the workload's own.
     pub found: Option<String>,
+    /// The part that it has in a disaggregated deployment, as its declaration says.
+    pub pool: Option<Pool>,
+    /// The workload that it belongs to, as `deploy/x`, where that is not the judged one.
+    pub workload: Option<String>,
 }
 
 /// One `/metrics` page of one process, over time.

@@ -2,7 +2,7 @@
 
 use std::collections::VecDeque;
 
-use super::{At, Dist, Gauge, Histogram, HistogramRef, Reading, ReplicaPage, Total, Values, written};
+use super::{At, Dist, Gauge, Histogram, HistogramRef, Pool, Reading, ReplicaPage, Total, Values, written};
 
 /// One kept reading. Totals and distributions are chained: they go on counting where a restarted process began again.
 #[derive(Debug, Clone)]
@@ -37,6 +37,8 @@ pub struct Track {
     pub engine: String,
     /// The model that it serves, where labelled.
     pub model: Option<String>,
+    /// The part that it has in a disaggregated deployment, where its page says so.
+    pub pool: Option<Pool>,
     points: VecDeque<Point>,
     /// The last page as it was, not chained.
     raw: Option<Reading>,
@@ -78,10 +80,10 @@ impl Track {
 
     /// Adds a reading.
     pub fn push(&mut self, at: At, page: ReplicaPage) -> Pushed {
-        let ReplicaPage { mut values, model, .. } = page;
+        let ReplicaPage { mut values, model, pool, .. } = page;
         let raw = Reading::of(&values, self.raw.as_ref());
         let (Some(last), Some(earlier)) = (self.points.back(), &self.raw) else {
-            self.model = model;
+            (self.model, self.pool) = (model, pool);
             self.points.push_back(Point { at, values: raw.clone(), epoch: 0 });
             self.raw = Some(raw);
             return Pushed::Kept;
@@ -105,6 +107,7 @@ impl Track {
         if model.is_some() {
             self.model = model;
         }
+        self.pool = pool.or(self.pool);
         self.thin();
         if restarted { Pushed::Restarted } else { Pushed::Kept }
     }
@@ -138,7 +141,7 @@ impl Track {
         piece.raw = piece.points.back().map(|p| p.values.clone());
         if last {
             let (model, raw, restarts) = (self.model.clone(), self.raw.clone(), self.restarts.clone());
-            piece = Self { model, raw, restarts, torn: self.torn, ..piece };
+            piece = Self { model, pool: self.pool, raw, restarts, torn: self.torn, ..piece };
         }
         piece
     }
@@ -150,7 +153,8 @@ impl Track {
         let follows = |p: &Point| last.is_none_or(|(at, epoch)| p.at > at && p.epoch >= epoch);
         self.points.extend(next.points.into_iter().filter(follows).take(room));
         self.raw = next.raw.or_else(|| self.raw.take());
-        (self.model, self.restarts, self.torn) = (next.model, next.restarts, next.torn);
+        (self.model, self.pool) = (next.model, next.pool);
+        (self.restarts, self.torn) = (next.restarts, next.torn);
     }
 
     /// Keeps at most so many readings from now on.
@@ -269,7 +273,7 @@ mod tests {
         if let Some(start) = start {
             values.set_gauge(Gauge::ProcessStart, start);
         }
-        ReplicaPage { engine: String::new(), model: None, values }
+        ReplicaPage { values, ..ReplicaPage::default() }
     }
 
     fn finished(track: &Track) -> Option<f64> {

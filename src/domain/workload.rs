@@ -7,6 +7,7 @@ use serde_json::Value;
 
 use super::At;
 use super::HealthProbe;
+use super::Pool;
 use super::codes;
 use super::{command_line, written};
 
@@ -335,6 +336,8 @@ pub struct Pod {
     pub gpus: u32,
     /// The port of its metrics page, where it is known.
     pub metrics_port: Option<u16>,
+    /// The part that it has in a disaggregated deployment, as its labels, flags or name say.
+    pub pool: Option<Pool>,
 }
 
 impl Pod {

@@ -10,7 +10,7 @@ use serde::de::{Error, Unexpected, Visitor};
 use serde::ser::SerializeStruct;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
-use super::{At, Dist, Gauge, Histogram, Reading, Total, Track, Values, Watch};
+use super::{At, Dist, Gauge, Histogram, Pool, Reading, Total, Track, Values, Watch};
 
 /// Who writes to workloads beside their owners, as [`super::Workload::managers`] names them.
 const MANAGERS: [&str; 3] = ["Helm", "Argo CD", "Flux"];
@@ -245,6 +245,8 @@ impl<'de> Deserialize<'de> for Values {
 pub(super) struct Chain {
     engine: String,
     model: Option<String>,
+    #[serde(default)]
+    pool: Option<Pool>,
     points: Vec<Link>,
     raw: Option<Values>,
     restarts: Vec<At>,
@@ -270,6 +272,7 @@ impl From<Track> for Chain {
             restarts: track.restarts().to_vec(),
             torn: track.torn(),
             model: track.model,
+            pool: track.pool,
             engine: track.engine,
         }
     }
@@ -291,7 +294,7 @@ impl TryFrom<Chain> for Track {
         }
         let points = it.points.into_iter().map(|link| (link.at, link.epoch, link.values));
         let mut track = Self::restored(it.engine, points, it.raw.as_ref(), it.restarts, it.torn);
-        track.model = it.model;
+        (track.model, track.pool) = (it.model, it.pool);
         Ok(track)
     }
 }
@@ -426,7 +429,8 @@ mod tests {
             let bounds = [0.5, f64::INFINITY];
             let dist = Histogram { bounds: bounds[..].into(), counts: [n, n].into(), sum: n / 3.0, count: n };
             values.set_dist(Dist::Ttft, Some(dist));
-            let replica = ReplicaPage { engine: "0".to_owned(), model: Some("m".to_owned()), values };
+            let replica =
+                ReplicaPage { engine: "0".to_owned(), model: Some("m".to_owned()), pool: Some(Pool::Decode), values };
             endpoint.page(at, EnginePage { replicas: vec![replica], ..EnginePage::default() });
             if i % 5 == 0 {
                 endpoint.failed(at.plus(1.0), Failure::Refused);

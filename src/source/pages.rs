@@ -23,7 +23,7 @@ use self::bundle::Bundle;
 use super::engine::Decoder;
 use crate::decode::exposition::MAX_PAGE;
 use crate::dialect::Memory;
-use crate::domain::{At, Body, Endpoint, Failure, GpuPage, Observation, Page, Placement};
+use crate::domain::{At, Body, Endpoint, Failure, GpuPage, Observation, Page, Placement, Pool};
 use crate::text::clean;
 
 /// A name below this counts seconds and not milliseconds: as seconds it is the year 5138, as milliseconds March 1973.
@@ -101,6 +101,7 @@ struct TargetFile {
     node: Option<String>,
     revision: Option<u64>,
     ready: Option<bool>,
+    pool: Option<Pool>,
 }
 
 /// The recordings that lie side by side in a directory, one sub-directory each, under the sub-directories' names.
@@ -396,7 +397,7 @@ fn placements(path: &Path) -> Result<Vec<Placement>, PagesError> {
         serde_json::from_reader(BufReader::new(file.take(MAX_LINE * 16))).map_err(|e| PagesError::Beside {
             path: shown(),
             message: format!(
-                "{}; it holds a list of {{from_ms, to_ms, pod, node, revision, ready}}",
+                "{}; it holds a list of {{from_ms, to_ms, pod, node, revision, ready, pool}}",
                 clean(&e.to_string(), 2 * SHOWN)
             ),
         })?;
@@ -410,6 +411,8 @@ fn placements(path: &Path) -> Result<Vec<Placement>, PagesError> {
             revision: t.revision,
             ready: t.ready,
             found: None,
+            pool: t.pool,
+            workload: None,
         })
         .collect())
 }

@@ -5,8 +5,8 @@ use std::sync::Arc;
 
 use warroom::domain::{
     At, Body, ClusterFacts, Container, Dist, EnginePage, Failure, Finish, Gauge, GpuId, GpuPage, GpuReading, GpuSample,
-    Histogram, Node, Observation, Page, Placement, Pod, ReplicaPage, Revision, Role, Snapshot, SourceState, System,
-    Template, Total, Values, Watch, Workload, WorkloadKind, WorkloadRef,
+    Histogram, Node, Observation, Page, Placement, Pod, Pool, ReplicaPage, Revision, Role, Snapshot, SourceState,
+    System, Template, Total, Values, Watch, Workload, WorkloadKind, WorkloadRef,
 };
 
 /// The first page, and the seconds from one to the next.
@@ -113,6 +113,11 @@ pub(crate) struct World {
     pub(crate) facts: ClusterFacts,
     watches: Vec<Watch>,
     gateway: (f64, f64, f64, f64),
+    /// The part of the engines that play next, and the workload that they belong to where it is another one.
+    pub(crate) pool: Option<Pool>,
+    pub(crate) sibling: Option<&'static str>,
+    /// Whether prefillers count first tokens: vLLM's do, SGLang's do not.
+    pub(crate) prefill_counts: bool,
 }
 
 impl World {
@@ -140,7 +145,15 @@ impl World {
             nodes: Some(nodes.to_vec()),
             ..ClusterFacts::default()
         };
-        Self { snapshot, facts, watches: Vec::new(), gateway: (0.0, 0.0, 0.0, 0.0) }
+        Self {
+            snapshot,
+            facts,
+            watches: Vec::new(),
+            gateway: (0.0, 0.0, 0.0, 0.0),
+            pool: None,
+            sibling: None,
+            prefill_counts: true,
+        }
     }
 
     pub(crate) fn workload(&mut self) -> &mut Workload {
@@ -163,15 +176,18 @@ impl World {
             node: Some(node.to_owned()),
             revision: Some(revision),
             ready: Some(true),
+            pool: self.pool,
+            workload: self.sibling.map(str::to_owned),
             ..Placement::default()
         };
+        let prefills = self.pool == Some(Pool::Prefill);
         self.endpoint(name, Role::Engine, from, Some(placement));
         let (mut first, mut gaps) = (Vec::new(), Vec::new());
         let (mut requests, mut tokens, mut queue_s, mut prefill_s, mut preempted) = (0.0, 0.0, 0.0, 0.0, 0.0);
         let mut transfer_s = 0.0;
         for (i, tick) in (from..).zip(ticks) {
             requests += tick.requests;
-            tokens += tick.tokens;
+            tokens += if prefills { tick.requests } else { tick.tokens };
             queue_s += tick.requests * tick.queue_s;
             prefill_s += tick.requests * tick.prefill_s;
             preempted += tick.preempted;
@@ -188,8 +204,12 @@ impl World {
             values.set_total(Total::GenerationTokens, tokens);
             values.set_total(Total::PromptTokens, requests * 500.0);
             values.set_total(Total::Preemptions, preempted);
-            values.set_dist(Dist::Ttft, Some(histogram(&[0.1, 0.5, 1.0, 2.5, 10.0, f64::INFINITY], &first)));
-            values.set_dist(Dist::Itl, Some(histogram(&[0.025, 0.05, 0.1, 0.2, 1.0, f64::INFINITY], &gaps)));
+            if !prefills || self.prefill_counts {
+                values.set_dist(Dist::Ttft, Some(histogram(&[0.1, 0.5, 1.0, 2.5, 10.0, f64::INFINITY], &first)));
+            }
+            // A prefiller makes one token, and there is no gap before it.
+            let gaps: &[(f64, f64)] = if prefills { &[] } else { &gaps };
+            values.set_dist(Dist::Itl, Some(histogram(&[0.025, 0.05, 0.1, 0.2, 1.0, f64::INFINITY], gaps)));
             if transfer_s > 0.0 {
                 values.set_dist(Dist::KvTransfer, Some(Histogram::plain(transfer_s, requests)));
             }

@@ -67,7 +67,12 @@ fn engine_page() -> EnginePage {
     };
     EnginePage {
         system: Arc::new(system),
-        replicas: vec![ReplicaPage { engine: "0".to_owned(), model: Some("m".to_owned()), values: values() }],
+        replicas: vec![ReplicaPage {
+            engine: "0".to_owned(),
+            model: Some("m".to_owned()),
+            values: values(),
+            ..ReplicaPage::default()
+        }],
         families: vec![("ttft", "vllm:time_to_first_token_seconds".into()), ("running", "x".into())],
         series: 312,
         skipped: 1,

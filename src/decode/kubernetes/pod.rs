@@ -3,6 +3,7 @@
 use serde_json::Value;
 
 use super::json::{NAME, SENTENCE, conditions, controller, count, label, list, name, text, time, word};
+use super::pool;
 use super::template::{engine_name, metrics_port, template};
 use super::workload::controls;
 use crate::domain::{At, Pod, Revision, WorkloadKind};
@@ -44,6 +45,7 @@ pub(super) fn pod(object: &Value, kind: WorkloadKind, revisions: &[Revision]) ->
         deleting: deleting(object),
         gpus: template.containers.iter().map(|c| c.gpus).fold(0, u32::saturating_add),
         metrics_port: metrics_port(object, &template),
+        pool: pool::of(object, &template).map(|(pool, _)| pool),
     }
 }
 

@@ -223,7 +223,7 @@ pub(super) fn imbalance(facts: &Facts<'_>, split: &Split) -> Option<Finding> {
     );
     let mut found = finding(facts, Code::Mechanism(Mechanism::GatewayImbalance), Phase::Gateway, summary);
     found.subject = Subject { replica: favoured.names.first().cloned(), ..Subject::default() };
-    found.explains_s = favoured.share * split.whole();
+    found.explains_s = favoured.share * split.own();
     let claim = format!("requests given: {} times the median of the others", number(favoured.times));
     found.evidence.push(facts.evidence("ttft", claim, favoured.times, Op::Over, Some(TIMES), "ratio"));
     Some(found)

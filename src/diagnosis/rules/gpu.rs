@@ -149,6 +149,7 @@ fn subject(blame: &Blame<'_, '_>, facts: &Facts<'_>) -> Subject {
         node: blame.gpu.track.id.node.clone(),
         revision: blame.replica.and_then(|r| facts.revision(&r)),
         gpu: blame.gpu.track.id.index,
+        pool: None,
     }
 }
 
@@ -186,7 +187,7 @@ pub(super) fn mechanism(facts: &Facts<'_>, split: &Split) -> Option<Finding> {
     }
     found.subject = subject(&blame, facts);
     found.confidence = confidence(&blame);
-    found.explains_s = if blame.explains() { blame.share.unwrap_or(0.0) * split.whole() } else { 0.0 };
+    found.explains_s = if blame.explains() { blame.share.unwrap_or(0.0) * split.own() } else { 0.0 };
     found.evidence = evidence(facts, &blame);
     if blame.gpu.row.truth != Truth::Confirmed {
         found.surer =

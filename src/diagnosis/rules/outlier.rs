@@ -79,7 +79,7 @@ fn by(facts: &Facts<'_>, engines: &[Replica<'_>], metric: Metric) -> Option<Find
         replica: Some(name),
         node: placement.and_then(|p| p.node.clone()),
         revision: placement.and_then(|p| p.revision),
-        gpu: None,
+        ..Subject::default()
     };
     found.confidence = if engines.len() >= 3 { Confidence::High } else { Confidence::Medium };
     let given = times_the_traffic(facts, engines, worst);

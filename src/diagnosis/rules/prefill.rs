@@ -69,7 +69,7 @@ pub(super) fn head_of_line(facts: &Facts<'_>, split: &Split) -> Option<Finding> 
         number(median)
     );
     let mut found = finding(facts, Code::Mechanism(Mechanism::PrefillHeadOfLine), Phase::Prefill, summary);
-    found.explains_s = split.whole();
+    found.explains_s = split.own();
     found.confidence = if others >= 0.15 { confidence(prefill + others, 2) } else { Confidence::Medium };
     found.evidence.push(facts.evidence(
         "prompt_length",

@@ -51,7 +51,7 @@ fn told(facts: &Facts<'_>, cluster: &Cluster<'_>, source: &str, claim: String, v
 }
 
 fn subject(pod: &Pod) -> Subject {
-    Subject { replica: Some(pod.name.clone()), node: pod.node.clone(), revision: pod.revision, gpu: None }
+    Subject { replica: Some(pod.name.clone()), node: pod.node.clone(), revision: pod.revision, ..Subject::default() }
 }
 
 /// Capacity is wanted and still starting, and what serves is late or fewer than before.

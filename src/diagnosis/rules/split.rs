@@ -21,15 +21,17 @@ pub(in crate::diagnosis) struct Split {
     pub(in crate::diagnosis) rest: f64,
     /// Whether first tokens and finished requests are the same requests, and nobody waits.
     pub(in crate::diagnosis) settled: bool,
+    /// Of one pool: the seconds of both. Shares are of them.
+    pub(in crate::diagnosis) of_both: f64,
 }
 
 impl Split {
     pub(in crate::diagnosis) fn of(facts: &Facts<'_>) -> Self {
         let during = &facts.during;
         let before = facts.baseline.as_ref().map(|b| &b.span);
-        let first_tokens = during.count(Dist::Ttft);
+        let first_tokens = during.requests();
         let mean_before = before.and_then(|b| b.mean(Dist::Ttft)).unwrap_or(0.0);
-        let added = (during.sum(Dist::Ttft) - first_tokens * mean_before).max(0.0);
+        let added = (during.sum(Dist::Ttft) - during.count(Dist::Ttft) * mean_before).max(0.0);
         let over = |dist| {
             let now = facts.phase_mean(during, dist)?;
             let before = before.and_then(|b| facts.phase_mean(b, dist)).unwrap_or(0.0);
@@ -42,11 +44,24 @@ impl Split {
         let settled = facts.lag(during, waiting_now).is_none();
         // What was seen waiting is no riddle, whichever of gauge and histogram knows more of it.
         let rest = if settled { (added - in_queue.max(waited) - prefill).max(0.0) } else { 0.0 };
-        Self { first_tokens, added, queue: in_queue.max(waited), waited, prefill, rest, settled }
+        Self { first_tokens, added, queue: in_queue.max(waited), waited, prefill, rest, settled, of_both: 0.0 }
+    }
+
+    /// The same of one pool, beside the seconds of the whole: users wait for both.
+    pub(in crate::diagnosis) fn of_part(part: &Facts<'_>, whole: &Self) -> Self {
+        let own = Self::of(part);
+        // What a decoder did not queue for may have been spent in the other pool.
+        let computes = part.during.dist(Dist::Prefill).is_some();
+        Self { rest: if computes { own.rest } else { 0.0 }, of_both: whole.whole(), ..own }
     }
 
     /// All seconds: those of requests that got a first token, or those that were waited, whichever is more.
     pub(in crate::diagnosis) fn whole(&self) -> f64 {
+        self.own().max(self.of_both)
+    }
+
+    /// Of one pool, its own seconds.
+    pub(in crate::diagnosis) fn own(&self) -> f64 {
         self.added.max(self.queue + self.prefill).max(1e-9)
     }
 }

@@ -166,8 +166,13 @@ fn named(ctx: Ctx<'_>, row: &ReplicaRow, short: bool) -> String {
     }
 }
 
-/// What it does, in words: serving, starting since when and how long that usually takes, lost.
+/// What it does, in words: its part where it has one, serving, starting since when and how long that usually takes, lost.
 fn state(ctx: Ctx<'_>, row: &ReplicaRow) -> String {
+    let doing = doing(ctx, row);
+    row.pool.map_or_else(|| doing.clone(), |pool| format!("{pool}, {doing}"))
+}
+
+fn doing(ctx: Ctx<'_>, row: &ReplicaRow) -> String {
     let old = row.age_s.map(|s| ctx.app.age(s));
     if row.gone {
         return old.map_or("gone".to_owned(), |s| format!("gone, last read {} ago", age(s)));
@@ -193,6 +198,7 @@ fn detail(ctx: Ctx<'_>, shown: &[&ReplicaRow]) -> Line {
     let pen = ctx.pen;
     let Some(row) = shown.get(ctx.app.cursor().index) else { return Line::default() };
     let mut parts = vec![row.name.clone()];
+    parts.extend(row.pool.map(|p| format!("{p} pool")));
     parts.extend(row.node.as_ref().map(|n| format!("on {n}")));
     parts.extend(row.start.and_then(|(_, at)| at).map(|at| format!("since {}Z", clock(at))));
     for (what, v) in [("queue", row.queue_mean), ("prefill", row.prefill_mean), ("gap", row.itl_mean)] {
