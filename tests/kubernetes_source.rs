@@ -8,6 +8,8 @@ mod cluster;
 mod flags;
 #[path = "kubernetes_source/gateways.rs"]
 mod gateways;
+#[path = "kubernetes_source/pools.rs"]
+mod pools;
 
 use std::future::Future;
 use std::time::Duration;

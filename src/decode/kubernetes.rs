@@ -24,6 +24,7 @@ use serde_json::Value;
 use crate::domain::{ClusterFacts, Node, Pod, Revision, WorkloadKind};
 pub use found::{found, found_owner};
 pub use given::{Maps, config_maps};
+pub use pool::{Kin, Sibling};
 
 /// Raw objects, as the API server sent them.
 #[derive(Debug, Clone, Default)]

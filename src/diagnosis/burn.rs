@@ -108,7 +108,9 @@ pub(super) fn fill(row: &mut SloRow, replicas: &[Replica<'_>], now: At, targets:
             .and_then(|(s, h)| Some((s, h.above(row.target.seconds)?)))
             .map(|(seconds, late)| WindowBurn::new(window_s, seconds, late.count, late.at_least, budget, false));
         // What was watched here is surer than what was told; what was seen of it in part is not.
-        let told = || told(row, snapshot, window_s, budget);
+        // It adds first tokens of pools up that are parts of one.
+        let one_fleet = replicas.iter().all(|r| r.pool.is_none());
+        let told = || told(row, snapshot, window_s, budget).filter(|_| one_fleet);
         let pages = tiers.iter().any(|t| t.pages && (t.short_s == window_s || t.long_s == window_s));
         match own.filter(WindowBurn::is_whole).or_else(told) {
             Some(whole) => row.windows.push(whole),

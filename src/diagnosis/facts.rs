@@ -132,7 +132,9 @@ impl<'a> Facts<'a> {
         let cluster = Cluster::of(snapshot);
         let rollouts = cluster.iter().flat_map(Cluster::rollouts).map(|r| r.at);
         let before = before::until(onset.unwrap_or(from), rollouts);
-        let told = before::told(snapshot, model.as_deref(), before, targets);
+        // It adds up what pods count, and knows nothing of pools whose counts are parts of one another.
+        let one_fleet = replicas.iter().all(|r| r.pool.is_none());
+        let told = before::told(snapshot, model.as_deref(), before, targets).filter(|_| one_fleet);
         let baseline = baseline(&replicas, calm, max_gap_s, told.as_ref());
         let gateway = Gateway::of(snapshot, from, targets, onset);
         let gpus = gpus::judge(snapshot, from.min(incident.0));
@@ -248,7 +250,7 @@ impl<'a> Facts<'a> {
         let answered =
             |r: Replica<'_>| r.track.points().back().is_some_and(|p| self.now.since(p.at) <= self.max_gap_s / 3.0);
         served
-            && !self.engines().any(answered)
+            && !self.engines().filter(|r| r.endpoint.placements.iter().all(|p| p.workload.is_none())).any(answered)
             && self.cluster.as_ref().is_some_and(|c| !c.stale && wanted(c) && c.ready() == 0)
     }
 

@@ -113,7 +113,9 @@ fn replica_row(facts: &Facts<'_>, replica: &Replica<'_>) -> Option<ReplicaRow> {
 /// Replicas that are wanted, Ready and answering.
 pub(super) fn scope(snapshot: &Snapshot) -> Scope {
     let workload = snapshot.cluster.as_ref().and_then(|(_, facts)| facts.workload.as_ref());
-    let engines = || snapshot.of_role(Role::Engine).filter(|e| !e.gone);
+    // Engines of another pool are none of the replicas that are wanted here.
+    let engines =
+        || snapshot.of_role(Role::Engine).filter(|e| !e.gone && e.placements.iter().all(|p| p.workload.is_none()));
     let answering =
         engines().filter(|e| source(e, snapshot).state == SourceState::Live && e.failing().is_none()).count();
     let count = |n: usize| u32::try_from(n).unwrap_or(u32::MAX);

@@ -15,6 +15,7 @@ codes! {
 
 impl Pool {
     /// The other one.
+    #[must_use]
     pub const fn other(self) -> Self {
         match self {
             Self::Prefill => Self::Decode,

@@ -6,7 +6,7 @@
 //!          ▲                              │
 //!          └────────── selector ──────────┤
 //!  census (pods of the nodes,  ◄── nodes, ┘──► neighbours: gateways, exporters
-//!  trace of the routes,            labels,
+//!  trace of the routes,            labels,      engines of the other pool
 //!  maps that give flags)           names
 //! ```
 //! Nodes that may not be read are a state of one watch, and everything else goes on. It does not know what the facts
@@ -19,6 +19,7 @@ mod maps;
 mod monitors;
 mod resolve;
 mod resource;
+mod siblings;
 mod trace;
 mod watching;
 

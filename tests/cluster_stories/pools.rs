@@ -176,7 +176,12 @@ fn a_rollout_of_the_one_pool_is_not_blamed_for_a_queue_before_the_other() {
     }
     let d = judged(&world.ends(180));
     assert_eq!(pool(&d), Some(Pool::Prefill), "{}", d.sentence);
-    assert_ne!(d.suspect.as_ref().and_then(|s| s.cause).map(|c| c.code()), Some("deploy_regression"), "{}", d.sentence);
+    assert_ne!(
+        d.suspect.as_ref().and_then(|s| s.cause).map(warroom::domain::Cause::code),
+        Some("deploy_regression"),
+        "{}",
+        d.sentence
+    );
 }
 
 #[test]

@@ -55,6 +55,8 @@ impl Known {
 #[derive(Debug)]
 struct Endpoint {
     role: Role,
+    /// Whether its pod is the workload's own.
+    own: bool,
     /// What was last told of it.
     told: Option<Told>,
     /// Under which number it is polled, and where.
@@ -71,6 +73,8 @@ struct Told {
 struct Wanted<'a> {
     name: &'a str,
     role: Role,
+    /// Whether its pod is the workload's own, and not a neighbour's.
+    own: bool,
     namespace: &'a str,
     /// The port and path of its page; nothing while there can be none.
     page: Option<(u16, &'a str)>,
@@ -104,7 +108,8 @@ impl Endpoints {
     /// These were told of by a recording: whatever is not there any more will be said to be gone.
     pub(super) fn remember(&mut self, past: Vec<(String, Role)>) {
         for (name, role) in past {
-            self.all.entry(name).or_insert(Endpoint { role, told: None, polled: None });
+            let own = role == Role::Engine;
+            self.all.entry(name).or_insert(Endpoint { role, own, told: None, polled: None });
         }
     }
 
@@ -116,6 +121,7 @@ impl Endpoints {
         let wanted = alive.iter().map(|pod| Wanted {
             name: &pod.name,
             role: Role::Engine,
+            own: true,
             namespace: &namespace,
             // A container that has not started has no page, and a container that loads refuses: that is worth knowing.
             page: pod.metrics_port.filter(|_| pod.ip.is_some() && pod.started.is_some()).map(|port| (port, "/metrics")),
@@ -124,27 +130,31 @@ impl Endpoints {
                 node: pod.node.clone(),
                 revision: pod.revision,
                 ready: Some(pod.ready),
+                pool: pod.pool,
                 ..Placement::default()
             }),
         });
-        self.follow(at, &[Role::Engine], wanted.collect()).await
+        self.follow(at, true, wanted.collect()).await
     }
 
-    /// Follows the gateway's and the exporters' pods.
+    /// Follows the gateway's and the exporters' pods, and the engines of the other pool.
     pub(super) async fn neighbours(&mut self, at: At, found: &[Neighbour]) -> Vec<Observation> {
         let wanted = found.iter().map(|n| Wanted {
             name: &n.pod,
             role: n.role,
+            own: false,
             namespace: &n.namespace,
             page: Some((n.port, &n.path)),
             placement: Some(Placement {
                 pod: Some(n.pod.clone()),
                 node: n.node.clone(),
                 found: n.found.clone(),
+                pool: n.pool,
+                workload: n.workload.clone(),
                 ..Placement::default()
             }),
         });
-        self.follow(at, &[Role::Gateway, Role::Gpus], wanted.collect()).await
+        self.follow(at, false, wanted.collect()).await
     }
 
     /// An attempt, as what it says about its endpoint; nothing where that is not read any more.
@@ -153,13 +163,13 @@ impl Endpoints {
         Some(Observation { at: At(attempt.sent_ms), body: Body::Page { endpoint, page: attempt.body } })
     }
 
-    /// Makes the endpoints of these roles what they should be.
-    async fn follow(&mut self, at: At, roles: &[Role], wanted: Vec<Wanted<'_>>) -> Vec<Observation> {
+    /// Makes the endpoints what they should be: the workload's own, or those of its neighbours.
+    async fn follow(&mut self, at: At, own: bool, wanted: Vec<Wanted<'_>>) -> Vec<Observation> {
         let mut said = Vec::new();
         let gone: Vec<String> = self
             .all
             .iter()
-            .filter(|(name, e)| roles.contains(&e.role) && !wanted.iter().any(|w| w.name == name.as_str()))
+            .filter(|(name, e)| e.own == own && !wanted.iter().any(|w| w.name == name.as_str()))
             .map(|(name, _)| name.clone())
             .collect();
         for name in gone {
@@ -179,9 +189,10 @@ impl Endpoints {
     }
 
     async fn one(&mut self, at: At, wanted: Wanted<'_>) -> Option<Observation> {
-        let Wanted { name, role, namespace, page, placement } = wanted;
+        let Wanted { name, role, own, namespace, page, placement } = wanted;
         let path = page.map(|(port, page)| (proxy_path(namespace, name, port, page), port, page));
-        let mut endpoint = self.all.remove(name).unwrap_or(Endpoint { role, told: None, polled: None });
+        let mut endpoint = self.all.remove(name).unwrap_or(Endpoint { role, own, told: None, polled: None });
+        endpoint.own = own;
         // Where there is no page yet, what is known of how it was read stays.
         let reproduce = match (&path, &endpoint.told) {
             (Some((path, ..)), _) => {

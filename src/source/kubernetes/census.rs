@@ -6,11 +6,12 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde_json::Value;
 
 use super::resource::escaped;
+use super::siblings::siblings;
 use super::trace::trace;
 use super::{Pace, maps};
 use crate::apiserver::{self, Client, Trouble};
-use crate::decode::kubernetes::{Maps, doors::plain, gpus_of};
-use crate::domain::{At, Role, SourceState, Watch, WorkloadRef};
+use crate::decode::kubernetes::{Kin, Maps, doors::plain, gpus_of};
+use crate::domain::{At, Pool, Role, SourceState, Watch, WorkloadRef};
 use crate::text::clean;
 
 /// The most nodes that are counted, gateways and exporters that are taken, and pods on one list.
@@ -46,6 +47,10 @@ pub struct Neighbour {
     pub path: String,
     /// Along which objects it was found; `None`: by its labels, or by its node.
     pub found: Option<String>,
+    /// Of an engine of the other pool of a disaggregated deployment: which.
+    pub pool: Option<Pool>,
+    /// The workload that such an engine belongs to.
+    pub workload: Option<String>,
 }
 
 /// Pods of a gateway that somebody named, and where their page is.
@@ -88,6 +93,8 @@ pub(super) struct Middle {
     pub(super) labels: Option<BTreeMap<String, String>>,
     /// The `ConfigMaps` that give it flags.
     pub(super) maps: BTreeSet<String>,
+    /// What it is to the other pool of a disaggregated deployment, where it is one of two.
+    pub(super) kin: Option<Kin>,
 }
 
 /// Counts once.
@@ -98,13 +105,21 @@ pub(super) async fn count(
     pace: Pace,
     now: At,
 ) -> Census {
-    let ((mut census, counted), (gateways, routes), (maps, given)) = tokio::join!(
+    let others = async {
+        match &middle.kin {
+            Some(kin) => siblings(client, target, kin, pace).await,
+            None => Vec::new(),
+        }
+    };
+    let ((mut census, counted), (gateways, routes), (maps, given), others) = tokio::join!(
         of_nodes(client, target, &middle.nodes, pace, now),
         in_front(client, (target, chosen), middle, pace, now),
         maps::read(client, target, &middle.maps, pace, now),
+        others,
     );
     census.maps = maps;
     census.neighbours.extend(gateways);
+    census.neighbours.extend(others);
     census.watches.extend(counted.filter(|_| !middle.nodes.is_empty()));
     census.watches.extend(routes);
     census.watches.extend(given);
@@ -249,7 +264,8 @@ pub(super) async fn pods_of(
     pods(client, &format!("/api/v1{place}/pods?labelSelector={}&", escaped(labels)), pace).await
 }
 
-async fn pods(client: &Client, query: &str, pace: Pace) -> Result<Vec<Value>, Trouble> {
+/// The pods that a query finds, which ends with `?` or `&`.
+pub(super) async fn pods(client: &Client, query: &str, pace: Pace) -> Result<Vec<Value>, Trouble> {
     let until = apiserver::deadline(pace.deadline);
     let mut list = apiserver::whole(client, &format!("{query}limit={MOST_PODS}"), PAGE_BYTES, until).await?;
     match list["items"].take() {
@@ -303,6 +319,8 @@ pub(super) fn neighbour(pod: &Value, role: Role, page: Option<(u16, &str)>) -> O
         port: annotated.or_else(|| named(called)).unwrap_or(usual),
         path: path.to_owned(),
         found: None,
+        pool: None,
+        workload: None,
     })
 }
 

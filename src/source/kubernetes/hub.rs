@@ -11,7 +11,7 @@ use super::resource::{Resource, selector};
 use super::watching::{News, What};
 use crate::apiserver::Trouble;
 use crate::clock::Clock;
-use crate::decode::kubernetes::{Maps, Objects, config_maps, facts};
+use crate::decode::kubernetes::{Kin, Maps, Objects, config_maps, facts};
 use crate::domain::{At, Body, ClusterFacts, Observation, SourceState, Watch, WorkloadRef};
 
 /// What is told about a watch again although nothing but its age has changed, at most so often, in milliseconds.
@@ -135,7 +135,8 @@ impl Hub {
         // A ControllerRevision has its template below `data`.
         let templates = revisions.flat_map(|r| [&r["spec"]["template"], &r["data"]["spec"]["template"]]);
         let templates = templates.chain(workload.map(|w| &w["spec"]["template"]));
-        Middle { nodes: self.nodes(), labels, maps: templates.flat_map(config_maps).collect() }
+        let maps = templates.flat_map(config_maps).collect();
+        Middle { nodes: self.nodes(), labels, maps, kin: workload.and_then(Kin::of) }
     }
 
     /// The names of the nodes whose GPUs are of interest: those of the pods first, then others with GPUs.

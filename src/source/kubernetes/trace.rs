@@ -22,7 +22,8 @@ const HERE: Where<'_> = Where { everywhere: false, labels: None };
 const GATEWAY_API: &str = "gateway.networking.k8s.io";
 const NETWORKING: &str = "networking.k8s.io";
 /// `InferencePools`, the newer group first.
-const POOLS: [(&str, &str); 2] = [("inference.networking.k8s.io", "v1"), ("inference.networking.x-k8s.io", "v1alpha2")];
+pub(super) const POOLS: [(&str, &str); 2] =
+    [("inference.networking.k8s.io", "v1"), ("inference.networking.x-k8s.io", "v1alpha2")];
 /// Where Envoy Gateway runs the proxies of everybody's Gateways, as its chart has it.
 const ENVOY_GATEWAY: &str = "envoy-gateway-system";
 /// The page of an endpoint picker.
