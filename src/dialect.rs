@@ -70,6 +70,7 @@
 mod catalogue;
 mod cell;
 mod definition;
+mod fleet;
 mod gpus;
 mod memory;
 mod reader;
@@ -77,6 +78,7 @@ mod seen;
 mod stored;
 
 pub use catalogue::{Catalogue, DialectError};
+pub use fleet::Wanted;
 pub use memory::Memory;
 pub use reader::{Key, Reader, Unrecognised};
 pub use stored::Stored;

@@ -200,13 +200,16 @@ fn mean(row: &PhaseRow, value: Option<f64>) -> String {
 }
 
 /// What the window is compared with, in words: of what somebody else tells also when that was, and how much of it there is.
-pub(crate) fn before_words(before: Before) -> String {
+pub(crate) fn before_words(before: Before, now: At) -> String {
     let what = baseline_words(before.kind);
     let (BaselineKind::Prometheus, Some((from, to))) = (before.kind, before.between) else { return what.to_owned() };
-    let minute = |at: At| crate::contract::time(at).get(11..16).unwrap_or_default().to_owned();
-    let day = crate::contract::time(from).get(..10).unwrap_or_default().to_owned();
+    let part =
+        |at: At, part: std::ops::Range<usize>| crate::contract::time(at).get(part).unwrap_or_default().to_owned();
+    // A day is named where it is another one.
+    let (day, today) = (part(from, 0..10), part(now, 0..10));
+    let day = if day == today { String::new() } else { format!("{day} ") };
     let count = before.count.map_or(String::new(), |n| format!(", {n:.0} requests"));
-    format!("{what} {day} {}-{}Z{count}", minute(from), minute(to))
+    format!("{what} {day}{}-{}Z{count}", part(from, 11..16), part(to, 11..16))
 }
 
 /// What the comparison is with, in words.
@@ -228,6 +231,17 @@ fn troubled(d: &Diagnosis) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_somebody_else_tells_of_before_is_named_with_its_hour_and_its_day_where_that_is_another() {
+        let (from, to) = (At(1_795_489_200_000), At(1_795_492_800_000));
+        let before = Before { kind: BaselineKind::Prometheus, between: Some((from, to)), count: Some(7200.4) };
+        assert_eq!(before_words(before, to), "Prometheus 03:00-04:00Z, 7200 requests");
+        let tomorrow = to.plus(86_400.0);
+        assert_eq!(before_words(before, tomorrow), "Prometheus 2026-11-24 03:00-04:00Z, 7200 requests");
+        let own = Before { kind: BaselineKind::History, ..before };
+        assert_eq!(before_words(own, to), "first healthy stretch");
+    }
 
     #[test]
     fn lengths_and_buckets_read_as_people_say_them() {

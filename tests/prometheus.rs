@@ -15,6 +15,9 @@ mod served;
 mod sim;
 
 #[cfg(feature = "sim")]
+#[path = "prometheus/fleet.rs"]
+mod fleet;
+#[cfg(feature = "sim")]
 #[path = "prometheus/found.rs"]
 mod found;
 #[path = "prometheus/server.rs"]

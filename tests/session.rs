@@ -80,7 +80,7 @@ impl Open {
                     Body::Cluster(_) => "cluster".to_owned(),
                     Body::Watch(_) => "watch".to_owned(),
                     Body::Probed(_) => "probed".to_owned(),
-                    Body::Told(_) | Body::Untold(_) => "told".to_owned(),
+                    Body::Told(_) | Body::Untold(_) | Body::Paced { .. } => "told".to_owned(),
                 });
                 self.snapshot.observe(observation);
             }

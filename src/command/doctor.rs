@@ -71,7 +71,7 @@ pub async fn examine(patient: &Patient<'_>, deliveries: Receiver<Observation>) -
 
 /// What the reading costs the API server.
 fn budget(snapshot: &Snapshot, config: &Config) -> Row {
-    let proxied = |e: &&Endpoint| !e.gone && e.reproduce.contains("/proxy/");
+    let proxied = |e: &&Endpoint| !e.gone && e.reproduce.contains("/proxy/") && !e.reproduce.contains("/api/v1/query");
     let (gpus, others): (Vec<_>, Vec<_>) =
         snapshot.endpoints.iter().filter(proxied).partition(|e| e.role == Role::Gpus);
     let (count, scrape) = ((others.len(), gpus.len()), &config.scrape);

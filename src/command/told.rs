@@ -96,6 +96,12 @@ impl Query for Server {
         self.within(what, LIMIT, until).await
     }
 
+    async fn large(&self, what: &str, until: Instant) -> Result<(u16, Vec<u8>), Failure> {
+        /// Of an answer about a fleet, in bytes: some 100,000 samples.
+        const LARGE: usize = 24 * 1024 * 1024;
+        self.within(what, LARGE, until).await
+    }
+
     fn shown(&self) -> String {
         self.0.shown()
     }

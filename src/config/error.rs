@@ -114,6 +114,14 @@ pub enum ConfigError {
         /// The nearest right one, or all of them.
         hint: String,
     },
+    /// Whether engines are read through a Prometheus, in another word.
+    #[error("{place} is '{value}': write \"auto\", \"always\" or \"never\"")]
+    UnknownEngines {
+        /// Where.
+        place: Place,
+        /// As written.
+        value: String,
+    },
     /// What is neither on nor off.
     #[error("{place} is '{value}': write true or false")]
     BadSwitch {

@@ -83,6 +83,7 @@ struct PrometheusFile {
     url: Option<Spanned<String>>,
     tenant: Option<Spanned<String>>,
     token_file: Option<Spanned<String>>,
+    engines: Option<Spanned<String>>,
 }
 
 #[derive(Debug, Default, Deserialize)]
@@ -152,6 +153,7 @@ const FILE: Shape = Shape::Table(&[
             ("url", Shape::Text("a URL in quotes, such as \"http://prometheus:9090\"")),
             ("tenant", Shape::Text("a name in quotes")),
             ("token_file", Shape::Text("a path in quotes")),
+            ("engines", Shape::Text("\"auto\", \"always\" or \"never\"")),
         ]),
     ),
     ("ui", Shape::Table(&[("theme", Shape::Text("a name such as \"default\""))])),
@@ -315,6 +317,7 @@ impl Reader<'_> {
             url: self.said(of.url.as_ref(), "prometheus.url", |t, p| prometheus::url(t, p))?,
             tenant: self.said(of.tenant.as_ref(), "prometheus.tenant", |t, p| prometheus::tenant(t, p))?,
             token_file: self.said(of.token_file.as_ref(), "prometheus.token_file", |t, p| probe::token_file(t, p))?,
+            engines: self.said(of.engines.as_ref(), "prometheus.engines", |t, p| prometheus::engines(t, p))?,
         };
         draft.theme = self.said(file.ui.theme.as_ref(), "ui.theme", |t, p| values::theme(t, p))?;
         Ok(draft)

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use super::draft::{Said, Won};
 use super::error::{ConfigError, Place};
-use super::words::quoted;
+use super::words::{clean, quoted};
 use super::{probe, values};
 use crate::reach::http::Url;
 
@@ -49,6 +49,31 @@ impl fmt::Display for Whom {
     }
 }
 
+/// Whether it is asked for what engines' pages say, so that no engine is read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Engines {
+    /// Where there are too many replicas to read.
+    #[default]
+    Auto,
+    /// Always.
+    Always,
+    /// Never.
+    Never,
+}
+
+impl Engines {
+    const ALL: [Self; 3] = [Self::Auto, Self::Always, Self::Never];
+
+    /// As it is written.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Auto => "auto",
+            Self::Always => "always",
+            Self::Never => "never",
+        }
+    }
+}
+
 /// How it is written that nobody is asked.
 const OFF: &str = "off";
 
@@ -70,16 +95,19 @@ pub struct Prometheus {
     pub tenant: Option<String>,
     /// The file that holds the token for it.
     pub token_file: Option<PathBuf>,
+    /// Whether engines are read through it.
+    pub engines: Engines,
 }
 
 impl Prometheus {
     /// Every key with its value, both as TOML writes them.
-    pub(super) fn entries(&self) -> [(String, String); 3] {
+    pub(super) fn entries(&self) -> [(String, String); 4] {
         let path = self.token_file.as_ref().map(|p| p.display().to_string()).unwrap_or_default();
         [
             ("prometheus.url", quoted(&self.url.to_string())),
             ("prometheus.tenant", quoted(self.tenant.as_deref().unwrap_or_default())),
             ("prometheus.token_file", quoted(&path)),
+            ("prometheus.engines", quoted(self.engines.name())),
         ]
         .map(|(key, value)| (key.to_owned(), value))
     }
@@ -91,6 +119,7 @@ pub(super) struct Part {
     pub(super) url: Option<Said<Whom>>,
     pub(super) tenant: Option<Said<Option<String>>>,
     pub(super) token_file: Option<Said<Option<PathBuf>>>,
+    pub(super) engines: Option<Said<Engines>>,
 }
 
 impl Part {
@@ -99,6 +128,7 @@ impl Part {
             url: self.url.or(weaker.url),
             tenant: self.tenant.or(weaker.tenant),
             token_file: self.token_file.or(weaker.token_file),
+            engines: self.engines.or(weaker.engines),
         }
     }
 
@@ -107,8 +137,17 @@ impl Part {
         won.take(&mut prometheus.url, self.url, || "prometheus.url".to_owned());
         won.take(&mut prometheus.tenant, self.tenant, || "prometheus.tenant".to_owned());
         won.take(&mut prometheus.token_file, self.token_file, || "prometheus.token_file".to_owned());
+        won.take(&mut prometheus.engines, self.engines, || "prometheus.engines".to_owned());
         prometheus
     }
+}
+
+/// Whether engines are read through it.
+pub(super) fn engines(text: &str, place: &Place) -> Result<Engines, ConfigError> {
+    Engines::ALL
+        .into_iter()
+        .find(|e| e.name() == text.trim())
+        .ok_or_else(|| ConfigError::UnknownEngines { place: place.clone(), value: clean(text) })
 }
 
 /// A URL, or `NAMESPACE/SERVICE:PORT` with or without a path behind it; whoever is found where it is empty.

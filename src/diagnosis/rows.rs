@@ -303,7 +303,7 @@ fn source(endpoint: &Endpoint, snapshot: &Snapshot) -> SourceRow {
         state,
         age_s,
         error,
-        via: None,
+        via: endpoint.reproduce.contains("/api/v1/query").then_some("GET /api/v1/query"),
         found: endpoint.placements.last().and_then(|p| p.found.clone()),
         series: age_s.map(|_| endpoint.series),
         skipped: age_s.map(|_| endpoint.skipped),

@@ -53,6 +53,11 @@ pub enum Body {
     Watch(Watch),
     /// What a Prometheus told, or why it told nothing.
     Told(Result<Box<Told>, Failure>),
+    /// Readings come farther apart than was meant: whoever keeps them takes them so often.
+    Paced {
+        /// Between two of them (s).
+        interval_s: f64,
+    },
     /// A Prometheus was looked for in the cluster, and nobody is asked.
     Untold(Untold),
     /// A request of our own was answered, or not. Its moment is the one at which it was sent.

@@ -258,6 +258,9 @@ impl Snapshot {
                 (self.told, self.told_failed, self.untold) = (Some((at, *told)), None, None);
             }
             Body::Told(Err(failure)) => (self.told_failed, self.untold) = (Some((at, failure)), None),
+            // A longer silence than the meant one is no loss then.
+            Body::Paced { interval_s } if interval_s.is_finite() => self.interval_s = self.interval_s.max(interval_s),
+            Body::Paced { .. } => {}
             Body::Untold(untold) => (self.told_failed, self.untold) = (None, Some((at, untold))),
         }
     }

@@ -21,7 +21,7 @@ use crate::text::clean;
 /// How much of an answer that is an error is read, in bytes.
 const ERROR_MAX: usize = 16 * 1024;
 
-/// The longest line of an answer that is read, in bytes; a token is short, an answer of a Prometheus stands on one.
+/// The longest line of an answer that comes line by line, in bytes: a token is short.
 const LINE_MAX: usize = 4 * 1024 * 1024;
 
 /// The longest key, in bytes.
@@ -89,7 +89,7 @@ impl Front {
 
     /// Sends one request, once: a GET without a body, a POST of JSON with one. The answer is a success, line by line.
     pub async fn ask(&self, what: &str, body: Option<String>, until: Instant) -> Result<Lines, Failure> {
-        let sent = timeout_at(until, self.send(what, body));
+        let sent = timeout_at(until, self.send(what, body, LINE_MAX));
         let (code, lines) = sent.await.map_err(|_| Failure::TimedOut { connected: true, after_ms: 0 })??;
         if (200..300).contains(&code) { Ok(lines) } else { Err(self.refused(code, lines, until).await) }
     }
@@ -102,7 +102,8 @@ impl Front {
     /// GETs something whole, of at most `limit` bytes: any status is an answer.
     pub async fn whole(&self, what: &str, limit: usize, until: Instant) -> Result<(u16, Vec<u8>), Failure> {
         let late = |_| Failure::TimedOut { connected: true, after_ms: 0 };
-        let (code, mut lines) = timeout_at(until, self.send(what, None)).await.map_err(late)??;
+        // An answer of a Prometheus stands on one line.
+        let (code, mut lines) = timeout_at(until, self.send(what, None, limit)).await.map_err(late)??;
         let mut body = Vec::new();
         while let Some((line, whole)) =
             timeout_at(until, lines.next()).await.map_err(late)?.map_err(|t| Failure::Other(t.to_string()))?
@@ -117,7 +118,7 @@ impl Front {
     }
 
     /// The status of an answer, and its body.
-    async fn send(&self, what: &str, body: Option<String>) -> Result<(u16, Lines), Failure> {
+    async fn send(&self, what: &str, body: Option<String>, longest: usize) -> Result<(u16, Lines), Failure> {
         match self {
             Self::Direct { fetcher, base, key, headers } => {
                 let url = format!("{}/{what}", base.as_str().trim_end_matches('/'));
@@ -130,12 +131,12 @@ impl Front {
                 let code = answer.status().as_u16();
                 let broken = |e: reqwest::Error| Trouble::Unreachable(clean(&e.without_url().to_string(), 200));
                 let bytes = answer.bytes_stream().map_err(broken);
-                Ok((code, Lines::of_bytes(Box::pin(bytes), LINE_MAX)))
+                Ok((code, Lines::of_bytes(Box::pin(bytes), longest)))
             }
             Self::Proxy { client, base, headers } => {
                 let request = request(&format!("{base}/{what}"), body, headers)?;
                 let answer = client.send(request).await.map_err(|trouble| Failure::Other(trouble.to_string()))?;
-                Ok((answer.status().as_u16(), Lines::of(answer, LINE_MAX)))
+                Ok((answer.status().as_u16(), Lines::of(answer, longest)))
             }
             Self::Closed(why) => Err(Failure::Other(why.clone())),
         }

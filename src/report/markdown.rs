@@ -109,7 +109,7 @@ fn objectives(d: &Diagnosis, out: &mut String) {
 
 fn phases(d: &Diagnosis, out: &mut String) {
     if let Some(before) = d.before.filter(|b| b.kind == crate::domain::BaselineKind::Prometheus) {
-        let _ = writeln!(out, "Before: {}.\n", before_words(before));
+        let _ = writeln!(out, "Before: {}.\n", before_words(before, d.at));
     }
     let _ = writeln!(out, "| phase | mean | before | share of added | status | |\n|---|---|---|---|---|---|");
     for row in &d.phases {

@@ -229,7 +229,7 @@ impl Page<'_> {
 
     fn phases(&mut self, d: &Diagnosis) {
         let was = match (d.ttft_mean.1, d.before) {
-            (Some(was), Some(before)) => format!(", was {} ({})", seconds(was), before_words(before)),
+            (Some(was), Some(before)) => format!(", was {} ({})", seconds(was), before_words(before, d.at)),
             _ => String::new(),
         };
         let now =

@@ -9,6 +9,7 @@
 //! ```
 
 mod endpoints;
+mod fleet;
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -35,7 +36,9 @@ use crate::source::pages::side_by_side;
 use crate::source::poll::{Attempt, Fetch, Poller};
 use crate::source::probe::{Ask, Knock, Prober};
 use crate::source::prometheus;
+use crate::source::prometheus::fleet::Going;
 use endpoints::{Endpoints, Known};
+use fleet::{Engined, unread};
 
 /// Observations that wait for whoever takes them in: beyond them the sources wait.
 const DELIVERIES: usize = 512;
@@ -93,6 +96,7 @@ impl Session {
         let (deliver, deliveries) = mpsc::channel(DELIVERIES);
         let timeout = config.scrape.timeout;
         let prometheus = told::prometheus(config, Some((&client, &target, pace.deadline)));
+        let engined = Engined::of(config, (&client, &target, pace.deadline), &decoder, clock);
         let open = Open {
             pace,
             client,
@@ -104,6 +108,7 @@ impl Session {
             settings: Settings { timeout, connect_timeout: timeout.min(Duration::from_secs(2)), ..Settings::default() },
             prober: check::prober(config, clock),
             prometheus,
+            engined,
             gateway: chosen(&config.gateway),
             targets: check::policy(Duration::from_mins(5), config),
             deliver,
@@ -125,6 +130,7 @@ struct Open {
     settings: Settings,
     prober: Option<Prober<Front>>,
     prometheus: Option<Whoever>,
+    engined: Option<Engined>,
     gateway: Option<Chosen>,
     targets: Policy,
     deliver: mpsc::Sender<Observation>,
@@ -161,8 +167,14 @@ impl Open {
             tasks.spawn(prometheus::run(whoever, asked, self.clock, self.deliver.clone()));
         }
 
+        let (assembled, mut pages) = mpsc::channel(DELIVERIES);
+        let mut engined = self.engined.take();
+        let mut going = engined.as_ref().map(Engined::going);
+
         let mut loading = self.load(history);
         let (mut loaded, mut cluster): (bool, Option<Arc<ClusterFacts>>) = (false, None);
+        // Whether engines' pages are read here.
+        let mut read = true;
         loop {
             let now = || At(self.clock.unix_ms());
             let deliveries: Vec<Observation> = tokio::select! {
@@ -171,17 +183,36 @@ impl Open {
                     loaded = true;
                     endpoints.remember(past.unwrap_or_default());
                     match &cluster {
-                        Some(facts) => endpoints.pods(now(), facts).await,
+                        Some(facts) if read => endpoints.pods(now(), facts).await,
+                        Some(facts) => endpoints.pods(now(), &unread(facts)).await,
                         None => Vec::new(),
                     }
                 }
+                // What a Prometheus tells instead of pages.
+                Some(observation) = pages.recv() => vec![observation],
+                () = changed(&mut going) => match (&cluster, &mut engined) {
+                    (Some(facts), Some(engined)) => {
+                        read = engined.reads(facts, &mut tasks, &assembled);
+                        match read {
+                            true if loaded => endpoints.pods(now(), facts).await,
+                            true => Vec::new(),
+                            false => engined.introduced(now(), &self.target),
+                        }
+                    }
+                    _ => Vec::new(),
+                },
                 Some(observation) = observed.recv() => {
                     let mut deliveries = Vec::new();
                     if let Body::Cluster(facts) = &observation.body {
                         cluster = Some(Arc::clone(facts));
                         answering.send_replace(self.answering(facts));
+                        read = engined.as_mut().is_none_or(|e| e.reads(facts, &mut tasks, &assembled));
                         if loaded {
-                            deliveries = endpoints.pods(now(), facts).await;
+                            deliveries = if read {
+                                endpoints.pods(now(), facts).await
+                            } else {
+                                endpoints.pods(now(), &unread(facts)).await
+                            };
                         }
                     }
                     deliveries.insert(0, observation);
@@ -191,15 +222,16 @@ impl Open {
                     let found: Vec<Neighbour> = neighbours.borrow_and_update().clone();
                     endpoints.neighbours(now(), &found).await
                 }
-                Some(attempt) = attempts.recv() => {
-                    let told = endpoints.page(attempt);
-                    if let Some(Observation { body: Body::Page { page: Ok(Page::Engine(page)), .. }, .. }) = &told {
-                        told::news(&ask, to_be_asked(page, Some(&self.target), &self.targets, &self.decoder));
-                    }
-                    told.into_iter().collect()
-                }
+                Some(attempt) = attempts.recv() => endpoints.page(attempt).into_iter().collect(),
             };
             for observation in deliveries {
+                let observation = match &engined {
+                    Some(engined) if !read => engined.named(observation, &self.target),
+                    _ => observation,
+                };
+                if let Observation { body: Body::Page { page: Ok(Page::Engine(page)), .. }, .. } = &observation {
+                    told::news(&ask, to_be_asked(page, Some(&self.target), &self.targets, &self.decoder));
+                }
                 if self.deliver.send(observation).await.is_err() {
                     return;
                 }
@@ -256,6 +288,16 @@ impl Open {
             names
         })
     }
+}
+
+/// The next change of how it goes with a fleet; where there is none, never.
+async fn changed(going: &mut Option<watch::Receiver<Going>>) {
+    if let Some(receiver) = going
+        && receiver.changed().await.is_ok()
+    {
+        return;
+    }
+    std::future::pending::<()>().await;
 }
 
 /// The gateway's pods as configured.

@@ -5,7 +5,7 @@ use std::borrow::Cow;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use crate::decode::exposition::{self, Labels, PageError, Sink};
-use crate::dialect::{Catalogue, Key, Memory, Reader, Stored};
+use crate::dialect::{Catalogue, Key, Memory, Reader, Stored, Wanted};
 use crate::domain::{EnginePage, Failure, Page};
 use crate::text::clean;
 
@@ -30,6 +30,40 @@ impl Decoder {
     /// How the family that stands for a quantity on pages of a system is stored by a Prometheus.
     pub fn stored(&self, system: &str, quantity: &str, family: &str) -> Option<Stored> {
         self.catalogue.stored(system, quantity, family)
+    }
+
+    /// Names of which every engine that is known has a series.
+    pub fn witnesses(&self) -> Vec<String> {
+        self.catalogue.witnesses()
+    }
+
+    /// What is wanted of the engines that have a series of this name.
+    pub fn wanted(&self, witness: &str) -> Option<Wanted> {
+        self.catalogue.wanted(witness)
+    }
+
+    /// Makes a page of samples that somebody else read: each with its name, what its labels are, and its value.
+    pub fn assemble<'s, L>(
+        &self,
+        samples: impl Iterator<Item = (&'s str, L, f64)>,
+        memory: &mut Memory,
+    ) -> Result<Page, Failure>
+    where
+        L: Fn(&str) -> Option<&'s str>,
+    {
+        let lent = self.readers.lock().unwrap_or_else(PoisonError::into_inner).pop();
+        let mut reader = lent.unwrap_or_else(|| Reader::new(Arc::clone(&self.catalogue)));
+        reader.begin();
+        let mut count = 0;
+        for (name, label, value) in samples {
+            count += 1;
+            if let Some(key) = reader.family(name) {
+                reader.sample(key, |name| label(name).map(Cow::Borrowed), value);
+            }
+        }
+        let page = finished(&mut reader, memory, (count, 0, None));
+        self.readers.lock().unwrap_or_else(PoisonError::into_inner).push(reader);
+        page
     }
 
     /// Reads one page. `memory` is the endpoint's own and remembers which families stand for which quantity.

@@ -7,6 +7,7 @@
 
 mod answer;
 mod asked;
+pub mod fleet;
 mod past;
 
 use std::future::Future;
@@ -37,6 +38,11 @@ const MOST_ALERTS: usize = 50;
 pub trait Query: Send + Sync + 'static {
     /// GETs what stands behind the base of the API: the status, and a body of bounded size.
     fn get(&self, what: &str, until: Instant) -> impl Future<Output = Result<(u16, Vec<u8>), Failure>> + Send;
+
+    /// The same, of an answer about a whole fleet.
+    fn large(&self, what: &str, until: Instant) -> impl Future<Output = Result<(u16, Vec<u8>), Failure>> + Send {
+        self.get(what, until)
+    }
 
     /// How it is called on the screen, without secrets.
     fn shown(&self) -> String;

@@ -88,6 +88,24 @@ impl Server {
         Self::start(home, &config, &data)
     }
 
+    /// One that scrapes pages of pods once a second: the host and port, and of each its path, its namespace and its pod.
+    #[cfg(feature = "sim")]
+    pub(crate) fn scraping(from: &str, pods: &[(String, &str, String)]) -> Self {
+        let home = tempfile::tempdir().expect("a directory");
+        let config = home.path().join("prometheus.yml");
+        let mut text = "scrape_configs:\n- job_name: engines\n  scrape_interval: 1s\n  static_configs:\n".to_owned();
+        for (path, namespace, pod) in pods {
+            let _ = write!(
+                text,
+                "  - targets: ['{from}']\n    labels:\n      __metrics_path__: '{path}'\n      namespace: '{namespace}'\n      \
+                 pod: '{pod}'\n      instance: '{pod}'\n"
+            );
+        }
+        fs::write(&config, text).expect("a configuration");
+        let data = home.path().join("data");
+        Self::start(home, &config, &data)
+    }
+
     fn start(home: tempfile::TempDir, config: &Path, data: &Path) -> Self {
         let port = TcpListener::bind("127.0.0.1:0").and_then(|l| l.local_addr()).expect("a free port").port();
         let child = Command::new("prometheus")
@@ -122,6 +140,19 @@ impl Server {
         let mut answer = String::new();
         stream.read_to_string(&mut answer).ok()?;
         Some(answer)
+    }
+
+    /// Waits until its own PromQL gives at least this number.
+    #[cfg(feature = "sim")]
+    pub(crate) fn until(&mut self, promql: &str, least: f64) {
+        for _ in 0..300 {
+            if self.maybe(promql).is_some_and(|number| number >= least) {
+                return;
+            }
+            assert!(self.child.try_wait().expect("a child").is_none(), "prometheus ended");
+            thread::sleep(Duration::from_millis(200));
+        }
+        unreachable!("{promql} was not {least} within a minute");
     }
 
     fn maybe(&self, promql: &str) -> Option<f64> {

@@ -36,7 +36,7 @@ impl Latest {
                 };
                 self.endpoint(Observation { at, body });
             }
-            Body::Page { .. } | Body::Probed(_) | Body::Told(_) | Body::Untold(_) => {}
+            Body::Page { .. } | Body::Probed(_) | Body::Told(_) | Body::Untold(_) | Body::Paced { .. } => {}
             Body::Cluster(facts) => self.cluster = Some((at, number, facts)),
             Body::Watch(watch) => match self.watches.iter_mut().find(|w| w.1.resource == watch.resource) {
                 Some(known) => *known = (at, watch),

@@ -254,7 +254,12 @@ impl Past {
                 self.endpoints.remove(name);
                 None
             }
-            Body::Cluster(_) | Body::Watch(_) | Body::Probed(_) | Body::Told(_) | Body::Untold(_) => None,
+            Body::Cluster(_)
+            | Body::Watch(_)
+            | Body::Probed(_)
+            | Body::Told(_)
+            | Body::Untold(_)
+            | Body::Paced { .. } => None,
         };
         if let Some(name) = name.filter(|name| !self.endpoints.contains(name)) {
             if self.endpoints.len() >= MOST_ENDPOINTS {

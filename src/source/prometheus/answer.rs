@@ -10,6 +10,8 @@ use crate::text::{clean, without_secrets};
 
 /// Series of one answer.
 const MOST_SERIES: usize = 10_000;
+/// Series of an answer about a whole fleet.
+const MOST_OF_A_FLEET: usize = 200_000;
 /// Points of one series.
 const MOST_POINTS: usize = 1000;
 /// A sentence of the server's, in characters.
@@ -27,6 +29,11 @@ impl Series {
     /// A label; an empty one is none.
     pub(super) fn label(&self, name: &str) -> Option<&str> {
         self.labels.get(name).map(String::as_str).filter(|v| !v.is_empty())
+    }
+
+    /// All of them.
+    pub(super) fn into_labels(self) -> BTreeMap<String, String> {
+        self.labels
     }
 }
 
@@ -80,6 +87,11 @@ struct Samples {
 /// The series of an answer, and what was warned of.
 pub(super) fn read(status: u16, body: &[u8]) -> Result<(Vec<Series>, Vec<String>), Failure> {
     vector(status, body, MOST_SERIES)
+}
+
+/// The same of an answer about a whole fleet.
+pub(super) fn read_many(status: u16, body: &[u8]) -> Result<(Vec<Series>, Vec<String>), Failure> {
+    vector(status, body, MOST_OF_A_FLEET)
 }
 
 fn vector(status: u16, body: &[u8], most: usize) -> Result<(Vec<Series>, Vec<String>), Failure> {

@@ -215,7 +215,7 @@ pub(super) fn finding(d: &Diagnosis, code: Code) -> Option<&Finding> {
 pub(super) fn mean_ttft(d: &Diagnosis) -> String {
     match d.ttft_mean {
         (Some(now), Some(before)) => {
-            let from = d.before.map_or(String::new(), |b| format!(" ({})", before_words(b)));
+            let from = d.before.map_or(String::new(), |b| format!(" ({})", before_words(b, d.at)));
             format!("Mean TTFT {}, was {}{from}", words::brief(now), words::brief(before))
         }
         (Some(now), None) => format!("Mean TTFT {}, nothing to compare with", words::brief(now)),
