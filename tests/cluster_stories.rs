@@ -6,6 +6,8 @@
 mod incident;
 #[path = "cluster_stories/others.rs"]
 mod others;
+#[path = "cluster_stories/placed.rs"]
+mod placed;
 #[path = "cluster_stories/pools.rs"]
 mod pools;
 #[path = "cluster_stories/starts.rs"]

@@ -80,19 +80,12 @@ impl<'a> Cluster<'a> {
     /// The rollouts by number, each with when it was asked for and in what it differs; oldest first. A revision that was
     /// brought back is there twice: when it was made, and when it came back.
     pub(super) fn rollouts(&self) -> Vec<Rollout<'a>> {
-        let numbered = |r: &'a Revision| r.was.iter().copied().chain([r.number]).map(move |n| (n, r));
-        let mut steps: Vec<(u64, &Revision)> = self.facts.revisions.iter().flat_map(numbered).collect();
-        steps.sort_by_key(|(number, _)| *number);
+        let steps = self.steps();
         let mut rollouts = Vec::new();
         for (i, (number, revision)) in steps.iter().copied().enumerate() {
             let before = i.checked_sub(1).map(|b| (steps[b].1, steps[b].0));
             let came_back = number == revision.number && came_back(revision, before.map(|(b, _)| b));
-            let at = match (came_back, revision.was.first()) {
-                (true, _) => self.came_back_at(revision, before.map(|(b, _)| b)),
-                (false, Some(first)) if *first != number => None,
-                _ => revision.created,
-            };
-            let Some(at) = at else { continue };
+            let Some(at) = self.at_step(&steps, i) else { continue };
             // Pods of its other time are not of this one.
             let until = if came_back { None } else { self.came_back_since(revision) };
             let own = |p: &&Pod| p.created.is_none_or(|c| c >= at.plus(-1.0) && until.is_none_or(|u| c < u));
@@ -101,6 +94,31 @@ impl<'a> Cluster<'a> {
             rollouts.push(Rollout { revision, number, before, came_back, at, serving, changes });
         }
         rollouts
+    }
+
+    /// The revisions by every number that they ever had, oldest first.
+    fn steps(&self) -> Vec<(u64, &'a Revision)> {
+        let numbered = |r: &'a Revision| r.was.iter().copied().chain([r.number]).map(move |n| (n, r));
+        let mut steps: Vec<(u64, &Revision)> = self.facts.revisions.iter().flat_map(numbered).collect();
+        steps.sort_by_key(|(number, _)| *number);
+        steps
+    }
+
+    /// When a step was made, or an old revision brought back in it: after the step before it.
+    fn at_step(&self, steps: &[(u64, &'a Revision)], i: usize) -> Option<At> {
+        let (number, revision) = steps[i];
+        let before = i.checked_sub(1).map(|b| steps[b].1);
+        match (number == revision.number && came_back(revision, before), revision.was.first()) {
+            (true, _) => {
+                let earlier = self.at_step(steps, i.checked_sub(1)?);
+                // Where nothing tells when the step before it was made, who wrote the template last knows when that was.
+                let written = self.facts.workload.as_ref().and_then(|w| w.template_by.as_ref()).map(|(_, at)| *at);
+                let written = written.filter(|_| earlier.is_none() && i + 1 == steps.len());
+                written.or_else(|| self.came_back_after(revision, earlier.or(before?.created)?))
+            }
+            (false, Some(first)) if *first != number => None,
+            _ => revision.created,
+        }
     }
 
     /// A revision's name in a sentence, by the number that it has now.
@@ -128,8 +146,10 @@ impl<'a> Cluster<'a> {
     }
 
     fn came_back_since(&self, revision: &Revision) -> Option<At> {
-        let before = self.facts.revisions.iter().filter(|r| r.number < revision.number).max_by_key(|r| r.number);
-        if came_back(revision, before) { self.came_back_at(revision, before) } else { None }
+        let steps = self.steps();
+        let i = steps.iter().position(|(number, r)| *number == revision.number && r.number == *number)?;
+        let before = i.checked_sub(1).map(|b| steps[b].1);
+        if came_back(revision, before) { self.at_step(&steps, i) } else { None }
     }
 
     fn pods_of(&self, revision: &Revision) -> impl Iterator<Item = &'a Pod> {
@@ -137,11 +157,12 @@ impl<'a> Cluster<'a> {
         self.facts.pods.iter().filter(move |p| p.revision == Some(number))
     }
 
-    /// When an old revision was brought back: when its pods came. `before` is the one that it replaced.
-    fn came_back_at(&self, revision: &Revision, before: Option<&Revision>) -> Option<At> {
-        let after = before.and_then(|b| b.created)?;
+    /// When an old revision was brought back: when its pods came, after what it replaced had come. An event that is told
+    /// again keeps its first time.
+    fn came_back_after(&self, revision: &Revision, after: At) -> Option<At> {
         let scaled = self.facts.events.iter().filter(|e| e.reason == "ScalingReplicaSet");
-        let scaled = scaled.filter(|e| e.message.contains(&revision.name) && e.message.contains("up")).map(|e| e.first);
+        let scaled = scaled.filter(|e| e.message.contains(&revision.name) && e.message.contains("up"));
+        let scaled = scaled.flat_map(|e| [e.first, e.at]);
         scaled.chain(self.pods_of(revision).filter_map(|p| p.created)).filter(|at| *at > after).min()
     }
 }

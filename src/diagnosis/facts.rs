@@ -15,7 +15,7 @@ use super::span::{Level, Levels, Replica, Span};
 use super::stall::{self, Spell, Witness};
 use super::{Evidence, Op, Policy, Targets};
 use crate::domain::{
-    At, BaselineKind, Dist, Endpoint, Finish, Gauge, Pool, Probed, RowStatus, Snapshot, System, Total,
+    At, BaselineKind, Dist, Endpoint, Failure, Finish, Gauge, Pool, Probed, RowStatus, Snapshot, System, Total,
 };
 
 /// The facts about one model's replicas.
@@ -241,17 +241,24 @@ impl<'a> Facts<'a> {
         inside.find(broken).map_or(self.incident.0, |s| s.from)
     }
 
-    /// Whether nobody serves any more: replicas are wanted, Kubernetes knows of none that is
-    /// Ready, and no page of an engine was read just now.
+    /// Whether nobody serves any more: replicas are wanted, Kubernetes knows of none that is Ready (or all that it calls
+    /// so refuse), and no page of an engine was read just now.
     pub(super) fn down(&self) -> bool {
         // Pods that may not be read are none either: the workload itself has to say so too.
-        let wanted = |c: &Cluster<'_>| c.facts.workload.as_ref().is_some_and(|w| w.desired > 0 && w.ready == 0);
+        let desired = |c: &Cluster<'_>| c.facts.workload.as_ref().filter(|w| w.desired > 0).map(|w| w.ready);
+        let none = |c: &Cluster<'_>| desired(c) == Some(0) && c.ready() == 0;
+        let refusing = |c: &Cluster<'_>| {
+            let refuses =
+                |e: &&&Endpoint| matches!(e.failing(), Some(Failure::Refused)) && c.pod(e).is_some_and(|p| p.ready);
+            let silent = self.engine_endpoints.iter().filter(refuses).count();
+            desired(c).is_some() && silent > 0 && silent == c.ready()
+        };
         let served = self.baseline.as_ref().is_some_and(|b| b.stretch.is_some());
         let answered =
             |r: Replica<'_>| r.track.points().back().is_some_and(|p| self.now.since(p.at) <= self.max_gap_s / 3.0);
         served
             && !self.engines().filter(|r| r.endpoint.placements.iter().all(|p| p.workload.is_none())).any(answered)
-            && self.cluster.as_ref().is_some_and(|c| !c.stale && wanted(c) && c.ready() == 0)
+            && self.cluster.as_ref().is_some_and(|c| !c.stale && (none(c) || refusing(c)))
     }
 
     /// The revision that a replica serves.

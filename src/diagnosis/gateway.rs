@@ -8,6 +8,9 @@ use crate::domain::{At, Dist, Gauge, Role, Snapshot, Total};
 
 /// The gateway's own time, as a share of the target, from which it is worth a look.
 const NOTICEABLE: f64 = 0.25;
+/// The share of an answer's time that has passed when its first byte comes: of one that streams it is what the first token
+/// took, of one that is held back nearly all.
+pub(super) const HELD: f64 = 0.8;
 /// Steps of time in which it is judged: a single page may hold a single request (s).
 const STEP_S: f64 = 15.0;
 /// Steps that a history is looked at in, at most.
@@ -88,7 +91,15 @@ fn trouble(tracks: &[Replica<'_>], first: At, now: At, targets: Targets) -> Opti
         let span = Span::between(tracks, start, end);
         let slow = |s: &Span| overhead(s).is_some_and(|o| o > NOTICEABLE * targets.ttft.seconds);
         let failing = |s: &Span| errors(s).is_some_and(|(all, bad)| over_budget(bad, all, targets.ttft.budget()));
-        if span.is_some_and(|s| slow(&s) || failing(&s)) {
+        // Behind engines that are slow it looks the same: who looks closer knows what they took.
+        let held = |s: &Span| {
+            let enough = s.count(Dist::GatewayTtft) >= ENOUGH;
+            let means = s.mean(Dist::GatewayTtft).zip(s.mean(Dist::GatewayTotal));
+            enough
+                && means
+                    .is_some_and(|(first, whole)| first >= HELD * whole && first > NOTICEABLE * targets.ttft.seconds)
+        };
+        if span.is_some_and(|s| slow(&s) || failing(&s) || held(&s)) {
             match stretches.last_mut() {
                 Some((_, last)) if start.since(*last) < MERGE_S.max(2.0 * step) => *last = end,
                 _ => stretches.push((start, end)),

@@ -36,6 +36,8 @@ const HOT_MEMORY_C: f64 = 95.0;
 const AT_LIMIT: f64 = 0.97;
 /// An exporter reads every 30 s by default: a reading older than three of them says nothing of now (s).
 const OLD_S: f64 = 90.0;
+/// An exporter's page has all its GPUs whenever it is read: one that is missing for so long beside the others is gone (s).
+const MISSING_S: f64 = 30.0;
 
 /// A GPU that is in trouble.
 #[derive(Debug, Clone)]
@@ -97,27 +99,41 @@ pub(super) fn judge(snapshot: &Snapshot, from: At) -> Vec<Gpu<'_>> {
     };
     // An exporter that names nobody any more has let the GPU go.
     let gone = |pod: &str| snapshot.endpoints.iter().any(|e| e.gone && pod_name(e) == pod);
-    let mut gpus: Vec<Gpu<'_>> =
-        snapshot.gpus.iter().filter_map(|track| one(track, (from, now), highest(track), gone)).collect();
+    let listed = |track: &GpuTrack| {
+        let beside = snapshot.gpus.iter().filter(|t| t.source == track.source && t.id != track.id);
+        beside.filter_map(|t| t.at_or_before(now)).map(|p| p.0).max()
+    };
+    let judged = |track| one(track, (from, now), highest(track), listed(track), gone);
+    let mut gpus: Vec<Gpu<'_>> = snapshot.gpus.iter().filter_map(judged).collect();
     gpus.sort_by(|a, b| (&a.track.id.node, a.track.id.index).cmp(&(&b.track.id.node, b.track.id.index)));
     gpus
 }
 
-fn one(track: &GpuTrack, (from, now): (At, At), highest: f64, gone: impl Fn(&str) -> bool) -> Option<Gpu<'_>> {
+/// `listed` is when the exporter of a GPU last listed another one.
+fn one(
+    track: &GpuTrack,
+    (from, now): (At, At),
+    highest: f64,
+    listed: Option<At>,
+    gone: impl Fn(&str) -> bool,
+) -> Option<Gpu<'_>> {
     let (at, last) = track.at_or_before(now)?;
     let points: Vec<&(At, GpuSample)> = track.points.iter().filter(|p| p.0 >= from && p.0 <= now).collect();
     let old = now.since(*at) > OLD_S;
-    let trouble = if old { None } else { trouble(track, &points, now, highest) };
+    let missing = listed.and_then(|listed| missing(*at, listed));
+    let lost = missing.is_some();
+    let trouble = missing.or_else(|| if old { None } else { trouble(track, &points, now, highest) });
     let reads =
         last.event_reasons.is_some() || last.ecc_uncorrected_volatile.is_some() || last.thermal_throttle_s.is_some();
     let told = trouble.as_ref().is_some_and(|t| !matches!(t.field, "sm_clock" | "power"));
     let truth = match (old, &trouble) {
+        (_, Some(_)) if lost => Truth::Confirmed,
         (false, Some(_)) if told => Truth::Confirmed,
         (false, None) if reads => Truth::Confirmed,
         (false, Some(t)) if t.cause.is_some() => Truth::Inferred,
         _ => Truth::Unknown,
     };
-    let note = if old {
+    let note = if old && !lost {
         format!("last reading {} old", seconds(now.since(*at)))
     } else {
         trouble.as_ref().map_or_else(|| calm(last, highest), |t| t.claim.clone())
@@ -133,6 +149,21 @@ fn one(track: &GpuTrack, (from, now): (At, At), highest: f64, gone: impl Fn(&str
         troubled: trouble.is_some(),
     };
     Some(Gpu { track, row, trouble })
+}
+
+/// A GPU that its exporter tells nothing of any more, and of the others it does.
+fn missing(at: At, listed: At) -> Option<Trouble> {
+    let since = listed.since(at);
+    (since > MISSING_S).then(|| Trouble {
+        mechanism: Mechanism::GpuLost,
+        cause: None,
+        since: at,
+        claim: format!("missing on its exporter's page for {}, which has the others", seconds(since)),
+        value: since,
+        threshold: MISSING_S,
+        unit: "s",
+        field: "gpus of the page",
+    })
 }
 
 /// What is wrong with a GPU, the worst first.

@@ -185,6 +185,12 @@ fn cause(cause: Cause) -> Vec<Row> {
             (RolloutPause, Unknown, "keeps replicas of the old revision that still run"),
             (RolloutRestart, No, "the same template starts again"),
         ],
+        Cause::ConfigDrift => vec![
+            (SetEngineFlags, Yes, "what stands on the command line wins over a ConfigMap, for all of them alike"),
+            (RolloutUndo, No, "they are of one revision: an undo brings no ConfigMap back"),
+            (RolloutRestart, No, "every pod would start with what the ConfigMap holds now"),
+            (DeletePod, No, "its successor starts with what the ConfigMap holds now"),
+        ],
         Cause::RolloutStuck => vec![(RolloutUndo, Unknown, "back to the revision that came up")],
         Cause::ImagePull => vec![(DeletePod, No, "the next pod pulls the same image")],
         Cause::AutoscalerWrongSignal => vec![

@@ -10,7 +10,7 @@ use crate::domain::{Dist, Gauge, Revision};
 const MOST: usize = 10;
 
 /// Flags that an engine's own page tells as well, and the family that does. Source: `CacheConfig` of vLLM.
-const TOLD: [(&str, Gauge, &str); 2] = [
+pub(super) const TOLD: [(&str, Gauge, &str); 2] = [
     ("--gpu-memory-utilization", Gauge::MemoryShare, "cache_config_info"),
     ("--block-size", Gauge::KvBlock, "cache_config_info"),
 ];

@@ -10,11 +10,13 @@ mod buffering;
 mod causes;
 mod decode;
 mod deploy;
+mod drift;
 mod gateway;
 mod gpu;
 mod kv;
 mod others;
 mod outlier;
+mod placement;
 mod prefill;
 mod queue;
 mod rest;
@@ -81,9 +83,11 @@ const CAUSES: &[(About, Rule)] = &[
     (All, rollout::image_pull),
     (All, rollout::rollout_stuck),
     (All, rollout::model_load_slow),
-    (Each, rollout::placement_mismatch),
+    (Each, placement::placement_mismatch),
+    (Each, drift::config_drift),
     (Each, outlier::replica_outlier),
     (All, others::autoscaler_conflict),
+    (All, rollout::autoscaler_took_away),
     (All, causes::traffic_surge),
     (Prompts, causes::prompt_length_shift),
     (Each, causes::capacity_loss),

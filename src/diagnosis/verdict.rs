@@ -351,9 +351,12 @@ pub(super) fn explains(cause: Cause, mechanism: Mechanism) -> bool {
         Cause::PrefixCacheRegression => {
             matches!(mechanism, PrefillWork | PrefillSlowdown | QueueSaturation | KvCachePressure | PrefillHeadOfLine)
         }
-        Cause::SpecDecodeRegression => matches!(mechanism, DecodeSlowdown | BatchContention),
+        Cause::SpecDecodeRegression => matches!(
+            mechanism,
+            DecodeSlowdown | BatchContention | QueueSaturation | KvCachePressure | RequestsAbandoned
+        ),
         Cause::MaxNumSeqsBound => matches!(mechanism, QueueSaturation | AdmissionRejected | RequestsAbandoned),
-        Cause::DeployRegression => {
+        Cause::DeployRegression | Cause::ConfigDrift => {
             !matches!(mechanism.phase(), Phase::Gateway | Phase::Gpu)
                 && !matches!(mechanism, Mechanism::ColdStart | Mechanism::Unschedulable)
         }
@@ -366,7 +369,15 @@ pub(super) fn explains(cause: Cause, mechanism: Mechanism) -> bool {
         Cause::PlacementMismatch => {
             matches!(mechanism, DecodeSlowdown | PrefillSlowdown | QueueSaturation | KvCachePressure | BatchContention)
         }
-        Cause::AutoscalerWrongSignal => matches!(mechanism, QueueSaturation | KvCachePressure),
+        Cause::AutoscalerWrongSignal => matches!(
+            mechanism,
+            QueueSaturation
+                | KvCachePressure
+                | RequestsAbandoned
+                | AdmissionRejected
+                | BatchContention
+                | PrefillSlowdown
+        ),
         Cause::AutoscalerConflict => {
             matches!(mechanism, Mechanism::ColdStart | QueueSaturation | KvCachePressure | RequestsAbandoned)
         }

@@ -16,6 +16,12 @@ pub struct HealthProbe {
     pub failures: u32,
 }
 
+impl std::fmt::Display for HealthProbe {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{} within {} s", self.asks, self.budget_s())
+    }
+}
+
 impl HealthProbe {
     /// How long a container may take until it fails for good (s): what a start must fit into.
     pub fn budget_s(&self) -> f64 {

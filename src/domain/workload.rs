@@ -484,6 +484,7 @@ impl Template {
         differences(&mut changes, "", &image(old), &image(new));
         differences(&mut changes, "env ", &old.env, &new.env);
         differences(&mut changes, "", &gpus(old), &gpus(new));
+        differences(&mut changes, "", &old.probes(), &new.probes());
         differences(&mut changes, "node selector ", &self.node_selector, &later.node_selector);
         let images = |t: &Self| -> Vec<(String, String)> {
             t.containers.iter().skip(1).map(|c| (format!("image of {}", c.name), c.image.clone())).collect()
@@ -495,6 +496,13 @@ impl Template {
 }
 
 impl Container {
+    /// How it is asked, by what for.
+    fn probes(&self) -> Vec<(String, String)> {
+        let all = [("startup probe", &self.startup), ("readiness probe", &self.readiness)];
+        let all = all.into_iter().chain([("liveness probe", &self.liveness)]);
+        all.filter_map(|(name, probe)| Some((name.to_owned(), probe.as_ref()?.to_string()))).collect()
+    }
+
     /// Its flags: `--name value`, `--name=value` and `--name` alone (then the value is empty), in order of appearance.
     /// What is no flag stands under `argument`, joined. A shell's script is taken apart, and literal variables filled in.
     pub fn flags(&self) -> Vec<(String, String)> {

@@ -5,7 +5,7 @@ use warroom::domain::{Action, Cause, ClusterEvent, Code, Helps};
 use super::told::{CALM, KV_THRASH, QUEUE, World, at, pod, revision, ticks};
 use super::{Autoscaler, codes, helps, judged, rolled_out, suspect};
 
-fn event(tick: i64, about: &str, reason: &str, message: &str) -> ClusterEvent {
+pub(super) fn event(tick: i64, about: &str, reason: &str, message: &str) -> ClusterEvent {
     ClusterEvent {
         at: at(tick),
         first: at(tick),
@@ -88,4 +88,17 @@ fn a_revision_that_a_gitops_tool_put_back_will_be_put_back_again() {
 fn a_revision_that_a_person_brought_back_is_nobodys_promise() {
     let d = judged(&came_again("kubectl-edit").ends(180));
     assert!(!codes(&d).contains(&"gitops_will_revert"), "{:?}", codes(&d));
+}
+
+#[test]
+fn a_revision_that_was_scaled_up_twice_came_back_the_second_time() {
+    let mut world = came_again("argocd-controller");
+    // Nobody saw when the old one was brought back in between, and its event keeps the first time of the bad one.
+    world.facts.revisions[1].created = Some(at(60));
+    let mut again = event(100, "Deployment", "ScalingReplicaSet", "Scaled up replica set vllm-44 to 2 from 0");
+    (again.first, again.count) = (at(60), 2);
+    world.facts.events.push(again);
+    let d = judged(&world.ends(180));
+    let found = d.findings.iter().find(|f| f.code == Code::Cause(Cause::GitopsWillRevert)).expect("a finding");
+    assert!(found.summary.starts_with("'argocd-controller' put rev 44 back at"), "{}", found.summary);
 }

@@ -111,6 +111,10 @@ pub(crate) fn pod(name: &str, node: &str, revision: u64, created: i64, ready: Op
 pub(crate) struct World {
     pub(crate) snapshot: Snapshot,
     pub(crate) facts: ClusterFacts,
+    /// The share of a GPU's memory that engines from now on say they may use.
+    pub(crate) memory_share: f64,
+    /// Drafted and accepted tokens per produced one, of engines from a tick on: none drafts, where there is none.
+    pub(crate) drafts: Option<(u32, f64, f64)>,
     watches: Vec<Watch>,
     gateway: (f64, f64, f64, f64),
     /// The part of the engines that play next, and the workload that they belong to where it is another one.
@@ -148,6 +152,8 @@ impl World {
         Self {
             snapshot,
             facts,
+            memory_share: 0.9,
+            drafts: None,
             watches: Vec::new(),
             gateway: (0.0, 0.0, 0.0, 0.0),
             pool: None,
@@ -184,7 +190,7 @@ impl World {
         self.endpoint(name, Role::Engine, from, Some(placement));
         let (mut first, mut gaps) = (Vec::new(), Vec::new());
         let (mut requests, mut tokens, mut queue_s, mut prefill_s, mut preempted) = (0.0, 0.0, 0.0, 0.0, 0.0);
-        let mut transfer_s = 0.0;
+        let (mut transfer_s, mut drafted, mut accepted) = (0.0, 0.0, 0.0);
         for (i, tick) in (from..).zip(ticks) {
             requests += tick.requests;
             tokens += if prefills { tick.requests } else { tick.tokens };
@@ -199,11 +205,17 @@ impl World {
             values.set_gauge(Gauge::Running, tick.running);
             values.set_gauge(Gauge::Waiting, tick.waiting);
             values.set_gauge(Gauge::KvUsage, tick.kv);
-            values.set_gauge(Gauge::MemoryShare, 0.9);
+            values.set_gauge(Gauge::MemoryShare, self.memory_share);
             values.set_total(Total::Finished, requests);
             values.set_total(Total::GenerationTokens, tokens);
             values.set_total(Total::PromptTokens, requests * 500.0);
             values.set_total(Total::Preemptions, preempted);
+            if let Some((fall, before, after)) = self.drafts {
+                drafted += 3.0 * tick.tokens;
+                accepted += 3.0 * tick.tokens * if i < fall { before } else { after };
+                values.set_total(Total::DraftTokens, drafted);
+                values.set_total(Total::AcceptedTokens, accepted);
+            }
             if !prefills || self.prefill_counts {
                 values.set_dist(Dist::Ttft, Some(histogram(&[0.1, 0.5, 1.0, 2.5, 10.0, f64::INFINITY], &first)));
             }

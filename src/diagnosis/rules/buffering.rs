@@ -4,12 +4,11 @@ use super::gateway::from_gateway;
 use super::{Split, finding};
 use crate::diagnosis::facts::Facts;
 use crate::diagnosis::format::{percent, seconds};
+use crate::diagnosis::gateway::HELD;
+use crate::diagnosis::span::Span;
 use crate::diagnosis::{Finding, Op};
 use crate::domain::{Code, Confidence, Dist, Mechanism, Phase, Severity};
 
-/// The share of an answer's time that has passed when its first byte comes: of one that streams it is what the first token
-/// took, of one that is held back nearly all.
-const HELD: f64 = 0.8;
 /// What is added must be this share of the target, and this many times what the engine took.
 const NOTICEABLE: f64 = 0.25;
 const MORE: f64 = 1.5;
@@ -19,10 +18,11 @@ const ENOUGH: f64 = 10.0;
 /// The first byte is held back. Only a gateway that measures its own time to the first one can show it.
 pub(super) fn gateway_buffering(facts: &Facts<'_>, _: &Split) -> Option<Finding> {
     let gateway = facts.gateway.as_ref()?;
-    let span = &gateway.window;
+    let (from, to) = gateway.trouble.map_or((facts.from, facts.now), |(from, to, _)| (from, to));
+    let span = Span::between(&gateway.tracks, from, to)?;
     let (first, whole, count) =
         (span.mean(Dist::GatewayTtft)?, span.mean(Dist::GatewayTotal)?, span.count(Dist::GatewayTtft));
-    let engine = facts.window.mean(Dist::Ttft)?;
+    let engine = Span::between(&facts.replicas, from, to)?.mean(Dist::Ttft)?;
     let target = facts.targets.ttft.seconds;
     let added = first - engine;
     if count < ENOUGH || first < HELD * whole || added < NOTICEABLE * target || first < MORE * engine {

@@ -175,10 +175,12 @@ pub(super) fn prefix_cache_regression(facts: &Facts<'_>, _: &Split) -> Option<Fi
     Some(found)
 }
 
-/// Speculative decoding accepts fewer of its drafts.
+/// Speculative decoding accepts fewer of its drafts: each answer takes more steps, and its place in the batch for longer.
 pub(super) fn spec_decode_regression(facts: &Facts<'_>, _: &Split) -> Option<Finding> {
     const LOST: f64 = 0.2;
-    let baseline = facts.baseline.as_ref().filter(|_| facts.late(Metric::Tpot))?;
+    /// Drafted tokens from which on their share says something.
+    const DRAFTED: f64 = 1000.0;
+    let baseline = facts.baseline.as_ref().filter(|_| facts.late(Metric::Tpot) || facts.late(Metric::Ttft))?;
     let rate = |s: &crate::diagnosis::span::Span| s.ratio(Total::AcceptedTokens, Total::DraftTokens);
     let (now, before) = (rate(&facts.during)?, rate(&baseline.span)?);
     if before - now < LOST {
@@ -186,6 +188,9 @@ pub(super) fn spec_decode_regression(facts: &Facts<'_>, _: &Split) -> Option<Fin
     }
     let summary = format!("{} of drafted tokens are accepted, {} before", percent(now), percent(before));
     let mut found = finding(facts, Code::Cause(Cause::SpecDecodeRegression), Phase::Decode, summary);
+    let drafted = facts.during.total(Total::DraftTokens).unwrap_or(0.0);
+    let sure = baseline.stretch.is_some() && drafted >= DRAFTED;
+    found.confidence = if sure { Confidence::High } else { Confidence::Medium };
     found.evidence.push(facts.evidence(
         "accepted_tokens",
         format!("acceptance {}", percent(now)),
@@ -194,6 +199,16 @@ pub(super) fn spec_decode_regression(facts: &Facts<'_>, _: &Split) -> Option<Fin
         Some(before - LOST),
         "ratio",
     ));
+    let length = |s: &crate::diagnosis::span::Span| s.ratio(Total::GenerationTokens, Total::Finished);
+    if let Some((longer, usual)) = length(&facts.during).zip(length(&baseline.span)) {
+        // Longer answers alone take more steps as well.
+        let claim = format!("an answer has {} tokens, {} before", number(longer.round()), number(usual.round()));
+        let mut answers =
+            facts.evidence("generation_tokens", claim, longer, Op::Under, Some(CHANGED * usual), "tokens");
+        answers.supports = longer < CHANGED * usual;
+        found.evidence.push(answers);
+    }
+    found.surer = Some("what changed for the draft model: the model itself, how it samples, what is asked".to_owned());
     Some(found)
 }
 

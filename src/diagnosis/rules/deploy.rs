@@ -119,6 +119,10 @@ pub fn touches(change: &TemplateChange, mechanism: Mechanism) -> Touches {
             ["VLLM_", "SGLANG_", "SGL_", "CUDA_", "NCCL_", "OMP_", "TORCH"].iter().any(|p| name.starts_with(p));
         return if engine && !logs { Touches::Anything } else { Touches::Nothing };
     }
+    if matches!(what, "readiness probe" | "startup probe") {
+        let own = mechanism == Mechanism::NotReadyButReady;
+        return if own { Touches::Knob } else { Touches::Nothing };
+    }
     let Some(flag) = what.strip_prefix("--") else { return Touches::Nothing };
     let flag = flag.replace('_', "-");
     let has = |list: &[&str]| list.contains(&flag.as_str());
@@ -162,7 +166,9 @@ fn last_rollout<'a>(facts: &Facts<'a>) -> Option<(Rollout<'a>, At, At)> {
     firsts.sort_unstable();
     let others = facts.engines().filter(|r| facts.revision(r).is_some_and(|r| r != number));
     let old_until = others.filter_map(|r| r.track.points().back().map(|p| p.at)).max();
-    let mut serving: Vec<At> = rollout.serving.into_iter().collect();
+    // Where pods of it served and are gone, the first of those that are left is not its first.
+    let earliest = firsts.iter().map(|(_, at)| *at).min();
+    let mut serving: Vec<At> = rollout.serving.filter(|s| earliest.is_none_or(|e| *s <= e)).into_iter().collect();
     for (created, at) in firsts {
         // One that was made long after all before it served, when nothing old was left, is not the rollout's: somebody
         // scaled, or a pod was lost.
@@ -178,22 +184,30 @@ fn last_rollout<'a>(facts: &Facts<'a>) -> Option<(Rollout<'a>, At, At)> {
 
 /// A new revision is worse than the one before.
 pub(super) fn regression(facts: &Facts<'_>, split: &Split) -> Option<Finding> {
-    if !super::rollout::troubled(facts) && facts.window.total(Total::Rejected).unwrap_or(0.0) < 1.0 {
+    let early = super::rollout::not_ready_but_ready(facts, split).is_some_and(|f| f.explains_s > 0.0);
+    if !early && !super::rollout::troubled(facts) && facts.window.total(Total::Rejected).unwrap_or(0.0) < 1.0 {
         return crashes(facts);
     }
     let contrast = facts.contrast.as_ref();
-    if contrast.is_some_and(|c| c.alike) {
+    // Who serves as well as ever once it serves is no less Ready too early.
+    if !early && contrast.is_some_and(|c| c.alike) {
         return None;
     }
     let rollout = last_rollout(facts);
     let mechanisms = broken(facts, split);
     let (touched, by) =
         rollout.as_ref().map_or((Touches::Nothing, None), |(r, ..)| most_touching(&r.changes, &mechanisms));
-    let onset = facts.broke();
+    // What nobody served breaks no engine's objective: the gateway's errors began then.
+    let failing = facts.gateway.as_ref().and_then(|g| g.trouble).map(|(from, ..)| from);
+    let onset = failing.filter(|_| early).unwrap_or_else(|| facts.broke());
     let well = rollout.as_ref().and_then(|(r, _, last)| served_well(facts, r, *last));
     let at_rollout = rollout.as_ref().is_some_and(|(_, first, last)| {
         onset >= first.plus(-SLACK_S) && onset <= last.plus(FOLLOWS_S) && well.is_none()
     });
+    // Of a revision that serves nobody yet nothing is known but what it took away.
+    let serves = |number| facts.engines().any(|r| facts.revision(&r) == Some(number));
+    let at_rollout =
+        at_rollout && rollout.as_ref().is_some_and(|(r, ..)| r.serving.is_some() || serves(r.revision.number));
     let worse = contrast.is_some_and(|c| c.worse);
     let other = other_change(facts);
     let shrunk = rollout.as_ref().and_then(|(r, first, _)| {
@@ -211,6 +225,9 @@ pub(super) fn regression(facts: &Facts<'_>, split: &Split) -> Option<Finding> {
         _ => return crashes(facts),
     };
     let number = rollout.as_ref().map_or_else(|| contrast.map_or(0, |c| c.new.revision), |(r, ..)| r.revision.number);
+    // On other hardware the same template is another service: only a knob of the mechanism is suspect beside that.
+    let moved = super::placement::moved(facts, number);
+    let confidence = if moved.is_some() && touched < Touches::Knob { Confidence::Low } else { confidence };
     let what = rollout.as_ref().map_or(String::new(), |(r, ..)| format!(" ({})", in_words(&r.changes)));
     let when = rollout.as_ref().map_or(String::new(), |(r, ..)| {
         let lead = facts.incident.0.since(r.at);
@@ -246,6 +263,13 @@ pub(super) fn regression(facts: &Facts<'_>, split: &Split) -> Option<Finding> {
         found.evidence.push(knob);
     }
     found.evidence.extend(shrunk);
+    if let Some((old, new)) = moved {
+        let claim = format!("its replicas came onto {new}, those before them are on {old}");
+        let mut hardware = kubernetes(facts, claim, 1.0, Op::Is, Some(0.0), "kinds of GPU");
+        "nodes".clone_into(&mut hardware.source);
+        hardware.supports = false;
+        found.evidence.push(hardware);
+    }
     if let Some(mut other) = other {
         other.supports = false;
         found.evidence.push(other);
@@ -351,11 +375,14 @@ fn broken(facts: &Facts<'_>, split: &Split) -> Vec<Mechanism> {
     if facts.window.total(Total::Rejected).unwrap_or(0.0) >= 1.0 {
         all.push(Mechanism::AdmissionRejected);
     }
+    if super::rollout::not_ready_but_ready(facts, split).is_some() {
+        all.push(Mechanism::NotReadyButReady);
+    }
     all
 }
 
 /// Something else that changed at the onset and explains as much by itself: more requests, or longer prompts.
-fn other_change(facts: &Facts<'_>) -> Option<Evidence> {
+pub(super) fn other_change(facts: &Facts<'_>) -> Option<Evidence> {
     const CHANGED: f64 = 1.25;
     let baseline = facts.baseline.as_ref()?;
     let stretch = baseline.stretch?;

@@ -6,7 +6,7 @@ use crate::diagnosis::facts::Facts;
 use crate::diagnosis::format::{number, percent, seconds};
 use crate::diagnosis::gateway::{Gateway, errors, overhead};
 use crate::diagnosis::slo::over_budget;
-use crate::diagnosis::span::{Level, Span};
+use crate::diagnosis::span::{Level, Replica, Span};
 use crate::diagnosis::{Evidence, Finding, Metric, Op, Subject};
 use crate::domain::{Cause, Code, Confidence, Dist, Gauge, Mechanism, Phase, Severity, Total};
 
@@ -105,8 +105,27 @@ fn own_errors(facts: &Facts<'_>, gateway: &Gateway<'_>) -> Option<(f64, f64, f64
     if facts.down() {
         return Some((requests, bad, 0.0));
     }
-    let explained = from_engines + if facts.late(Metric::Ttft) || facts.late(Metric::Tpot) { timeouts } else { 0.0 };
+    let nobody = unanswered(facts, gateway);
+    let explained =
+        nobody + from_engines + if facts.late(Metric::Ttft) || facts.late(Metric::Tpot) { timeouts } else { 0.0 };
     Some((requests, bad, (bad - explained).max(0.0)))
+}
+
+/// Errors that fell into times in which no engine answered: any gateway would have given them.
+pub(super) fn unanswered(facts: &Facts<'_>, gateway: &Gateway<'_>) -> f64 {
+    let Some((from, to, _)) = gateway.trouble else { return 0.0 };
+    let step = facts.max_gap_s / 2.0;
+    let (mut start, mut sum) = (from, 0.0);
+    while start < to {
+        let end = start.plus(step).min(to);
+        let answered = facts.engines().any(|r| r.points(start, end).any(|p| p.at > start));
+        if !answered {
+            let bad = Span::between(&gateway.tracks, start, end).as_ref().and_then(errors);
+            sum += bad.map_or(0.0, |(_, bad)| bad);
+        }
+        start = end;
+    }
+    sum
 }
 
 /// The gateway answers with errors.
@@ -225,19 +244,47 @@ pub(super) fn imbalance(facts: &Facts<'_>, split: &Split) -> Option<Finding> {
     found.subject = Subject { replica: favoured.names.first().cloned(), ..Subject::default() };
     found.explains_s = favoured.share * split.own();
     let claim = format!("requests given: {} times the median of the others", number(favoured.times));
-    found.evidence.push(facts.evidence("ttft", claim, favoured.times, Op::Over, Some(TIMES), "ratio"));
+    found.evidence.push(facts.evidence("ttft", claim, favoured.times, Op::Over, Some(favoured.needed), "ratio"));
     Some(found)
 }
 
 /// This many times what the others are given is favoured, and less may be chance or sessions.
 const TIMES: f64 = 3.0;
+/// It may be less where it was not so before: at twice the requests whoever was half busy has no time left.
+const TWICE: f64 = 2.0;
+/// Before, the most of them was given less than this many times what the others were.
+const EVEN: f64 = 1.5;
+
+/// Whether requests were spread evenly in the calm stretch before, over replicas that were all there.
+fn was_even<'a>(facts: &Facts<'a>, replicas: impl Iterator<Item = Replica<'a>>) -> bool {
+    let Some((from, to)) = facts.baseline.as_ref().and_then(|b| b.stretch) else { return false };
+    let given = |r: Replica<'a>| {
+        let there = !r.born_after(from);
+        let (_, histogram) = Span::of_dist(&[r], Dist::Ttft, from, to)?;
+        there.then_some(histogram.count)
+    };
+    let counts: Option<Vec<f64>> = replicas.map(given).collect();
+    counts.is_some_and(|mut counts| {
+        let most = counts.iter().copied().fold(0.0, f64::max);
+        crate::diagnosis::span::median(&mut counts).is_some_and(|middle| middle >= MANY && most < EVEN * middle)
+    })
+}
+
+/// Requests from which on it is no chance that they are spread evenly: one in ten more is two deviations.
+const MANY: f64 = 100.0;
+
+/// Whether a replica is among those that the gateway favours.
+pub(super) fn favours(facts: &Facts<'_>, name: &str) -> bool {
+    favoured(facts).is_some_and(|f| f.names.iter().any(|n| n == name))
+}
 
 /// Replicas that are given many times what the others are.
 struct Favoured {
     names: Vec<String>,
     of: usize,
-    /// Times the median of the others.
+    /// Times the median of the others, and what it must be.
     times: f64,
+    needed: f64,
     /// Their share of the late events.
     share: f64,
 }
@@ -252,9 +299,9 @@ fn favoured(facts: &Facts<'_>) -> Option<Favoured> {
         return None;
     }
     let (from, to) = facts.incident;
-    let mut of_each: Vec<_> = facts
-        .engines()
-        .filter(|r| !r.endpoint.gone && !r.born_after(from))
+    let there = || facts.engines().filter(|r| !r.endpoint.gone && !r.born_after(from));
+    let needed = if was_even(facts, there()) { TWICE } else { TIMES };
+    let mut of_each: Vec<_> = there()
         .filter_map(|r| {
             let one = std::slice::from_ref(&r);
             let (_, histogram) = Span::of_dist(one, Dist::Ttft, from, to)?;
@@ -273,11 +320,12 @@ fn favoured(facts: &Facts<'_>) -> Option<Favoured> {
         let mut others: Vec<f64> = of_each.iter().skip(n).map(|o| o.1).collect();
         let middle = crate::diagnosis::span::median(&mut others)?.max(1.0);
         let (given, bad) = (of_each[n - 1].1, of_each.iter().take(n).map(|o| o.2).sum::<f64>());
-        let favoured = given >= TIMES * middle && given >= 30.0 && all > 0.0 && bad >= OWN * all;
+        let favoured = given >= needed * middle && given >= 30.0 && all > 0.0 && bad >= OWN * all;
         favoured.then(|| Favoured {
             names: of_each.iter().take(n).map(|o| o.0.clone()).collect(),
             of: of_each.len(),
             times: given / middle,
+            needed,
             share: bad / all,
         })
     })

@@ -9,12 +9,12 @@ use crate::diagnosis::gpus::{Gpu, Trouble, held_since};
 use crate::diagnosis::slo::over_budget;
 use crate::diagnosis::span::{Replica, Span};
 use crate::diagnosis::{Evidence, Finding, Metric, Op, Subject, Truth};
-use crate::domain::{At, Cause, Code, Confidence, Phase, Severity};
+use crate::domain::{At, Cause, Code, Confidence, Mechanism, Phase, Severity};
 
 /// The share of the late events that must sit on the replicas of the GPU.
-const OWN: f64 = 0.5;
+pub(super) const OWN: f64 = 0.5;
 /// Times the mean of the others: what its replicas must be at least.
-const WORSE: f64 = 1.5;
+pub(super) const WORSE: f64 = 1.5;
 /// The share of them at which it need not show in a mean.
 const NEARLY_ALL: f64 = 0.8;
 /// Trouble that begins later than this after the onset is none of its cause (s): an exporter reads every 30 s.
@@ -27,6 +27,8 @@ struct Blame<'f, 'a> {
     replica: Option<Replica<'a>>,
     /// How many of the replicas have GPUs in the same trouble, where they are judged together.
     together: Option<(usize, usize)>,
+    /// Of which events the following is said.
+    metric: Metric,
     /// The share of the late events on its replicas; `None` where it is not known which those are, or nothing is late.
     share: Option<f64>,
     /// Their mean against that of the others.
@@ -35,11 +37,16 @@ struct Blame<'f, 'a> {
     concentrated: bool,
     /// Whether it came with the trouble: not after it, and not in the calm before.
     came_with_it: bool,
+    /// Whether it is lost, and what ran on it does not answer since.
+    silent: bool,
 }
 
 impl Blame<'_, '_> {
     /// Whether what is late is late because of it.
     fn explains(&self) -> bool {
+        if self.silent {
+            return self.came_with_it;
+        }
         let slower = self.ratio.is_none_or(|r| r >= WORSE) || self.concentrated;
         self.came_with_it && self.share.is_some_and(|s| s >= OWN) && slower
     }
@@ -47,7 +54,7 @@ impl Blame<'_, '_> {
 
 /// The GPU that explains most.
 fn blamed<'f, 'a>(facts: &'f Facts<'a>) -> Option<Blame<'f, 'a>> {
-    let metric = [Metric::Ttft, Metric::Tpot].into_iter().find(|m| facts.late(*m));
+    let late: Vec<Metric> = [Metric::Ttft, Metric::Tpot].into_iter().filter(|m| facts.late(*m)).collect();
     let engines: Vec<Replica<'a>> = facts.engines().collect();
     let placed = engines.iter().any(|r| node_of(r.endpoint, facts.cluster.as_ref()).is_some());
     let mut all: Vec<Blame<'f, 'a>> = Vec::new();
@@ -61,19 +68,24 @@ fn blamed<'f, 'a>(facts: &'f Facts<'a>) -> Option<Blame<'f, 'a>> {
             }
         };
         let (own, others): (Vec<Replica<'a>>, Vec<Replica<'a>>) = engines.iter().copied().partition(serves);
-        // A GPU of somebody else is none of this workload's business.
-        if own.is_empty() && (placed || gpu.row.pod.is_some()) {
+        // A GPU of somebody else is none of this workload's business, nor is one of nobody where holders are named.
+        let same_node = |g: &&Gpu<'_>| g.track.id.node == gpu.track.id.node && g.row.pod.is_some();
+        let nobodys = gpu.row.pod.is_none() && facts.gpus.iter().any(|g| same_node(&g));
+        if nobodys || own.is_empty() && (placed || gpu.row.pod.is_some()) {
             continue;
         }
-        let (share, ratio, concentrated) = metric.map_or((None, None, false), |m| compared(facts, m, &own, &others));
+        let Sides { metric, share, ratio, concentrated } = sides(facts, &late, &own, &others);
         let since = held_since(&facts.gpus, gpu, trouble.since);
         let came_with_it = since <= facts.broke().plus(AFTER_S) && !was_so(facts, since);
         let (replica, together) = (own.first().copied(), None);
-        all.push(Blame { gpu, trouble, replica, together, share, ratio, concentrated, came_with_it });
+        let silent = lost_with_it(facts, trouble, &own, since);
+        // Who serves no more breaks no objective of its own: its last answer is the moment to compare with.
+        let came_with_it = came_with_it || silent;
+        all.push(Blame { gpu, trouble, replica, together, metric, share, ratio, concentrated, came_with_it, silent });
     }
-    all.extend(metric.and_then(|m| together(facts, m, &engines, &all)));
+    all.extend(together(facts, &late, &engines, &all));
     all.into_iter().max_by(|a, b| {
-        let order = |x: &Blame<'_, '_>| (x.explains(), x.share.unwrap_or(0.0));
+        let order = |x: &Blame<'_, '_>| (x.explains(), if x.silent { 1.0 } else { x.share.unwrap_or(0.0) });
         let (a, b) = (order(a), order(b));
         a.0.cmp(&b.0).then(a.1.total_cmp(&b.1))
     })
@@ -85,10 +97,19 @@ fn was_so(facts: &Facts<'_>, since: At) -> bool {
     calm.is_some_and(|(from, to)| to.since(since) > 0.5 * to.since(from))
 }
 
+/// Whether a GPU is lost and what ran on it has not answered since: then the seconds are those of the others, who have its
+/// work to do, or of nobody.
+fn lost_with_it(facts: &Facts<'_>, trouble: &Trouble, own: &[Replica<'_>], since: At) -> bool {
+    let last = own.iter().filter_map(|r| r.track.points().back()).map(|p| p.at).max();
+    let fell_silent = last.is_some_and(|at| at.since(since).abs() <= AFTER_S.max(facts.max_gap_s));
+    let fewer = super::rollout::missing(facts).is_some() || facts.down();
+    trouble.mechanism == Mechanism::GpuLost && fewer && fell_silent
+}
+
 /// All replicas on GPUs with the same trouble as one: a hot room heats more than one node.
 fn together<'f, 'a>(
     facts: &'f Facts<'a>,
-    metric: Metric,
+    late: &[Metric],
     engines: &[Replica<'a>],
     each: &[Blame<'f, 'a>],
 ) -> Option<Blame<'f, 'a>> {
@@ -104,22 +125,49 @@ fn together<'f, 'a>(
     if own.len() < 2 {
         return None;
     }
-    let (share, ratio, concentrated) = compared(facts, metric, &own, &others);
+    let Sides { metric, share, ratio, concentrated } = sides(facts, late, &own, &others);
     let together = Some((own.len(), engines.len()));
     Some(Blame {
         gpu: worst.gpu,
         trouble: worst.trouble,
         replica: worst.replica,
         together,
+        metric,
         share,
         ratio,
         concentrated,
         came_with_it: true,
+        silent: false,
     })
 }
 
+/// How the late events of one kind are spread.
+struct Sides {
+    metric: Metric,
+    share: Option<f64>,
+    ratio: Option<f64>,
+    concentrated: bool,
+}
+
+/// How those late events are spread over `own` and `others` that sit on `own`, where some of several kinds do: more traffic
+/// makes everybody's first token late, and a slow GPU its own tokens.
+fn sides(facts: &Facts<'_>, late: &[Metric], own: &[Replica<'_>], others: &[Replica<'_>]) -> Sides {
+    let of = |metric: &Metric| {
+        let (share, ratio, concentrated) = compared(facts, *metric, own, others);
+        Sides { metric: *metric, share, ratio, concentrated }
+    };
+    let theirs =
+        |s: &Sides| s.share.is_some_and(|s| s >= OWN) && (s.concentrated || s.ratio.is_none_or(|r| r >= WORSE));
+    let mut all: Vec<Sides> = late.iter().map(of).collect();
+    let best = all.iter().position(theirs).unwrap_or(0);
+    if all.is_empty() {
+        return Sides { metric: Metric::Ttft, share: None, ratio: None, concentrated: false };
+    }
+    all.swap_remove(best)
+}
+
 /// The share of the late events on `own`, and their mean against that of `others`.
-fn compared(
+pub(super) fn compared(
     facts: &Facts<'_>,
     metric: Metric,
     own: &[Replica<'_>],
@@ -164,12 +212,15 @@ fn confidence(blame: &Blame<'_, '_>) -> Confidence {
 /// A GPU that does not do what it could.
 pub(super) fn mechanism(facts: &Facts<'_>, split: &Split) -> Option<Finding> {
     let blame = blamed(facts)?;
-    let late = facts.late(Metric::Ttft) || facts.late(Metric::Tpot);
+    let late = facts.late(Metric::Ttft) || facts.late(Metric::Tpot) || facts.down();
     // What is only inferred is worth saying only where something is late.
     if !late && blame.gpu.row.truth != Truth::Confirmed {
         return None;
     }
     let on_it = match (&blame.replica, blame.share) {
+        (Some(replica), _) if blame.silent => {
+            format!("; {} ran on it, and answers no more", pod_name(replica.endpoint))
+        }
         (Some(_), Some(share)) if blame.together.is_some() => {
             let (own, of) = blame.together.unwrap_or_default();
             format!("; {own} of {of} replicas have such GPUs, and {} of the late events", percent(share))
@@ -187,7 +238,8 @@ pub(super) fn mechanism(facts: &Facts<'_>, split: &Split) -> Option<Finding> {
     }
     found.subject = subject(&blame, facts);
     found.confidence = confidence(&blame);
-    found.explains_s = if blame.explains() { blame.share.unwrap_or(0.0) * split.own() } else { 0.0 };
+    let share = if blame.silent { 1.0 } else { blame.share.unwrap_or(0.0) };
+    found.explains_s = if blame.explains() { share * split.own() } else { 0.0 };
     found.evidence = evidence(facts, &blame);
     if blame.gpu.row.truth != Truth::Confirmed {
         found.surer =
@@ -233,7 +285,13 @@ fn evidence(facts: &Facts<'_>, blame: &Blame<'_, '_>) -> Vec<Evidence> {
     own.at = blame.gpu.row.at;
     own.reproduce = None;
     all.push(own);
-    if let Some(share) = blame.share {
+    if blame.silent {
+        let claim = "what ran on it has not answered since".to_owned();
+        let mut gone = facts.evidence("", claim, 1.0, Op::Is, Some(1.0), "engines");
+        "pages of engines".clone_into(&mut gone.source);
+        gone.reproduce = None;
+        all.push(gone);
+    } else if let Some(share) = blame.share {
         let whose = blame.together.map_or("its replica".to_owned(), |(own, of)| format!("{own} of {of} replicas"));
         let claim = match blame.ratio {
             Some(ratio) => format!(
@@ -243,7 +301,7 @@ fn evidence(facts: &Facts<'_>, blame: &Blame<'_, '_>) -> Vec<Evidence> {
             ),
             None => format!("{} of the late events are on {whose}", percent(share)),
         };
-        let mut on_it = facts.evidence("ttft", claim, share, Op::Over, Some(OWN), "ratio");
+        let mut on_it = facts.evidence(blame.metric.dist().name(), claim, share, Op::Over, Some(OWN), "ratio");
         on_it.supports = share >= OWN && (blame.concentrated || blame.ratio.is_none_or(|r| r >= WORSE));
         all.push(on_it);
     }

@@ -83,7 +83,8 @@ fn by(facts: &Facts<'_>, engines: &[Replica<'_>], metric: Metric) -> Option<Find
     };
     found.confidence = if engines.len() >= 3 { Confidence::High } else { Confidence::Medium };
     let given = times_the_traffic(facts, engines, worst);
-    if given.is_some_and(|times| times >= MORE_TRAFFIC) {
+    let favoured = super::gateway::favours(facts, &replica_name(&engines[worst]));
+    if favoured || given.is_some_and(|times| times >= MORE_TRAFFIC) {
         // It is slow because of what it is given: another one in its place would be as slow.
         found.confidence = Confidence::Low;
     }
@@ -99,7 +100,7 @@ fn by(facts: &Facts<'_>, engines: &[Replica<'_>], metric: Metric) -> Option<Find
         Some(needed * middle),
         "s",
     ));
-    if let Some(times) = given.filter(|times| *times >= MORE_TRAFFIC) {
+    if let Some(times) = given.filter(|times| favoured || *times >= MORE_TRAFFIC) {
         let claim = format!("it was given {} times the requests of the others", crate::diagnosis::number(times));
         let mut more = facts.evidence("finished", claim, times, Op::Under, Some(MORE_TRAFFIC), "ratio");
         more.supports = false;

@@ -4,10 +4,12 @@
 use super::{Split, finding};
 use crate::diagnosis::cluster::{Cluster, pod_name};
 use crate::diagnosis::facts::Facts;
-use crate::diagnosis::format::{length, number, seconds};
+use crate::diagnosis::format::{clock, length, number, seconds};
 use crate::diagnosis::starts::{SECOND, too_early};
 use crate::diagnosis::{Evidence, Finding, Metric, Op, Subject};
-use crate::domain::{Cause, Code, Confidence, Mechanism, Outcome, Phase, Pod, Severity, StartPhase};
+use crate::domain::{
+    Autoscaler, Cause, ClusterEvent, Code, Confidence, Dist, Mechanism, Outcome, Phase, Pod, Severity, StartPhase,
+};
 
 /// A start this many times as long as is usual is slow.
 const SLOW: f64 = 1.5;
@@ -36,13 +38,13 @@ fn explains(facts: &Facts<'_>, split: &Split) -> f64 {
     if troubled(facts) && missing(facts).is_some() { split.queue + split.rest } else { 0.0 }
 }
 
-fn certain(cluster: &Cluster<'_>, confidence: Confidence) -> Confidence {
+pub(super) fn certain(cluster: &Cluster<'_>, confidence: Confidence) -> Confidence {
     // What was so when Kubernetes was last heard may not be so any more.
     if cluster.stale { Confidence::Low } else { confidence }
 }
 
 /// Evidence that Kubernetes gives.
-fn told(facts: &Facts<'_>, cluster: &Cluster<'_>, source: &str, claim: String, value: f64) -> Evidence {
+pub(super) fn told(facts: &Facts<'_>, cluster: &Cluster<'_>, source: &str, claim: String, value: f64) -> Evidence {
     let mut evidence = facts.evidence("", claim, value, Op::Over, Some(0.0), "pods");
     source.clone_into(&mut evidence.source);
     evidence.at = cluster.at;
@@ -133,7 +135,7 @@ pub(super) fn unschedulable(facts: &Facts<'_>, split: &Split) -> Option<Finding>
     let pods: Vec<&Pod> =
         cluster.facts.pods.iter().filter(|p| p.unschedulable.is_some() && p.deleting.is_none()).collect();
     let first = *pods.iter().min_by_key(|p| p.created)?;
-    let why = first.unschedulable.clone().unwrap_or_default();
+    let why = first.unschedulable.as_deref().unwrap_or_default().trim_end_matches('.');
     let since = first.created.map_or(String::new(), |c| format!(" for {}", length(facts.now.since(c))));
     let summary = format!("no node takes {}{since}: {why}", first.name);
     let mut found = finding(facts, Code::Mechanism(Mechanism::Unschedulable), Phase::Rollout, summary);
@@ -207,8 +209,11 @@ fn ready_too_early(facts: &Facts<'_>, cluster: &Cluster<'_>) -> Option<Finding> 
     let summary = format!("{} was Ready at least {} before its engine answered{more}: {asks}", pod.name, length(by));
     let mut found = finding(facts, Code::Mechanism(Mechanism::NotReadyButReady), Phase::Rollout, summary);
     found.subject = subject(pod);
-    // It answers now: what it cost is over, and the next rollout will cost it again.
-    found.severity = Severity::Warning;
+    // It answers now: what it cost is over, and the next rollout will cost it again. Who got nothing meanwhile weighs as
+    // much as who waited longest.
+    let failed = facts.gateway.as_ref().map_or(0.0, |gateway| super::gateway::unanswered(facts, gateway));
+    found.explains_s = failed * 2.0 * facts.targets.ttft.seconds.max(facts.during.mean(Dist::Ttft).unwrap_or(0.0));
+    found.severity = if failed > 0.0 { Severity::Critical } else { Severity::Warning };
     found.confidence = Confidence::High;
     let claim = format!("its page was still refused {} after it became Ready", length(by));
     let mut evidence = told(facts, cluster, "pods and pages", claim, by);
@@ -225,7 +230,9 @@ pub(super) fn image_pull(facts: &Facts<'_>, _: &Split) -> Option<Finding> {
             .waiting
             .as_deref()
             .is_some_and(|w| matches!(w, "ImagePullBackOff" | "ErrImagePull" | "InvalidImageName"));
-        let long = phase == StartPhase::Pull && since.is_some_and(|s| facts.now.since(s) > LONG_PULL_S);
+        // One that crashed has its image.
+        let long =
+            phase == StartPhase::Pull && !crashing(pod) && since.is_some_and(|s| facts.now.since(s) > LONG_PULL_S);
         (failing || long).then_some((pod, since, failing))
     })?;
     let took = since.map_or(0.0, |s| facts.now.since(s));
@@ -305,14 +312,51 @@ pub(super) fn fewer_serve(facts: &Facts<'_>) -> Option<Finding> {
     Some(found)
 }
 
+/// What scales the workload, where it looks at nothing but what does not move with the queue: an engine keeps as many cores
+/// busy whether requests wait or not.
+fn blind_scaler<'a>(cluster: &Cluster<'a>) -> Option<&'a Autoscaler> {
+    let scaler = cluster.facts.autoscaler.as_ref()?;
+    let about_cpu = |m: &String| m.contains("cpu") || m.contains("memory");
+    (!scaler.metrics.is_empty() && scaler.metrics.iter().all(about_cpu)).then_some(scaler)
+}
+
+/// The autoscaler took replicas away by such a signal, and those that are left are late.
+pub(super) fn autoscaler_took_away(facts: &Facts<'_>, _: &Split) -> Option<Finding> {
+    /// A queue that began longer after it has another reason (s).
+    const FOLLOWS_S: f64 = 900.0;
+    let cluster = facts.cluster.as_ref().filter(|_| troubled(facts))?;
+    let scaler = blind_scaler(cluster)?;
+    let (fewer, before) = missing(facts)?;
+    let down = |e: &&ClusterEvent| e.reason == "SuccessfulRescale" && e.message.contains("below target");
+    let took = cluster.facts.events.iter().filter(down).max_by_key(|e| e.at)?;
+    let follows = facts.broke().since(took.first);
+    if !(0.0..=FOLLOWS_S).contains(&follows) {
+        return None;
+    }
+    let left = before - fewer;
+    let summary = format!(
+        "{} looks at {} and took replicas away at {}: {left} of {before} engines serve",
+        scaler.name,
+        scaler.metrics.join(", "),
+        clock(took.first)
+    );
+    let mut found = finding(facts, Code::Cause(Cause::AutoscalerWrongSignal), Phase::Rollout, summary);
+    found.confidence = certain(cluster, Confidence::High);
+    let mut event = told(facts, cluster, "events", format!("{}: {}", took.reason, took.message), 1.0);
+    (event.at, event.unit) = (took.at, "events");
+    found.evidence.push(event);
+    let mut engines =
+        told(facts, cluster, "pages of engines", format!("{left} engines answer, {before} before"), left as f64);
+    (engines.op, engines.threshold, engines.unit) = (Op::Under, Some(before as f64), "engines");
+    found.evidence.push(engines);
+    found.surer = Some("a signal that moves with the queue, such as waiting requests per pod".to_owned());
+    Some(found)
+}
+
 /// What scales the workload looks at something that does not move with the queue.
 pub(super) fn autoscaler_wrong_signal(facts: &Facts<'_>, split: &Split) -> Option<Finding> {
     let cluster = facts.cluster.as_ref()?;
-    let scaler = cluster.facts.autoscaler.as_ref()?;
-    let about_cpu = |m: &String| m.contains("cpu") || m.contains("memory");
-    if scaler.metrics.is_empty() || !scaler.metrics.iter().all(about_cpu) {
-        return None;
-    }
+    let scaler = blind_scaler(cluster).filter(|_| autoscaler_took_away(facts, split).is_none())?;
     let queued = facts.waiting.is_some_and(|w| w.mean >= 1.0) && split.queue / split.whole() >= 0.25;
     if !facts.late(Metric::Ttft) || !queued || scaler.desired > scaler.current || scaler.current >= scaler.max {
         return None;
@@ -333,45 +377,5 @@ pub(super) fn autoscaler_wrong_signal(facts: &Facts<'_>, split: &Split) -> Optio
     let mut evidence = told(facts, cluster, "autoscaler", claim, f64::from(scaler.desired));
     (evidence.op, evidence.threshold) = (Op::Under, Some(f64::from(scaler.max)));
     found.evidence.push(evidence);
-    Some(found)
-}
-
-/// Replicas on one kind of GPU are slower than those on another.
-pub(super) fn placement_mismatch(facts: &Facts<'_>, _: &Split) -> Option<Finding> {
-    const SLOWER: f64 = 1.5;
-    const ENOUGH: f64 = 10.0;
-    let cluster = facts.cluster.as_ref()?;
-    let nodes = cluster.facts.nodes.as_ref()?;
-    let metric = [Metric::Ttft, Metric::Tpot].into_iter().find(|m| facts.late(*m))?;
-    let product = |r: &crate::diagnosis::span::Replica<'_>| {
-        let node = crate::diagnosis::cluster::node_of(r.endpoint, Some(cluster))?;
-        nodes.iter().find(|n| n.name == node)?.gpu_product.clone()
-    };
-    let mut kinds: Vec<String> = facts.engines().filter_map(|r| product(&r)).collect();
-    kinds.sort();
-    kinds.dedup();
-    let (from, to) = facts.incident;
-    let mut means: Vec<(f64, String)> = kinds
-        .into_iter()
-        .filter_map(|kind| {
-            let of: Vec<_> = facts.engines().filter(|r| product(r).as_deref() == Some(&kind)).collect();
-            let (_, h) = crate::diagnosis::span::Span::of_dist(&of, metric.dist(), from, to)?;
-            (h.count >= ENOUGH).then_some((h.mean()?, kind))
-        })
-        .collect();
-    means.sort_by(|a, b| a.0.total_cmp(&b.0));
-    let ((fast, good), (slow, bad)) = (means.first()?, means.last()?);
-    if means.len() < 2 || *slow < SLOWER * fast {
-        return None;
-    }
-    let summary = format!(
-        "replicas on {bad} have a mean {} of {}, those on {good} {}",
-        metric.title(),
-        seconds(*slow),
-        seconds(*fast)
-    );
-    let mut found = finding(facts, Code::Cause(Cause::PlacementMismatch), Phase::Rollout, summary.clone());
-    found.confidence = certain(cluster, Confidence::Medium);
-    found.evidence.push(facts.evidence(metric.dist().name(), summary, *slow, Op::Over, Some(SLOWER * fast), "s"));
     Some(found)
 }
