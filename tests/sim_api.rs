@@ -342,7 +342,13 @@ async fn logs_have_ends_times_and_a_before() {
     let broken = ["llama", "--die-after=5"].map(str::to_owned).to_vec();
     setup.acts = vec![(
         1700.0,
-        Act::Template { args: broken, image: "vllm/vllm-openai:v0.32.0".into(), cause: "broken".into() },
+        Act::Template {
+            args: broken,
+            image: "vllm/vllm-openai:v0.32.0".into(),
+            cause: "broken".into(),
+            by: "kubectl".into(),
+            probes: None,
+        },
     )];
     let (_handle, client) = open(setup, &[]).await;
     let pods: Api<Pod> = namespaced(&client);
@@ -394,7 +400,16 @@ async fn the_past_is_left_as_recordings_that_the_pages_source_reads() {
         Options { opens_ms: Some(OPENS), recordings: Some(directory.path().to_owned()), ..Options::default() };
     let mut setup = setup();
     let args = ["llama", "--max-num-seqs=512"].map(str::to_owned).to_vec();
-    setup.acts = vec![(1000.0, Act::Template { args, image: "vllm/vllm-openai:v0.32.0".into(), cause: "more".into() })];
+    setup.acts = vec![(
+        1000.0,
+        Act::Template {
+            args,
+            image: "vllm/vllm-openai:v0.32.0".into(),
+            cause: "more".into(),
+            by: "kubectl".into(),
+            probes: None,
+        },
+    )];
     let handle = serve(setup, |_| engines(0.0), options).await.expect("it opens");
     let names: Vec<PathBuf> =
         std::fs::read_dir(directory.path()).expect("recordings").map(|e| e.expect("an entry").path()).collect();

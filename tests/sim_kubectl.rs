@@ -151,7 +151,13 @@ fn undo_brings_the_template_back_under_a_new_number() {
     let args = ["llama", "--served-model-name=llama-3-70b", "--max-num-seqs=512"].map(str::to_owned).to_vec();
     setup.acts = vec![(
         600.0,
-        Act::Template { args, image: "vllm/vllm-openai:v0.32.0".into(), cause: "more sequences per batch".into() },
+        Act::Template {
+            args,
+            image: "vllm/vllm-openai:v0.32.0".into(),
+            cause: "more sequences per batch".into(),
+            by: "kubectl".into(),
+            probes: None,
+        },
     )];
     let Some(cluster) = Cluster::open("undo_brings_the_template_back_under_a_new_number", setup) else { return };
     let history = |cluster: &Cluster| {

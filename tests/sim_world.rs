@@ -65,6 +65,8 @@ fn template(cause: &str, args: &[&str]) -> Act {
         args: args.iter().map(|a| (*a).to_owned()).collect(),
         image: "vllm/vllm-openai:v0.32.0".to_owned(),
         cause: cause.to_owned(),
+        by: "kubectl".into(),
+        probes: None,
     }
 }
 

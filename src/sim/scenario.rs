@@ -6,6 +6,7 @@
 mod check;
 mod error;
 mod flags;
+mod hardware;
 mod manifests;
 mod seconds;
 mod timeline;
@@ -16,11 +17,9 @@ use serde::Deserialize;
 
 pub use error::ScenarioError;
 pub use flags::{flag, with_flags};
+pub use hardware::{BusyHost, Heat, LostGpu, MemoryErrors, PowerBrake, PowerLimit};
 pub use seconds::Seconds;
-pub use timeline::{
-    BusyHost, Change, ClusterChange, Fault, GatewayChange, Heat, MemoryErrors, PowerLimit, Rollout, Stall,
-    TrafficChange,
-};
+pub use timeline::{AutoscalerChange, Change, ClusterChange, Fault, GatewayChange, Rollout, Stall, TrafficChange};
 
 /// The scenarios that are built in, in the order in which they are offered.
 const EMBEDDED: &[(&str, &str)] = &[
@@ -120,6 +119,9 @@ pub struct Workload {
     pub image: String,
     /// The engine's arguments.
     pub args: Vec<String>,
+    /// Flags that stand in a `ConfigMap`, which `--config` among the arguments names: a pod takes what it holds when it starts.
+    #[serde(default)]
+    pub config: Vec<String>,
     /// GPUs per pod.
     pub gpus: u32,
     /// CPU cores that a pod asks for.
@@ -136,6 +138,16 @@ pub struct Workload {
     /// `maxUnavailable` of its rolling update.
     #[serde(default = "quarter")]
     pub max_unavailable: String,
+    /// How often a drafted token is what the model would have said, where those before it were; counts only with a
+    /// `--speculative-config`.
+    #[serde(default = "usual_acceptance")]
+    pub draft_acceptance: f64,
+    /// What it is asked before it counts as Ready.
+    #[serde(default)]
+    pub readiness: Readiness,
+    /// How long a rollout may go without progress.
+    #[serde(default = "half_an_hour")]
+    pub progress_deadline: Seconds,
     /// How often it is asked whether it is ready.
     #[serde(default = "ten_seconds")]
     pub probe_every: Seconds,
@@ -145,8 +157,26 @@ fn quarter() -> String {
     "25%".to_owned()
 }
 
+/// What EAGLE's authors measured, about.
+const fn usual_acceptance() -> f64 {
+    0.8
+}
+
 const fn ten_seconds() -> Seconds {
     Seconds(10.0)
+}
+
+/// What Kubernetes asks a pod before it calls it Ready.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Readiness {
+    /// `GET /health` of the engine, which answers once the model is loaded.
+    #[default]
+    Health,
+    /// Whether the process is there: it is from its first moment on.
+    Process,
+    /// Nothing.
+    None,
 }
 
 /// The signal that an autoscaler looks at.
@@ -171,6 +201,14 @@ pub struct Autoscaler {
     pub metric: Signal,
     /// The average per pod that it keeps.
     pub target: u32,
+    /// So long nothing must have asked for more before it takes replicas away: what takes minutes to start is not given away
+    /// for a quiet minute.
+    #[serde(default = "half_an_hour")]
+    pub down_after: Seconds,
+}
+
+const fn half_an_hour() -> Seconds {
+    Seconds(1800.0)
 }
 
 /// How a gateway chooses a replica.
@@ -186,6 +224,17 @@ pub enum Routing {
     Tenant,
 }
 
+/// How a gateway speaks of itself.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum GatewayPage {
+    /// As an Envoy does, which knows no first token.
+    #[default]
+    Envoy,
+    /// As Envoy AI Gateway's processor does, which measures it.
+    Ai,
+}
+
 /// The gateway: an Envoy.
 #[derive(Debug, Clone, PartialEq, Deserialize)]
 #[serde(deny_unknown_fields, default)]
@@ -198,11 +247,19 @@ pub struct Gateway {
     pub retries: u32,
     /// Requests that take longer are cut off with 504.
     pub timeout: Seconds,
+    /// Whose page it has.
+    pub page: GatewayPage,
 }
 
 impl Default for Gateway {
     fn default() -> Self {
-        Self { overhead: Seconds(0.004), routing: Routing::LeastRequest, retries: 2, timeout: Seconds(300.0) }
+        Self {
+            overhead: Seconds(0.004),
+            routing: Routing::LeastRequest,
+            retries: 2,
+            timeout: Seconds(300.0),
+            page: GatewayPage::Envoy,
+        }
     }
 }
 

@@ -101,6 +101,10 @@ pub trait Serving: Send {
     fn gateway_page(&self) -> String;
     /// The GPU exporter's page of a node; `None`: it has no GPUs.
     fn gpu_page(&self, node: &str) -> Option<String>;
+    /// The GPUs of a node that are there no more.
+    fn lost_gpus(&self, _node: &str) -> Vec<u32> {
+        Vec::new()
+    }
     /// What a container wrote since its start.
     fn logs(&self, pod: &str) -> Vec<(At, String)>;
     /// Somebody outside asks for so many tokens, of a pod or through the gateway; `None`: the connection is refused.

@@ -21,7 +21,11 @@ impl From<&Scenario> for Setup {
             .into_iter()
             .map(|(at, change)| {
                 let act = match change {
-                    ClusterChange::Template { args, image, cause } => Act::Template { args, image, cause },
+                    ClusterChange::Template { args, image, cause, by, probes } => {
+                        Act::Template { args, image, cause, by, probes }
+                    }
+                    ClusterChange::Config(data) => Act::Config(data),
+                    ClusterChange::Autoscaler(spec) => Act::Autoscaler(spec),
                     ClusterChange::Scale(replicas) => Act::Scale(replicas),
                     ClusterChange::DeletePods(count) => Act::DeletePods(count),
                     ClusterChange::Cordon(node) => Act::Cordon(node),

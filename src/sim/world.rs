@@ -60,11 +60,19 @@ pub enum Act {
         image: String,
         /// The change-cause.
         cause: String,
+        /// Who writes it: a person's tool, or a controller of somebody's own.
+        by: String,
+        /// The probes that its first container has from now on, by the names of their fields, where they are others.
+        probes: Option<Vec<(&'static str, Value)>>,
     },
     /// The workload is scaled.
     Scale(u32),
     /// So many of the workload's pods are deleted, the oldest first.
     DeletePods(u32),
+    /// The workload's autoscaler has this `spec` from now on.
+    Autoscaler(Value),
+    /// The `ConfigMap` that the workload's pods mount has this `data` from now on.
+    Config(Value),
     /// A node is cordoned.
     Cordon(String),
     /// From now on the image takes so long to be pulled (s).
@@ -292,11 +300,14 @@ impl World {
         let found = self.cluster.store().get(Kind::Deployment, &space, &called).cloned();
         // What cannot be done any more because a person was there first is left undone.
         let done = match (act, found) {
-            (Act::Template { args, image, cause }, Some(old)) => {
+            (Act::Template { args, image, cause, by, probes: asked }, Some(old)) => {
                 let mut new = Value::clone(&old);
                 engine(&mut new, &args, &image);
+                if let Some(asked) = asked {
+                    probes(&mut new, asked);
+                }
                 set(&mut new, &["metadata", "annotations", "kubernetes.io/change-cause"], json!(cause));
-                self.cluster.replace(deployments, &old, new, &how).map(drop)
+                self.cluster.replace(deployments, &old, new, &How::by(&by)).map(drop)
             }
             (Act::Scale(replicas), Some(old)) => {
                 let mut new = Value::clone(&old);
@@ -306,6 +317,20 @@ impl World {
             (Act::DeletePods(count), Some(old)) => {
                 self.delete_oldest(&old, count);
                 Ok(())
+            }
+            (Act::Autoscaler(spec), _) => {
+                self.cluster.desk.store.modify(Kind::Autoscaler, &space, &called, |scaler| scaler["spec"] = spec);
+                Ok(())
+            }
+            (Act::Config(data), Some(deployment)) => {
+                let volumes = list(&deployment, "/spec/template/spec/volumes");
+                let named = volumes.iter().map(|v| text(v, "/configMap/name")).find(|name| !name.is_empty());
+                let found = named.and_then(|name| self.cluster.store().get(Kind::ConfigMap, &space, name).cloned());
+                found.map_or(Ok(()), |old| {
+                    let mut new = Value::clone(&old);
+                    new["data"] = data;
+                    self.cluster.replace(Kind::ConfigMap.names(), &old, new, &how).map(drop)
+                })
             }
             (Act::Cordon(node), _) => {
                 self.cluster
@@ -339,6 +364,16 @@ impl World {
             replicas::delete_pod(&mut self.cluster.desk, pod);
         }
     }
+}
+
+/// Gives the first container of a workload's template these probes and no others.
+fn probes(workload: &mut Value, asked: Vec<(&'static str, Value)>) {
+    let Some(container) = workload.pointer_mut("/spec/template/spec/containers/0").and_then(Value::as_object_mut)
+    else {
+        return;
+    };
+    container.retain(|field, _| !field.ends_with("Probe"));
+    container.extend(asked.into_iter().map(|(field, probe)| (field.to_owned(), probe)));
 }
 
 /// Gives the first container of a workload's template other arguments and another image.

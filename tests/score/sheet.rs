@@ -33,6 +33,8 @@ pub(crate) struct Said {
     pub(crate) mechanism: Option<Mechanism>,
     pub(crate) cause: Option<Cause>,
     pub(crate) confidence: Option<Confidence>,
+    /// Whatever else was found.
+    pub(crate) found: Vec<Code>,
     pub(crate) sentence: String,
 }
 
@@ -43,6 +45,7 @@ impl Said {
             mechanism: d.suspect.as_ref().map(|s| s.mechanism),
             cause: d.suspect.as_ref().and_then(|s| s.cause),
             confidence: d.suspect.as_ref().map(|s| s.confidence),
+            found: d.findings.iter().map(|f| f.code).collect(),
             sentence: d.sentence.clone(),
         }
     }
@@ -74,10 +77,13 @@ pub(crate) fn placed(truth: &Truth, said: &Said) -> bool {
     }
 }
 
-/// Whether the cause is right.
+/// Whether the cause is right, and what stands beside it is found as well.
 pub(crate) fn caused(truth: &Truth, said: &Said) -> bool {
     if !truth.seen && !said.alarmed() {
         return true;
+    }
+    if truth.also.iter().any(|c| !said.found.contains(&Code::Cause(*c))) {
+        return false;
     }
     match truth.broken_s {
         None => said.blames().is_none() || !said.alarmed(),
@@ -142,10 +148,10 @@ impl Sheet {
             if placed(&line.truth, said) && caused(&line.truth, said) && !late {
                 continue;
             }
-            let Truth { mechanisms, causes, guilty, places, broken_s, .. } = &line.truth;
+            let Truth { mechanisms, causes, also, guilty, places, broken_s, .. } = &line.truth;
             let top: Vec<String> = places.iter().take(3).map(|(p, s)| format!("{p} {:.0} %", 100.0 * s)).collect();
             wrong.push(format!(
-                "{} ({}, seed {}): {}{}{}\n    true: from {broken_s:?} s, {mechanisms:?} {causes:?} guilty {guilty:?}, {}\n    \
+                "{} ({}, seed {}): {}{}{}\n    true: from {broken_s:?} s, {mechanisms:?} {causes:?} beside it {also:?} guilty {guilty:?}, {}\n    \
                  said: {:?} {:?} {:?} after {:?} scrapes\n    {}",
                 line.story,
                 line.teller,
@@ -213,6 +219,10 @@ impl Sheet {
             "\nCause by cause: what was true (the first of those that may be named), and what was said.\n"
         );
         out.push_str(&self.confusion());
+        let _ = writeln!(out, "\nCode by code: the stories of which it was true.\n\n| code | stories |\n|---|---|");
+        for (code, stories) in self.stories() {
+            let _ = writeln!(out, "| {code} | {} |", stories.into_iter().collect::<Vec<_>>().join(", "));
+        }
         let mut skipped: BTreeMap<&str, usize> = BTreeMap::new();
         for why in self.lines.iter().filter_map(|l| l.skipped) {
             *skipped.entry(why).or_default() += 1;
@@ -221,6 +231,19 @@ impl Sheet {
             let _ = writeln!(out, "\n{count} draws are left out: {why}.");
         }
         out
+    }
+
+    /// Of each code the stories of which it was true, in some draw.
+    pub(crate) fn stories(&self) -> BTreeMap<&'static str, BTreeSet<&str>> {
+        let all = Mechanism::ALL.iter().map(|m| m.code()).chain(Cause::ALL.iter().map(|c| c.code()));
+        let mut of: BTreeMap<&str, BTreeSet<&str>> = all.map(|code| (code, BTreeSet::new())).collect();
+        for (line, _) in self.told() {
+            let (mechanisms, causes) = (line.truth.mechanisms.iter(), line.truth.causes.iter());
+            for code in mechanisms.map(|m| m.code()).chain(causes.map(|c| c.code())) {
+                of.entry(code).or_default().insert(&line.story);
+            }
+        }
+        of
     }
 
     fn confusion(&self) -> String {

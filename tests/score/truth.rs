@@ -6,12 +6,13 @@
 
 use statrs::distribution::{Binomial, DiscreteCDF};
 use warroom::domain::{Cause, Mechanism};
-use warroom::sim::scenario::{Change, Scenario, with_flags};
-use warroom::sim::serving::{Config, Ledger, Model, Product};
+use warroom::sim::scenario::{Change, GatewayPage, Scenario};
+use warroom::sim::serving::{Ledger, Model};
 use warroom::sim::world::{Setup, World};
 
 use super::lab::{OPENS, SWEEP_S};
-use super::story::{Blind, Draw, ONSET_S, Teller};
+use super::named::of_change;
+use super::story::{Blind, Draw, ONSET_S};
 
 /// So long after the onset nothing is looked at any more (s).
 pub(crate) const HORIZON_S: f64 = 900.0;
@@ -24,10 +25,10 @@ const TRICKLE: f64 = 0.2;
 /// The judged window (s).
 const WINDOW_S: f64 = 300.0;
 /// A change of traffic by this factor is one that can be told from chance.
-const NOTICED: f64 = 1.25;
+pub(super) const NOTICED: f64 = 1.25;
 /// A thing without which at least this share of the harm would not be is a cause; a place that holds this share of the added
 /// seconds is one of those where they sit.
-const PART: f64 = 0.25;
+pub(super) const PART: f64 = 0.25;
 
 /// The ledger at each sweep from a window before the onset on.
 struct Course {
@@ -69,7 +70,7 @@ impl Course {
 }
 
 /// Requests that were badly served, and all.
-fn requests(part: &Ledger) -> (f64, f64) {
+pub(super) fn requests(part: &Ledger) -> (f64, f64) {
     let bad = part.late + part.late_now + part.failed + part.given_up;
     (bad, part.first_tokens + part.late_now + part.failed + part.given_up)
 }
@@ -96,6 +97,8 @@ pub(crate) struct Truth {
     pub(crate) mechanisms: Vec<Mechanism>,
     /// What may be said of the cause.
     pub(crate) causes: Vec<Cause>,
+    /// What must be among the findings beside it.
+    pub(crate) also: Vec<Cause>,
     /// Where the added seconds sat, for whoever reads the table.
     pub(crate) places: Vec<(&'static str, f64)>,
 }
@@ -133,6 +136,7 @@ pub(crate) fn of(draw: &Draw, seed: u64) -> Truth {
         guilty: Vec::new(),
         mechanisms: Vec::new(),
         causes: Vec::new(),
+        also: Vec::new(),
         places: Vec::new(),
     };
     let Some(since) = broken_s else { return truth };
@@ -169,14 +173,27 @@ pub(crate) fn of(draw: &Draw, seed: u64) -> Truth {
     }
     // In a trickle of requests nobody misses one: only a request of one's own tells a stall from a pause.
     let trickle = hangs.is_some() && requests(&none.between(-WINDOW_S, 0.0)).1 < TRICKLE * WINDOW_S;
-    let hidden = by_gateway && draw.blind.contains(&Blind::Gateway);
+    // Nor does any page tell of a first token that is held back, where the gateway's knows none.
+    let buffers = draw.scenario.changes.iter().any(|c| c.gateway.as_ref().is_some_and(|g| g.buffers == Some(true)));
+    let unmeasured = buffers && draw.scenario.gateway.page == GatewayPage::Envoy;
+    let hidden = by_gateway && (unmeasured || draw.blind.contains(&Blind::Gateway));
     truth.seen = !(trickle || hidden);
     truth.mechanisms = mechanisms(&truth.places, &during, &before);
+    // Where nodes differ: what would be if all were as the first one.
+    let misplaced = unlike(&draw.scenario).is_some_and(|alike| {
+        let left = harm(&Course::of(&alike, seed, end));
+        (with - left) / added >= PART
+    });
     let alone = truth.guilty.len() == 1;
     for one in &truth.guilty {
         let changes: Vec<&Change> = draw.injected[*one].iter().map(|i| &draw.scenario.changes[*i]).collect();
+        truth.also.extend(shipped_again(&changes).then_some(Cause::GitopsWillRevert));
         for change in changes {
-            let (mechanisms, causes) = of_change(change, draw, &during, &before);
+            let (mechanisms, causes) = if misplaced && change.moves_pods() {
+                (vec![], vec![Cause::PlacementMismatch])
+            } else {
+                of_change(change, draw, &during, &before)
+            };
             // What lies below a queue is named, and not the queue.
             if alone && !mechanisms.is_empty() {
                 truth.mechanisms.clear();
@@ -185,9 +202,24 @@ pub(crate) fn of(draw: &Draw, seed: u64) -> Truth {
             truth.causes.extend(causes);
         }
     }
+    truth.causes.extend(&truth.also);
     truth.mechanisms.dedup();
     truth.causes.dedup();
     truth
+}
+
+/// Whether somebody's tool ships what was taken back.
+fn shipped_again(changes: &[&Change]) -> bool {
+    let of_tool = changes.iter().filter_map(|c| c.rollout.as_ref()).filter(|r| r.by != "kubectl");
+    of_tool.count() > 1
+}
+
+/// The same with all nodes like the first one; nothing where they are.
+fn unlike(scenario: &Scenario) -> Option<Scenario> {
+    let first = scenario.nodes[0].product.clone();
+    let mut alike = scenario.clone();
+    alike.nodes.iter_mut().for_each(|node| node.product.clone_from(&first));
+    (alike != *scenario).then_some(alike)
 }
 
 /// Whether more was bad than the budget allows, by more than chance: one in a hundred.
@@ -209,6 +241,7 @@ fn places(with: &Ledger, without: &Ledger, requests: bool, tokens: bool) -> Vec<
     if requests {
         places.push(("gateway", added(|l| l.gateway_s)));
         places.push(("front", added(|l| l.front_s)));
+        places.push(("loop", added(|l| l.loop_s)));
         places.push(("slots", added(|l| l.slots_s)));
         places.push(("tokens", added(|l| l.tokens_s)));
         places.push(("blocks", added(|l| l.blocks_s)));
@@ -250,7 +283,8 @@ fn mechanisms(places: &[(&'static str, f64)], with: &Ledger, without: &Ledger) -
     for (place, _) in places.iter().filter(|(_, share)| *share >= PART) {
         match *place {
             "gateway" => all.push(Mechanism::GatewayOverhead),
-            "front" => all.extend([Mechanism::FrontendStarved, Mechanism::EngineLoopBlocked]),
+            "front" => all.push(Mechanism::FrontendStarved),
+            "loop" => all.push(Mechanism::EngineLoopBlocked),
             "slots" | "tokens" | "blocks" => {}
             "prefill" => {
                 // Long prompts are the work of those who have them, and the wait of those beside them.
@@ -263,91 +297,4 @@ fn mechanisms(places: &[(&'static str, f64)], with: &Ledger, without: &Ledger) -
         }
     }
     all
-}
-
-/// What a kind of change may be called: by its mechanism, where it is one of its own, and by its cause.
-fn of_change(change: &Change, draw: &Draw, with: &Ledger, without: &Ledger) -> (Vec<Mechanism>, Vec<Cause>) {
-    let sees = |what| !draw.blind.contains(&what);
-    let several = draw.scenario.workload.replicas > 1;
-    let outlier = || if several { vec![Cause::ReplicaOutlier] } else { vec![Cause::NoneFound] };
-    if let Some(rollout) = &change.rollout {
-        let it = &draw.scenario;
-        let args = with_flags(&it.workload.args, &rollout.set, &rollout.unset);
-        let product = Product::named(&it.nodes[0].product);
-        let gpus = vec![product; it.workload.gpus as usize];
-        if Config::new(&args, &it.model, &gpus).is_err() {
-            return (vec![Mechanism::CrashLoop], vec![Cause::DeployRegression]);
-        }
-        // Where the image is what is waited for, no flag did it.
-        if draw.scenario.changes.iter().any(|c| c.pull.is_some()) {
-            return (vec![Mechanism::ColdStart], vec![Cause::ImagePull]);
-        }
-        // Who cannot ask Kubernetes has no way to know of a rollout.
-        let unseen = (!sees(Blind::Kubernetes)).then_some(Cause::NoneFound);
-        return (vec![], [Cause::DeployRegression].into_iter().chain(unseen).collect());
-    }
-    if let Some(traffic) = &change.traffic {
-        let mut causes = Vec::new();
-        // What it came to counts: one class that sends more may make more requests, or longer ones on the whole.
-        let times = |of: &dyn Fn(&Ledger) -> f64| of(with) / of(without).max(f64::EPSILON);
-        let more = times(&|l| requests(l).1) >= NOTICED;
-        let longer = times(&|l| l.computed / l.first_tokens.max(1.0)) >= NOTICED;
-        let by_rate = traffic.rate_factor.is_some();
-        causes.extend((by_rate && more).then_some(Cause::TrafficSurge));
-        causes.extend((traffic.prompt_factor.is_some() || by_rate && longer).then_some(Cause::PromptLengthShift));
-        // The first vLLM said nothing of its prefix cache.
-        let told = if draw.teller == Teller::VllmV0 { Cause::NoneFound } else { Cause::PrefixCacheRegression };
-        causes.extend(traffic.shared_prefix.map(|_| told));
-        // Longer answers have no code of their own.
-        causes.extend(traffic.output_factor.map(|_| Cause::NoneFound));
-        // Where slots are what is short, the flag that bounds them is as true: the table of codes names either.
-        let queued = with.slots_s + with.tokens_s + with.blocks_s;
-        causes.extend((queued > 0.0 && with.slots_s >= PART * queued).then_some(Cause::MaxNumSeqsBound));
-        return (vec![], causes);
-    }
-    if change.heat.is_some() || change.power_limit.is_some() {
-        let own = if change.heat.is_some() { Cause::GpuThermal } else { Cause::GpuPowerCap };
-        let causes = if sees(Blind::Gpus) { vec![own] } else { outlier() };
-        return (if sees(Blind::Gpus) { vec![Mechanism::GpuClockReduced] } else { vec![] }, causes);
-    }
-    if change.memory_errors.is_some() {
-        let causes = if sees(Blind::Gpus) { vec![Cause::GpuEcc, Cause::GpuXid] } else { outlier() };
-        return (if sees(Blind::Gpus) { vec![Mechanism::GpuMemoryFault] } else { vec![] }, causes);
-    }
-    if change.busy_host.is_some() {
-        return (vec![], outlier());
-    }
-    if let Some(gateway) = &change.gateway {
-        let mut mechanisms = Vec::new();
-        mechanisms.extend(gateway.refuses.map(|_| Mechanism::GatewayErrors));
-        mechanisms.extend(gateway.routing.map(|_| Mechanism::GatewayImbalance));
-        let causes = if sees(Blind::Gateway) { vec![Cause::GatewayFault] } else { vec![Cause::NoneFound] };
-        return (mechanisms, causes);
-    }
-    if change.stall.is_some() {
-        return (vec![Mechanism::EngineStalled], vec![Cause::NoneFound, Cause::ReplicaOutlier]);
-    }
-    if change.delete_pods.is_some() {
-        let cordoned = draw.scenario.changes.iter().any(|c| c.cordon.is_some());
-        let mechanism = if cordoned { Mechanism::Unschedulable } else { Mechanism::ColdStart };
-        return (vec![mechanism], vec![Cause::CapacityLoss]);
-    }
-    // What is not wanted is not missing: it is a queue like any other.
-    if change.scale.is_some() {
-        // What an autoscaler brings back starts like anything else.
-        return match draw.scenario.autoscaler {
-            Some(_) => (vec![Mechanism::ColdStart], vec![Cause::AutoscalerConflict]),
-            None => (vec![], vec![Cause::CapacityLoss]),
-        };
-    }
-    if change.cordon.is_some() {
-        return (vec![], vec![]);
-    }
-    if change.load_gb_per_s.is_some() {
-        return (vec![Mechanism::ColdStart], vec![Cause::ModelLoadSlow]);
-    }
-    if change.pull.is_some() {
-        return (vec![Mechanism::ColdStart], vec![Cause::ImagePull]);
-    }
-    (vec![], vec![Cause::NoneFound])
 }

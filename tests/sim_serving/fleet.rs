@@ -161,7 +161,8 @@ impl Fleet {
                     self.start();
                 }
             }
-            ClusterChange::Cordon(_) => {}
+            // Of the whole cluster alone.
+            ClusterChange::Cordon(_) | ClusterChange::Autoscaler(_) | ClusterChange::Config(_) => {}
             ClusterChange::PullSeconds(seconds) => self.scenario.workload.pull.0 = seconds,
         }
     }

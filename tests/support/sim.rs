@@ -93,7 +93,13 @@ pub(crate) fn rolled_out() -> Setup {
     let mut setup = setup();
     setup.manifests.pop();
     let args = ["llama", "--served-model-name=llama-3-70b", "--max-num-seqs=512"].map(str::to_owned).to_vec();
-    let act = Act::Template { args, image: "vllm/vllm-openai:v0.32.0".into(), cause: "more sequences".into() };
+    let act = Act::Template {
+        args,
+        image: "vllm/vllm-openai:v0.32.0".into(),
+        cause: "more sequences".into(),
+        by: "kubectl".into(),
+        probes: None,
+    };
     setup.acts = vec![(600.0, act)];
     setup
 }

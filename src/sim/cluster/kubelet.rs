@@ -10,7 +10,7 @@ mod status;
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use super::desk::Desk;
 use super::json::{int, list, name, namespace, quantity, text, uid};
@@ -87,7 +87,7 @@ impl Kubelet {
         }
         for pod in &pods {
             if !self.pods.contains_key(uid(pod)) {
-                let sandbox = self.admit(desk, pod);
+                let sandbox = self.admit(desk, pod, serving);
                 self.pods.insert(uid(pod).to_owned(), sandbox);
             }
             let deleting = !text(pod, "/metadata/deletionTimestamp").is_empty();
@@ -97,7 +97,7 @@ impl Kubelet {
         }
     }
 
-    fn admit(&mut self, desk: &mut Desk, pod: &Value) -> Sandbox {
+    fn admit(&mut self, desk: &mut Desk, pod: &Value, serving: &dyn Serving) -> Sandbox {
         let node = text(pod, "/spec/nodeName").to_owned();
         let index = desk.store.all(Kind::Node).position(|n| name(n) == node).unwrap_or(0);
         let address = self.addresses.entry(node.clone()).or_insert(1);
@@ -110,7 +110,7 @@ impl Kubelet {
             namespace: namespace(pod).to_owned(),
             name: name(pod).to_owned(),
             uid: uid(pod).to_owned(),
-            gpus: self.free_gpus(desk, &node, wanted),
+            gpus: self.free_gpus(desk, &node, wanted, &serving.lost_gpus(&node)),
             node,
             ip,
             host_ip: format!("10.0.0.{}", 11 + index),
@@ -124,17 +124,17 @@ impl Kubelet {
         }
     }
 
-    fn free_gpus(&self, desk: &Desk, node: &str, wanted: u32) -> Vec<u32> {
+    fn free_gpus(&self, desk: &Desk, node: &str, wanted: u32, lost: &[u32]) -> Vec<u32> {
         let all = desk
             .store
             .get(Kind::Node, "", node)
-            .and_then(|n| n.pointer("/status/allocatable").and_then(|a| a.get(GPU)).map(quantity))
+            .and_then(|n| n.pointer("/status/capacity").and_then(|a| a.get(GPU)).map(quantity))
             .unwrap_or(0.0);
         #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a small count")]
         let all = all as u32;
         let used: BTreeSet<u32> =
             self.pods.values().filter(|p| p.node == node).flat_map(|p| p.gpus.iter().copied()).collect();
-        (0..all).filter(|g| !used.contains(g)).take(wanted as usize).collect()
+        (0..all).filter(|g| !used.contains(g) && !lost.contains(g)).take(wanted as usize).collect()
     }
 
     /// Takes note of what engines did by themselves.
@@ -152,8 +152,23 @@ impl Kubelet {
         }
     }
 
+    /// A device plugin calls a GPU that is lost unhealthy: pods can have one fewer.
+    fn count_gpus(desk: &mut Desk, serving: &dyn Serving) {
+        let nodes: Vec<String> = desk.store.all(Kind::Node).map(|n| name(n).to_owned()).collect();
+        for node in nodes {
+            let lost = serving.lost_gpus(&node).len() as f64;
+            if lost > 0.0 {
+                desk.store.tell(Kind::Node, "", &node, |n| {
+                    let all = n.pointer("/status/capacity").and_then(|a| a.get(GPU)).map_or(0.0, quantity);
+                    n["status"]["allocatable"][GPU] = json!(format!("{}", (all - lost).max(0.0)));
+                });
+            }
+        }
+    }
+
     /// Lets a second pass on every node.
     pub(crate) fn step(&mut self, desk: &mut Desk, serving: &mut dyn Serving) {
+        Self::count_gpus(desk, serving);
         let mut ended = Vec::new();
         for (uid, sandbox) in &mut self.pods {
             if sandbox.ends.is_some_and(|ends| desk.now >= ends) {

@@ -22,6 +22,10 @@ pub(super) fn check(scenario: &Scenario) -> Result<(), Wrong> {
     demand(fits >= it.workload.replicas, "replicas", || {
         format!("'replicas' is {}, and the nodes have GPUs for {fits}: add nodes", it.workload.replicas)
     })?;
+    let named = it.workload.args.iter().any(|arg| arg.starts_with("--config="));
+    demand(it.workload.config.is_empty() || named, "config", || {
+        "'config' has flags that no argument names: add \"--config=/etc/vllm/serve.yaml\" to 'args'".to_owned()
+    })?;
     demand(it.earlier.len() as u64 <= it.workload.revision.saturating_sub(1), "revision", || {
         format!("'revision' is {} with {} earlier ones: count higher", it.workload.revision, it.earlier.len())
     })?;
@@ -63,6 +67,8 @@ fn check_change(scenario: &Scenario, change: &Change) -> Result<(), Wrong> {
         change.cordon.as_ref(),
         change.heat.as_ref().map(|heat| &heat.node),
         change.power_limit.as_ref().map(|limit| &limit.node),
+        change.power_brake.as_ref().map(|brake| &brake.node),
+        change.lost_gpu.as_ref().map(|lost| &lost.node),
         change.memory_errors.as_ref().map(|errors| &errors.node),
         change.busy_host.as_ref().map(|host| &host.node),
     ];
@@ -70,6 +76,11 @@ fn check_change(scenario: &Scenario, change: &Change) -> Result<(), Wrong> {
         demand(scenario.node(node).is_some(), node, || {
             let known: Vec<&str> = scenario.nodes.iter().map(|node| node.name.as_str()).collect();
             format!("there is no node '{node}'; the nodes are {}", known.join(", "))
+        })?;
+    }
+    if let Some(share) = change.draft_acceptance {
+        demand((0.0..=1.0).contains(&share), "draft_acceptance", || {
+            format!("'draft_acceptance' is {share}: write a share from 0 to 1")
         })?;
     }
     if let Some(traffic) = &change.traffic {

@@ -2,15 +2,29 @@
 
 use serde_json::{Value, json};
 
-use super::{Autoscaler, NodeSpec, Scenario, Signal};
+use super::{Autoscaler, NodeSpec, Readiness, Scenario, Signal};
 
 /// The port of an engine.
 const PORT: u16 = 8000;
+
+/// Where flags of a `ConfigMap` are mounted, and the file in it.
+const CONFIG_AT: &str = "/etc/vllm";
+const CONFIG_FILE: &str = "serve.yaml";
+
+/// The `data` of a `ConfigMap` that holds flags.
+pub(super) fn data(flags: &[String]) -> Value {
+    let line = |flag: &String| {
+        let (name, value) = flag.split_once('=').unwrap_or((flag, "true"));
+        format!("{}: {value}\n", name.trim_start_matches('-'))
+    };
+    json!({CONFIG_FILE: flags.iter().map(line).collect::<String>()})
+}
 
 impl Scenario {
     /// Nodes, Deployment, Service and autoscaler.
     pub fn manifests(&self) -> Vec<Value> {
         let mut objects: Vec<Value> = self.nodes.iter().map(node).collect();
+        objects.extend(self.config_map());
         objects.push(self.deployment());
         objects.push(self.service());
         objects.extend(self.autoscaler.as_ref().map(|autoscaler| self.scaler(autoscaler)));
@@ -24,15 +38,7 @@ impl Scenario {
     fn deployment(&self) -> Value {
         let it = &self.workload;
         let selector = json!({"app.kubernetes.io/name": it.name});
-        // A start takes minutes: the startup probe allows four times what loading should take.
-        let start_s = self.model.weights_gb / it.load_gb_per_s + it.warm_up.0;
-        #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a number of probes")]
-        let failures = ((4.0 * start_s / it.probe_every.0).ceil() as u64).max(30);
-        let probe = |failures: u64| {
-            json!({"httpGet": {"path": "/health", "port": "http", "scheme": "HTTP"}, "periodSeconds": whole(it.probe_every.0),
-                   "timeoutSeconds": 1, "successThreshold": 1, "failureThreshold": failures})
-        };
-        json!({
+        let mut deployment = json!({
             "apiVersion": "apps/v1", "kind": "Deployment",
             "metadata": {
                 "name": it.name, "namespace": it.namespace, "labels": self.labels(),
@@ -44,7 +50,7 @@ impl Scenario {
             "spec": {
                 "replicas": it.replicas,
                 "revisionHistoryLimit": 10,
-                "progressDeadlineSeconds": 1800,
+                "progressDeadlineSeconds": whole(it.progress_deadline.0),
                 "selector": {"matchLabels": selector},
                 "strategy": {"type": "RollingUpdate", "rollingUpdate": {
                     "maxSurge": int_or_percent(&it.max_surge), "maxUnavailable": int_or_percent(&it.max_unavailable)}},
@@ -69,9 +75,6 @@ impl Scenario {
                                              "nvidia.com/gpu": it.gpus.to_string()},
                                 "limits": {"memory": "256Gi", "nvidia.com/gpu": it.gpus.to_string()},
                             },
-                            "startupProbe": probe(failures),
-                            "readinessProbe": probe(3),
-                            "livenessProbe": probe(6),
                             "volumeMounts": [{"name": "weights", "mountPath": "/models", "readOnly": true},
                                              {"name": "shm", "mountPath": "/dev/shm"}],
                         }],
@@ -83,7 +86,61 @@ impl Scenario {
                     },
                 },
             },
+        });
+        let pod = &mut deployment["spec"]["template"]["spec"];
+        if let (false, Some(volumes)) = (it.config.is_empty(), pod["volumes"].as_array_mut()) {
+            volumes.push(json!({"name": "flags", "configMap": {"name": self.config_name()}}));
+            let mount = json!({"name": "flags", "mountPath": CONFIG_AT, "readOnly": true});
+            pod["containers"][0]["volumeMounts"]
+                .as_array_mut()
+                .into_iter()
+                .for_each(|mounts| mounts.push(mount.clone()));
+        }
+        let container = &mut pod["containers"][0];
+        for (name, probe) in self.probes(it.readiness) {
+            container[name] = probe;
+        }
+        deployment
+    }
+
+    /// The probes of the engine's container, by the names of their fields; none where nothing is asked.
+    pub fn probes(&self, readiness: Readiness) -> Vec<(&'static str, Value)> {
+        let it = &self.workload;
+        // A start takes minutes: the startup probe allows four times what loading should take.
+        let start_s = self.model.weights_gb / it.load_gb_per_s + it.warm_up.0;
+        #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a number of probes")]
+        let starts = ((4.0 * start_s / it.probe_every.0).ceil() as u64).max(30);
+        let asks = match readiness {
+            Readiness::None => return Vec::new(),
+            Readiness::Health => json!({"httpGet": {"path": "/health", "port": "http", "scheme": "HTTP"}}),
+            Readiness::Process => json!({"exec": {"command": ["pgrep", "-f", "vllm"]}}),
+        };
+        [("startupProbe", starts), ("readinessProbe", 3), ("livenessProbe", 6)]
+            .into_iter()
+            .map(|(name, failures)| {
+                let mut probe = asks.clone();
+                probe["periodSeconds"] = json!(whole(it.probe_every.0));
+                probe["timeoutSeconds"] = json!(1);
+                probe["successThreshold"] = json!(1);
+                probe["failureThreshold"] = json!(failures);
+                (name, probe)
+            })
+            .collect()
+    }
+
+    /// The `ConfigMap` with flags, where there are some.
+    fn config_map(&self) -> Option<Value> {
+        (!self.workload.config.is_empty()).then(|| {
+            json!({
+                "apiVersion": "v1", "kind": "ConfigMap",
+                "metadata": {"name": self.config_name(), "namespace": self.workload.namespace, "labels": self.labels()},
+                "data": data(&self.workload.config),
+            })
         })
+    }
+
+    fn config_name(&self) -> String {
+        format!("{}-flags", self.workload.name)
     }
 
     fn service(&self) -> Value {
@@ -95,7 +152,7 @@ impl Scenario {
         })
     }
 
-    fn scaler(&self, autoscaler: &Autoscaler) -> Value {
+    pub(super) fn scaler(&self, autoscaler: &Autoscaler) -> Value {
         let target = autoscaler.target;
         let metric = match autoscaler.metric {
             Signal::Waiting => json!({"type": "Pods", "pods": {
@@ -110,8 +167,7 @@ impl Scenario {
             "spec": {
                 "scaleTargetRef": {"apiVersion": "apps/v1", "kind": "Deployment", "name": self.workload.name},
                 "minReplicas": autoscaler.min, "maxReplicas": autoscaler.max, "metrics": [metric],
-                // What takes minutes to start is not given away for a quiet minute.
-                "behavior": {"scaleDown": {"stabilizationWindowSeconds": 1800}},
+                "behavior": {"scaleDown": {"stabilizationWindowSeconds": whole(autoscaler.down_after.0)}},
             },
         })
     }

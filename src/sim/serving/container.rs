@@ -137,6 +137,13 @@ impl Container {
         }
     }
 
+    /// Its process ends by an error.
+    pub(super) fn dies(&mut self, now: Us, error: &str) {
+        self.logs.push((now, format!("ERROR [core.py:586] {error}")));
+        self.logs.push((now, "vllm.v1.engine.exceptions.EngineDeadError: EngineCore encountered an issue.".to_owned()));
+        self.stage = Stage::Dead;
+    }
+
     /// Loading is over: it serves, or it dies with an exit code.
     pub(super) fn loaded(&mut self, now: Us) -> Result<(), i32> {
         match &self.config {

@@ -119,8 +119,10 @@ pub struct Engine {
     decoding: u32,
     context: u64,
     phases: Vec<u32>,
-    /// Steps in which sequences decoded.
+    /// Tokens that a sequence would have got which decoded all the time.
     clock: u64,
+    /// The part of a drafted token that was accepted on average and not given yet.
+    owed: f64,
     next_finish: u64,
     step: Option<Step>,
     /// When the last step ended.
@@ -164,7 +166,7 @@ impl Engine {
             meters: Meters::new(config.max_model_len, speech),
             config,
             speed,
-            conditions: Conditions { clock: 1.0, bandwidth: 1.0, host: 1.0 },
+            conditions: Conditions { clock: 1.0, bandwidth: 1.0, host: 1.0, acceptance: 1.0 },
             inbox: VecDeque::new(),
             front_free: now,
             gone: Vec::new(),
@@ -173,6 +175,7 @@ impl Engine {
             decoding: 0,
             context: 0,
             clock: 0,
+            owed: 0.0,
             next_finish: u64::MAX,
             step: None,
             ended: now,
@@ -293,14 +296,16 @@ impl Engine {
         let gap = seconds(now - self.ended);
         self.ended = now;
         let (mut sampled, mut prompts) = (0, 0);
-        if step.decodes {
-            self.clock += 1;
-            self.context += u64::from(self.decoding);
+        if step.tokens > 0 {
+            self.clock += u64::from(step.tokens);
+            self.context += u64::from(self.decoding * step.tokens);
             self.meters.gap.observe_times(gap, self.decoding);
+            self.meters.drafted(self.decoding, self.config.drafts, step.tokens - 1);
             self.gaps(gap, f64::from(self.decoding));
-            sampled += self.decoding;
+            sampled += self.decoding * step.tokens;
             if self.clock >= self.next_finish {
-                self.finish_due(now, seen);
+                // What was accepted beyond the end of an answer is nobody's.
+                sampled -= self.finish_due(now, seen);
             }
         }
         let lasted = seconds(now - step.began);
@@ -382,26 +387,30 @@ impl Engine {
         phase
     }
 
-    /// How many decoding sequences need a new block for the next step.
-    fn blocks_for_decodes(&self) -> u32 {
+    /// How many new blocks decoding sequences need for the next so many tokens each.
+    fn blocks_for_decodes(&self, tokens: u32) -> u32 {
         let size = u64::from(self.config.block_size);
-        #[expect(clippy::cast_possible_truncation, reason = "smaller than a block")]
-        let phase = ((size - self.clock % size) % size) as usize;
-        self.phases[phase]
+        let needed = |token: u32| {
+            #[expect(clippy::cast_possible_truncation, reason = "smaller than a block")]
+            let phase = ((size - (self.clock + u64::from(token)) % size) % size) as usize;
+            self.phases[phase]
+        };
+        (0..tokens).map(needed).sum()
     }
 
-    /// A decoding sequence stops to decode: its counts are brought up to date.
-    fn settle(&mut self, at: usize) {
+    /// A decoding sequence stops to decode: its counts are brought up to date. Answers the tokens that it got beyond its end.
+    fn settle(&mut self, at: usize) -> u32 {
         let phase = self.phase(at);
         let (clock, ended) = (self.clock, self.ended);
         let seq = &mut self.running[at];
-        let Some((since, _)) = seq.decodes.take() else { return };
-        let steps = u32::try_from(clock - since).unwrap_or(u32::MAX);
-        if steps > 0 {
+        let Some((since, last)) = seq.decodes.take() else { return 0 };
+        let tokens = u32::try_from(clock - since).unwrap_or(u32::MAX);
+        let beyond = u32::try_from(clock.saturating_sub(last)).unwrap_or(0);
+        if tokens > 0 {
             seq.last_token = ended;
         }
-        seq.generated += steps;
-        seq.computed += steps;
+        seq.generated += tokens - beyond;
+        seq.computed += tokens;
         self.phases[phase] -= 1;
         self.decoding -= 1;
         self.context -= u64::from(seq.computed);
@@ -409,13 +418,15 @@ impl Engine {
         self.running[at].blocks = self.kv.blocks_for(computed) - shared;
         self.next_finish =
             self.running.iter().filter_map(|seq| seq.decodes.map(|(_, last)| last)).min().unwrap_or(u64::MAX);
+        beyond
     }
 
-    fn finish_due(&mut self, now: Us, seen: &mut Vec<(Us, u64, Seen)>) {
-        let mut at = 0;
+    /// Answers of which the last token exists are ended; answers the tokens beyond their ends.
+    fn finish_due(&mut self, now: Us, seen: &mut Vec<(Us, u64, Seen)>) -> u32 {
+        let (mut at, mut beyond) = (0, 0);
         while at < self.running.len() {
             if self.running[at].decodes.is_some_and(|(_, last)| last <= self.clock) {
-                self.settle(at);
+                beyond += self.settle(at);
                 let seq = self.running.remove(at);
                 self.free(&seq);
                 self.finished(now, &seq, seen);
@@ -423,6 +434,7 @@ impl Engine {
                 at += 1;
             }
         }
+        beyond
     }
 
     /// The phases of a request are written when it ends, and not before.

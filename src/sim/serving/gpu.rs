@@ -17,6 +17,9 @@ const HARD_LIMIT: f64 = 91.0;
 /// The lowest clock as a share of the highest.
 const LOWEST: f64 = 0.17;
 
+/// The driver's XID of a GPU that cannot be reached any more.
+const OFF_THE_BUS: u32 = 79;
+
 /// NVML's bits of clock event reasons.
 mod reason {
     pub(super) const IDLE: u64 = 0x1;
@@ -24,6 +27,7 @@ mod reason {
     pub(super) const HW_SLOWDOWN: u64 = 0x8;
     pub(super) const SW_THERMAL: u64 = 0x20;
     pub(super) const HW_THERMAL: u64 = 0x40;
+    pub(super) const POWER_BRAKE: u64 = 0x80;
 }
 
 /// A GPU.
@@ -55,6 +59,10 @@ pub(super) struct Gpu {
     pub(super) xid: u32,
     // Causes.
     pub(super) heat: f64,
+    /// The highest clock that the power supply's brake leaves, as a share.
+    pub(super) brake: f64,
+    /// It fell off the bus: nothing reads it or computes on it any more.
+    pub(super) lost: bool,
     pub(super) errors_per_min: (f64, f64),
     pub(super) bandwidth: f64,
 }
@@ -81,9 +89,16 @@ impl Gpu {
             uncorrected: 0.0,
             xid: 0,
             heat: 0.0,
+            brake: 1.0,
+            lost: false,
             errors_per_min: (0.0, 0.0),
             bandwidth: 1.0,
         }
+    }
+
+    /// It falls off the bus: the driver says so once, and nothing else of it from then on.
+    pub(super) fn lose(&mut self) {
+        (self.xid, self.lost) = (OFF_THE_BUS, true);
     }
 
     /// Power that the last interval's work takes at a clock.
@@ -97,6 +112,9 @@ impl Gpu {
 
     /// An interval has passed in which it was busy for these shares.
     pub(super) fn tick(&mut self, busy: (f64, f64, f64)) {
+        if self.lost {
+            return;
+        }
         self.busy = busy;
         let working = busy.0 > 0.01;
         let (mut clock, mut reasons) = (1.0_f64, 0);
@@ -121,6 +139,10 @@ impl Gpu {
         if self.celsius > HARD_LIMIT {
             clock = clock.min(0.5);
             reasons |= reason::HW_SLOWDOWN | reason::HW_THERMAL;
+        }
+        if self.brake < 1.0 {
+            clock = clock.min(self.brake);
+            reasons |= reason::HW_SLOWDOWN | reason::POWER_BRAKE;
         }
         self.clock = clock.clamp(LOWEST, 1.0);
         if working {

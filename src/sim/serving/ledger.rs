@@ -25,8 +25,10 @@ pub struct Ledger {
     pub refused: f64,
     /// Seconds in the gateway, before a replica had the request.
     pub gateway_s: f64,
-    /// Seconds in an engine before its core has taken the request in.
+    /// Seconds in an engine's API server, before its core could take the request in.
     pub front_s: f64,
+    /// Seconds until its core did: it was inside a step.
+    pub loop_s: f64,
     /// Seconds in the queue while slots were short.
     pub slots_s: f64,
     /// Seconds in the queue while a step had no room for more tokens.
@@ -56,6 +58,7 @@ impl Ledger {
             refused: f(self.refused, other.refused),
             gateway_s: f(self.gateway_s, other.gateway_s),
             front_s: f(self.front_s, other.front_s),
+            loop_s: f(self.loop_s, other.loop_s),
             tokens_s: f(self.tokens_s, other.tokens_s),
             slots_s: f(self.slots_s, other.slots_s),
             blocks_s: f(self.blocks_s, other.blocks_s),

@@ -20,7 +20,7 @@ use super::number::{Us, from_at, seconds, to_at, us};
 use super::traffic::Class;
 use super::{Happened, Launch, Ledger, Load, Serving, Sight as Told, page};
 use crate::domain::At;
-use crate::sim::scenario::{Fault, Scenario};
+use crate::sim::scenario::{Fault, GatewayPage, Scenario};
 use clients::Request;
 
 /// What happens at a moment by itself. The order of the list is that of things that happen at once.
@@ -79,6 +79,7 @@ pub struct Model {
     busy: BTreeMap<String, Busy>,
     host: BTreeMap<String, f64>,
     load_gb_per_s: f64,
+    acceptance: f64,
     happened: Vec<Happened>,
     seen: Vec<(Us, u64, Seen)>,
     /// What happened at clients and in the gateway, and in engines that are gone.
@@ -114,6 +115,7 @@ impl Model {
             busy: BTreeMap::new(),
             host: BTreeMap::new(),
             load_gb_per_s: scenario.workload.load_gb_per_s,
+            acceptance: scenario.workload.draft_acceptance,
             happened: Vec::new(),
             seen: Vec::new(),
             ledger: Ledger::default(),
@@ -250,6 +252,7 @@ impl Model {
                 clock: slowest(|gpu| gpu.clock),
                 bandwidth: slowest(|gpu| gpu.bandwidth),
                 host: self.host.get(node).copied().unwrap_or(1.0),
+                acceptance: self.acceptance,
             };
             if let Some(engine) = container.engine_mut() {
                 engine.set_conditions(conditions);
@@ -268,7 +271,7 @@ impl Serving for Model {
         self.remove(&launch.pod);
         let gpus = self.gpus.get_mut(&launch.node).map_or(&mut [][..], Vec::as_mut_slice);
         let mut products = Vec::new();
-        for gpu in gpus.iter_mut().filter(|gpu| launch.gpus.contains(&gpu.index)) {
+        for gpu in gpus.iter_mut().filter(|gpu| launch.gpus.contains(&gpu.index) && !gpu.lost) {
             gpu.pod = Some(launch.pod.clone());
             products.push(gpu.product);
         }
@@ -320,12 +323,20 @@ impl Serving for Model {
     }
 
     fn gateway_page(&self) -> String {
-        page::envoy::write(&self.gateway, &self.scenario)
+        match self.gateway.settings.page {
+            GatewayPage::Envoy => page::envoy::write(&self.gateway, &self.scenario),
+            GatewayPage::Ai => page::ai_gateway::write(&self.gateway, &self.scenario),
+        }
     }
 
     fn gpu_page(&self, node: &str) -> Option<String> {
         let gpus = self.gpus.get(node).filter(|gpus| !gpus.is_empty())?;
         Some(page::dcgm::write(node, gpus, &self.scenario))
+    }
+
+    fn lost_gpus(&self, node: &str) -> Vec<u32> {
+        let gpus = self.gpus.get(node).map_or(&[][..], Vec::as_slice);
+        gpus.iter().filter(|gpu| gpu.lost).map(|gpu| gpu.index).collect()
     }
 
     fn logs(&self, pod: &str) -> Vec<(At, String)> {

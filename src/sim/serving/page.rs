@@ -1,5 +1,6 @@
 //! Metrics pages in the text format, as each system writes its own.
 
+pub(super) mod ai_gateway;
 pub(super) mod dcgm;
 pub(super) mod envoy;
 mod plain;

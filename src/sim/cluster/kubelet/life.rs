@@ -10,6 +10,7 @@ use super::container::{Container, State};
 use super::probe::Use;
 use crate::domain::At;
 use crate::sim::cluster::desk::Desk;
+use crate::sim::cluster::json::{list, text};
 use crate::sim::cluster::kinds::Kind;
 use crate::sim::cluster::store::Object;
 use crate::sim::serving::{Launch, Serving};
@@ -112,12 +113,28 @@ fn start(desk: &mut Desk, sandbox: &mut Sandbox, container: &mut Container, serv
                 ip: sandbox.ip.clone(),
                 node: sandbox.node.clone(),
                 gpus: sandbox.gpus.clone(),
-                args: container.args.clone(),
+                args: with_config(desk, sandbox, &container.args),
                 image: container.image.clone(),
             },
         );
     }
     sandbox.news = true;
+}
+
+/// The arguments, with the flags before them that the file of `--config` holds now: what stands on the command line comes
+/// later, and wins.
+fn with_config(desk: &Desk, sandbox: &Sandbox, args: &[String]) -> Vec<String> {
+    let file = args.iter().find_map(|arg| arg.strip_prefix("--config=")?.rsplit_once('/').map(|(_, file)| file));
+    let held = file.and_then(|file| {
+        let pod = desk.store.get(Kind::Pod, &sandbox.namespace, &sandbox.name)?;
+        let volumes = list(pod, "/spec/volumes");
+        let map = volumes.iter().map(|v| text(v, "/configMap/name")).find(|name| !name.is_empty())?;
+        let map = desk.store.get(Kind::ConfigMap, &sandbox.namespace, map)?;
+        map["data"].get(file)?.as_str().map(str::to_owned)
+    });
+    let line = |line: &str| line.split_once(':').map(|(name, value)| format!("--{}={}", name.trim(), value.trim()));
+    let flags = held.iter().flat_map(|held| held.lines()).filter_map(line);
+    flags.chain(args.iter().cloned()).collect()
 }
 
 fn back_off(desk: &mut Desk, sandbox: &mut Sandbox, container: &Container) {
@@ -139,7 +156,7 @@ fn probes(desk: &mut Desk, sandbox: &mut Sandbox, container: &mut Container, sin
         if !asked || desk.now < probe.due || desk.now <= since {
             continue;
         }
-        let answer = if container.gpus > 0 { serving.health(&sandbox.name) } else { Some(200) };
+        let answer = if container.gpus > 0 && !probe.exec { serving.health(&sandbox.name) } else { Some(200) };
         let good = answer.is_some_and(|code| (200..400).contains(&code));
         if !good {
             let why = match answer {

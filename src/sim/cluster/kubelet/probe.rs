@@ -30,6 +30,8 @@ pub(super) struct Probe {
     pub(super) purpose: Use,
     pub(super) path: String,
     pub(super) port: u64,
+    /// Whether a command is run in the container: then it is enough that it runs.
+    pub(super) exec: bool,
     delay_s: f64,
     period_s: f64,
     good_needed: u32,
@@ -56,6 +58,7 @@ impl Probe {
             purpose,
             path: text(spec, "/httpGet/path").to_owned(),
             port: port.unwrap_or(0),
+            exec: spec["exec"].is_object(),
             delay_s: number("/initialDelaySeconds", 0) as f64,
             period_s: number("/periodSeconds", 10).max(1) as f64,
             good_needed: count(number("/successThreshold", 1)),

@@ -11,6 +11,9 @@ const PER_BATCHED_TOKEN: f64 = 0.25e6;
 /// Logits and sampling per sequence and GPU, in bytes.
 const PER_SEQUENCE: f64 = 0.5e6;
 
+/// Longer drafts than a block of the cache are not written here.
+const MOST_DRAFTS: u32 = 8;
+
 /// An engine's configuration.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Config {
@@ -32,10 +35,14 @@ pub struct Config {
     pub block_size: u32,
     /// Blocks of KV cache.
     pub blocks: u32,
+    /// `--num-gpu-blocks-override`: so many, whatever memory has room for.
+    pub blocks_override: Option<u32>,
     /// `--served-model-name`, or the model's path.
     pub model_name: String,
     /// `--max-num-queued-reqs`: more are turned away with 503.
     pub max_queued: Option<u32>,
+    /// `num_speculative_tokens` of `--speculative-config`: tokens that are drafted for each sequence and step.
+    pub drafts: u32,
 }
 
 /// Why an engine does not start.
@@ -68,6 +75,12 @@ pub enum StartError {
     },
 }
 
+/// How many tokens are drafted by a `--speculative-config`.
+fn drafts(json: &str) -> u32 {
+    let config: serde_json::Value = serde_json::from_str(json).unwrap_or_default();
+    config["num_speculative_tokens"].as_u64().and_then(|n| u32::try_from(n).ok()).unwrap_or(0).min(MOST_DRAFTS)
+}
+
 impl Config {
     /// The configuration that these arguments give on these GPUs; vLLM's defaults where they say nothing.
     pub fn new(args: &[String], model: &Weights, gpus: &[Product]) -> Result<Self, StartError> {
@@ -88,13 +101,16 @@ impl Config {
             memory_utilisation: flag(args, "--gpu-memory-utilization").and_then(|v| v.parse().ok()).unwrap_or(0.9),
             block_size: number("--block-size").unwrap_or(16).max(1),
             blocks: 0,
+            blocks_override: number("--num-gpu-blocks-override"),
             model_name: flag(args, "--served-model-name").filter(|n| !n.is_empty()).unwrap_or(&model.name).to_owned(),
             max_queued: number("--max-num-queued-reqs"),
+            drafts: flag(args, "--speculative-config").map_or(0, drafts),
         };
         if tensor_parallel > given {
             return Err(StartError::GpusMissing { wanted: tensor_parallel, given });
         }
-        let tokens = number("--num-gpu-blocks-override")
+        let tokens = config
+            .blocks_override
             .map_or_else(|| config.kv_tokens(model, gpus), |blocks| f64::from(blocks * config.block_size));
         if tokens < f64::from(config.block_size) {
             return Err(StartError::NoCache);

@@ -80,6 +80,10 @@ pub(in crate::sim::serving) struct Meters {
     pub(in crate::sim::serving) prompt_tokens: u64,
     pub(in crate::sim::serving) prompt_cached: u64,
     pub(in crate::sim::serving) generated: u64,
+    /// Drafts, the tokens in them, and by their position how many of these were accepted.
+    pub(in crate::sim::serving) drafts: u64,
+    pub(in crate::sim::serving) draft_tokens: u64,
+    pub(in crate::sim::serving) accepted: Vec<u64>,
     pub(in crate::sim::serving) finished_stop: u64,
     pub(in crate::sim::serving) finished_length: u64,
     pub(in crate::sim::serving) rejected: u64,
@@ -131,6 +135,9 @@ impl Meters {
             prompt_tokens: 0,
             prompt_cached: 0,
             generated: 0,
+            drafts: 0,
+            draft_tokens: 0,
+            accepted: Vec::new(),
             finished_stop: 0,
             finished_length: 0,
             rejected: 0,
@@ -159,6 +166,19 @@ impl Meters {
             last_chunk: Buckets::new(&stages),
             chunks: Buckets::new(&stages),
         }
+    }
+}
+
+impl Meters {
+    /// So many sequences had so many tokens drafted each, of which some were accepted.
+    pub(super) fn drafted(&mut self, sequences: u32, length: u32, accepted: u32) {
+        if length == 0 {
+            return;
+        }
+        self.drafts += u64::from(sequences);
+        self.draft_tokens += u64::from(sequences * length);
+        self.accepted.resize(length as usize, 0);
+        self.accepted.iter_mut().take(accepted as usize).for_each(|count| *count += u64::from(sequences));
     }
 }
 

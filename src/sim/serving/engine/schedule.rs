@@ -2,15 +2,15 @@
 
 use super::speed::Work;
 use super::{Engine, Seq, Short};
-use crate::sim::serving::number::{Us, seconds, us};
+use crate::sim::serving::number::{Us, seconds, us, whole};
 
 /// A step that is being computed.
 #[derive(Debug, Clone)]
 pub(super) struct Step {
     pub(super) began: Us,
     pub(super) ends: Us,
-    /// Whether the decoding sequences get a token.
-    pub(super) decodes: bool,
+    /// How many tokens each decoding sequence gets; 0: none decodes.
+    pub(super) tokens: u32,
     /// Sequences whose prompts are computed, with how many tokens of them.
     pub(super) prefills: Vec<(u64, u32)>,
 }
@@ -22,6 +22,8 @@ struct Round {
     prefills: Vec<(u64, u32)>,
     work: Work,
     preempted: bool,
+    /// Tokens that each decoding sequence will get.
+    tokens: u32,
     /// Whether decoding sequences have got their blocks for this step.
     placed: bool,
 }
@@ -44,6 +46,7 @@ impl Engine {
         self.take_in(now);
         self.drop_gone(now);
         let mut round = Round { budget: self.config.max_num_batched_tokens, ..Round::default() };
+        round.tokens = self.tokens_of_step();
         self.decode_all(&mut round);
         self.go_on_with_prompts(&mut round);
         // Who was just pushed out would only be let in again.
@@ -52,6 +55,7 @@ impl Engine {
             self.admit(now, &mut round);
         }
         round.work.decodes = self.decoding;
+        round.work.drafts = self.config.drafts;
         round.work.context = self.context;
         round.work.sequences += self.decoding;
         if round.work.sequences == 0 {
@@ -62,15 +66,26 @@ impl Engine {
         self.busy.arithmetic += arithmetic;
         self.busy.memory += memory;
         let begins = now.max(self.hung_until);
-        self.step =
-            Some(Step { began: now, ends: begins + us(lasts), decodes: self.decoding > 0, prefills: round.prefills });
+        let tokens = if self.decoding > 0 { round.tokens } else { 0 };
+        self.step = Some(Step { began: now, ends: begins + us(lasts), tokens, prefills: round.prefills });
+    }
+
+    /// How many tokens each decoding sequence gets in the next step: one, and as many drafted ones as are accepted before
+    /// the first that is not. All get the same number, and on average the right one.
+    fn tokens_of_step(&mut self) -> u32 {
+        let share = self.conditions.acceptance.clamp(0.0, 1.0);
+        self.owed += (1..=self.config.drafts).map(|n| share.powi(n.cast_signed())).sum::<f64>();
+        let accepted = self.owed.floor().min(f64::from(self.config.drafts));
+        self.owed -= accepted;
+        1 + whole(accepted)
     }
 
     /// Requests that the API server has passed on join the queue: from now on they are waiting.
     fn take_in(&mut self, now: Us) {
-        while let Some((_, mut seq)) = self.inbox.pop_front_if(|(ready, _)| *ready <= now) {
+        while let Some((ready, mut seq)) = self.inbox.pop_front_if(|(ready, _)| *ready <= now) {
             seq.queued = now;
-            self.ledger.front_s += seconds(now - seq.arrived);
+            self.ledger.front_s += seconds(ready - seq.arrived);
+            self.ledger.loop_s += seconds(now - ready);
             self.waiting.push_back(seq);
         }
     }
@@ -95,15 +110,15 @@ impl Engine {
         }
     }
 
-    /// Every decoding sequence gets one token; blocks for that are taken from the youngest where none are free.
+    /// Every decoding sequence gets its tokens; blocks for that are taken from the youngest where none are free.
     fn decode_all(&mut self, round: &mut Round) {
-        while self.blocks_for_decodes() > self.kv.free() {
+        while self.blocks_for_decodes(round.tokens) > self.kv.free() {
             self.preempt_last(round);
         }
-        let blocks = self.blocks_for_decodes();
+        let blocks = self.blocks_for_decodes(round.tokens);
         self.kv.take(blocks);
         round.placed = true;
-        round.budget = round.budget.saturating_sub(self.decoding);
+        round.budget = round.budget.saturating_sub(self.decoding * (1 + self.config.drafts));
     }
 
     /// Prompts that are half computed go on, oldest first.
@@ -198,7 +213,9 @@ impl Engine {
         self.settle(last);
         let Some(mut seq) = self.running.pop() else { return };
         // It may have got a block for the step that it will not take part in.
-        seq.blocks += u32::from(decoding && round.placed && seq.computed % self.config.block_size == 0);
+        if decoding && round.placed {
+            seq.blocks += self.kv.blocks_for(seq.computed + round.tokens) - self.kv.blocks_for(seq.computed);
+        }
         if let Some(at) = round.prefills.iter().position(|(id, _)| *id == seq.ask.id) {
             let (_, chunk) = round.prefills.remove(at);
             round.work.prefill -= chunk;

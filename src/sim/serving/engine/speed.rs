@@ -11,14 +11,20 @@ const BANDWIDTH: f64 = 0.70;
 /// Attention grows with the position: a token at this position costs twice one at the beginning.
 const DOUBLE_AT: f64 = 60_000.0;
 
+/// The weights of a draft model as a share of the model's: EAGLE's is one layer of its 80, and its head.
+const DRAFT: f64 = 0.03;
+/// Host work per drafted position (s): each is a pass of its own.
+const PER_DRAFT: f64 = 0.000_4;
+
 /// What a step works on.
 #[derive(Debug, Clone, Copy, Default, PartialEq)]
 pub(super) struct Work {
     /// Prompt tokens, and the mean position of them.
     pub(super) prefill: u32,
     pub(super) position: f64,
-    /// Sequences that get one token each, and the tokens that they look back on.
+    /// Sequences that get tokens, how many are drafted for each of them, and the tokens that they look back on.
     pub(super) decodes: u32,
+    pub(super) drafts: u32,
     pub(super) context: u64,
     /// Sequences in the batch.
     pub(super) sequences: u32,
@@ -63,6 +69,8 @@ pub(in crate::sim::serving) struct Conditions {
     pub(in crate::sim::serving) bandwidth: f64,
     /// CPU time that is left to it.
     pub(in crate::sim::serving) host: f64,
+    /// How often a drafted token is what the model would have said, where those before it were.
+    pub(in crate::sim::serving) acceptance: f64,
 }
 
 impl Speed {
@@ -85,12 +93,16 @@ impl Speed {
     /// Seconds of a step, and of these the seconds that arithmetic and memory were busy.
     pub(super) fn step(&self, work: Work, now: Conditions) -> (f64, f64, f64) {
         let prefill = f64::from(work.prefill) * (1.0 + work.position / DOUBLE_AT);
-        let arithmetic = (prefill + f64::from(work.decodes)) * self.per_token / now.clock;
+        // What was drafted is verified in one pass, as if it were a piece of a prompt.
+        let verified = f64::from(work.decodes * (1 + work.drafts));
+        let arithmetic = (prefill + verified) * self.per_token / now.clock;
         // Caches run at the SMs' clock: reading suffers a little from a low one.
         let reading = now.bandwidth * (0.85 + 0.15 * now.clock);
         let weights = self.weights / reading;
         let cache = work.context as f64 * self.per_context / reading;
-        let host = (self.host + self.per_sequence * f64::from(work.sequences)) / now.host;
-        (host + arithmetic.max(weights) + cache, arithmetic, weights + cache)
+        let passes = if work.decodes > 0 { f64::from(work.drafts) } else { 0.0 };
+        let drafting = passes * DRAFT * weights;
+        let host = (self.host + self.per_sequence * f64::from(work.sequences) + passes * PER_DRAFT) / now.host;
+        (host + arithmetic.max(weights) + cache + drafting, arithmetic, weights + cache + drafting)
     }
 }

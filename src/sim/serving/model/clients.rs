@@ -21,12 +21,24 @@ pub(super) struct Request {
     pod: Option<String>,
     tried: Vec<String>,
     first_token: bool,
+    /// Since when the gateway has its first token and does not pass it on.
+    held: Option<Us>,
 }
 
 impl Request {
     /// A request that is nobody's of the scenario: who sent it waits as long as the gateway does.
     pub(super) fn of_nobody(ask: Ask, now: Us) -> Self {
-        Self { class: 0, user: false, ask, asked: now, sent: now, pod: None, tried: Vec::new(), first_token: false }
+        Self {
+            class: 0,
+            user: false,
+            ask,
+            asked: now,
+            sent: now,
+            pod: None,
+            tried: Vec::new(),
+            first_token: false,
+            held: None,
+        }
     }
 
     /// Whether its first token is not there, and later than `promised`.
@@ -90,8 +102,17 @@ impl Model {
         let prefix = (wish.prefix > 0).then_some((class, wish.prefix));
         let ask = Ask { id, prompt: wish.prompt, output: wish.output, prefix };
         let asked = self.now;
-        let request =
-            Request { class, user, ask, asked, sent: asked, pod: None, tried: Vec::new(), first_token: false };
+        let request = Request {
+            class,
+            user,
+            ask,
+            asked,
+            sent: asked,
+            pod: None,
+            tried: Vec::new(),
+            first_token: false,
+            held: None,
+        };
         self.requests.insert(id, request);
         self.gateway.downstream_total += 1;
         self.gateway.active += 1;
@@ -167,13 +188,15 @@ impl Model {
         }
         let Some(request) = self.requests.get_mut(&id) else { return };
         match sight {
-            Sight::First => {
-                request.first_token = true;
-                self.ledger.first_tokens += 1.0;
-                let waited = seconds(self.now - request.asked);
-                self.ledger.late += f64::from(u8::from(waited > self.scenario.slo.ttft.0));
-            }
+            Sight::First if self.gateway.buffers => request.held = Some(self.now),
+            Sight::First => self.first_leaves(id),
             Sight::Last => {
+                if let Some(since) = request.held.take() {
+                    self.ledger.gateway_s += seconds(self.now - since);
+                    self.first_leaves(id);
+                }
+                let Some(request) = self.requests.get(&id) else { return };
+                self.gateway.whole_s.observe(seconds(self.now - request.asked));
                 let ms = seconds(self.now - request.sent) * 1000.0;
                 self.gateway.upstream_answer(200, ms);
                 self.end(id, Some(200));
@@ -185,6 +208,16 @@ impl Model {
                 self.end(id, Some(status));
             }
         }
+    }
+
+    /// The first token leaves the gateway.
+    fn first_leaves(&mut self, id: u64) {
+        let Some(request) = self.requests.get_mut(&id) else { return };
+        request.first_token = true;
+        let waited = seconds(self.now - request.asked);
+        self.ledger.first_tokens += 1.0;
+        self.ledger.late += f64::from(u8::from(waited > self.scenario.slo.ttft.0));
+        self.gateway.first_s.observe(waited);
     }
 
     pub(super) fn gives_up(&mut self, id: u64) {
@@ -243,10 +276,7 @@ impl Model {
     /// A container is gone with all that it held.
     pub(super) fn remove(&mut self, pod: &str) {
         let before = self.containers.len();
-        let gone = self.containers.iter().find(|container| container.launch.pod == pod);
-        if let Some(engine) = gone.and_then(|container| container.engine()) {
-            self.ledger += engine.ledger();
-        }
+        self.cut(pod);
         self.containers.retain(|container| container.launch.pod != pod);
         if self.containers.len() == before {
             return;
@@ -254,6 +284,13 @@ impl Model {
         for gpu in self.gpus.values_mut().flatten().filter(|gpu| gpu.pod.as_deref() == Some(pod)) {
             (gpu.pod, gpu.memory) = (None, 0.0);
         }
+    }
+
+    /// All that a container held is lost to its clients.
+    pub(super) fn cut(&mut self, pod: &str) {
+        let engine = self.containers.iter().find(|c| c.launch.pod == pod).and_then(|container| container.engine());
+        let Some(engine) = engine else { return };
+        self.ledger += engine.ledger();
         let mut cut: Vec<u64> =
             self.requests.iter().filter(|(_, r)| r.pod.as_deref() == Some(pod)).map(|(id, _)| *id).collect();
         cut.sort_unstable();

@@ -1,6 +1,8 @@
 //! Causes come in: what a scenario's file changes below and in front of the engines.
 
-use super::super::number::us;
+use super::super::Happened;
+use super::super::container::{Container, Stage};
+use super::super::number::{to_at, us};
 use super::Model;
 use crate::sim::scenario::Fault;
 
@@ -19,6 +21,13 @@ impl Model {
             Fault::PowerLimit(limit) => {
                 self.gpus(&limit.node, limit.gpu, |gpu| gpu.limit_w = limit.watts);
             }
+            Fault::PowerBrake(brake) => {
+                self.gpus(&brake.node, brake.gpu, |gpu| gpu.brake = brake.clock.clamp(0.05, 1.0));
+            }
+            Fault::LostGpu(lost) => {
+                self.gpus(&lost.node, Some(lost.gpu), super::Gpu::lose);
+                self.dies_on(&lost.node, lost.gpu);
+            }
             Fault::MemoryErrors(errors) => self.gpus(&errors.node, Some(errors.gpu), |gpu| {
                 gpu.errors_per_min = (errors.corrected_per_min, errors.uncorrected_per_min);
                 gpu.bandwidth = (1.0 - errors.bandwidth_lost).clamp(0.05, 1.0);
@@ -30,6 +39,7 @@ impl Model {
                 let gateway = &mut self.gateway;
                 gateway.settings.overhead = change.overhead.unwrap_or(gateway.settings.overhead);
                 gateway.settings.routing = change.routing.unwrap_or(gateway.settings.routing);
+                gateway.buffers = change.buffers.unwrap_or(gateway.buffers);
                 gateway.refuses = change.refuses.unwrap_or(gateway.refuses);
             }
             Fault::Stall(stall) => {
@@ -39,9 +49,21 @@ impl Model {
                     engine.hang(now, until);
                 }
             }
+            Fault::Acceptance(share) => self.acceptance = share,
             Fault::LoadSpeed(gb_per_s) => self.load_gb_per_s = gb_per_s,
         }
         self.set_conditions();
+    }
+
+    /// What computes on a GPU that is lost dies of it.
+    fn dies_on(&mut self, node: &str, gpu: u32) {
+        let on_it =
+            |c: &Container| c.launch.node == node && c.launch.gpus.contains(&gpu) && !matches!(c.stage, Stage::Dead);
+        let Some(which) = self.containers.iter().position(on_it) else { return };
+        let pod = self.containers[which].launch.pod.clone();
+        self.cut(&pod);
+        self.containers[which].dies(self.now, "torch.AcceleratorError: CUDA error: unspecified launch failure");
+        self.happened.push(Happened::Died { pod, at: to_at(self.now), code: 1, reason: "Error" });
     }
 
     fn gpus(&mut self, node: &str, index: Option<u32>, change: impl Fn(&mut super::Gpu)) {

@@ -12,6 +12,8 @@ type Family = (&'static str, &'static str, &'static str, fn(&Gpu) -> f64);
 /// Memory that the driver keeps for itself, in MiB.
 const RESERVED_MIB: f64 = 520.0;
 
+const XID: &str = "DCGM_FI_DEV_XID_ERRORS";
+
 const FAMILIES: &[Family] = &[
     ("DCGM_FI_DEV_SM_CLOCK", "gauge", "SM clock frequency (in MHz).", |g| {
         (g.clock * g.product.sm_mhz / 15.0).round() * 15.0
@@ -43,7 +45,7 @@ const FAMILIES: &[Family] = &[
     ("DCGM_FI_DEV_POWER_VIOLATION", "counter", "Throttling duration due to power constraints (in ns).", |g| {
         g.power_ns.round()
     }),
-    ("DCGM_FI_DEV_XID_ERRORS", "gauge", "Value of the last XID error encountered.", |g| f64::from(g.xid)),
+    (XID, "gauge", "Value of the last XID error encountered.", |g| f64::from(g.xid)),
     ("DCGM_FI_DEV_FB_FREE", "gauge", "Framebuffer memory free (in MiB).", |g| {
         (g.product.memory_mib * (1.0 - g.memory) - RESERVED_MIB).max(0.0).round()
     }),
@@ -84,7 +86,9 @@ pub(in crate::sim::serving) fn write(node: &str, gpus: &[Gpu], scenario: &Scenar
     let labels: Vec<String> = gpus.iter().map(|gpu| labels(node, gpu, &scenario.workload.namespace)).collect();
     for (name, kind, help, value) in FAMILIES {
         super::header(&mut out, name, kind, help);
-        for (gpu, labels) in gpus.iter().zip(&labels) {
+        // Of a lost GPU NVML reads nothing, and blank fields are left out; its last error came as an event, and stays.
+        let told = |gpu: &Gpu| !gpu.lost || *name == XID;
+        for (gpu, labels) in gpus.iter().zip(&labels).filter(|(gpu, _)| told(gpu)) {
             let _ = writeln!(out, "{name}{{{labels}}} {}", value(gpu));
         }
     }

@@ -221,6 +221,7 @@ fn engine_counters(page: &mut Page, it: &Meters) {
             ("finished_reason", "repetition", 0),
         ],
     );
+    drafts(page, it);
     let help = "Number of admission attempts rejected by a queue limit, by reason.";
     let engine = std::mem::take(&mut page.labels);
     page.labels = engine.split_once(',').map_or("", |(_, model)| model).to_owned();
@@ -230,6 +231,25 @@ fn engine_counters(page: &mut Page, it: &Meters) {
         &[("reason", "max_num_queued_reqs", it.rejected), ("reason", "max_num_queued_tokens", 0)],
     );
     page.labels = engine;
+}
+
+/// Only an engine that drafts has these.
+fn drafts(page: &mut Page, it: &Meters) {
+    if it.drafts == 0 {
+        return;
+    }
+    let accepted: u64 = it.accepted.iter().sum();
+    for (what, help, value) in [
+        ("drafts", "Number of spec decoding drafts.", it.drafts),
+        ("draft_tokens", "Number of draft tokens.", it.draft_tokens),
+        ("accepted_tokens", "Number of accepted tokens.", accepted),
+    ] {
+        page.counter(&format!("vllm:spec_decode_num_{what}"), help, &[("", "", value)]);
+    }
+    let positions: Vec<String> = (0..it.accepted.len()).map(|i| i.to_string()).collect();
+    let of_each: Vec<(&str, &str, u64)> =
+        positions.iter().zip(&it.accepted).map(|(i, n)| ("position", i.as_str(), *n)).collect();
+    page.counter("vllm:spec_decode_num_accepted_tokens_per_pos", "Accepted tokens per draft position.", &of_each);
 }
 
 fn histograms(page: &mut Page, it: &Meters) {
@@ -277,13 +297,14 @@ fn cache_config(page: &mut Page, engine: &Engine) {
         page.out,
         "vllm:cache_config_info{{block_size=\"{}\",cache_dtype=\"auto\",enable_prefix_caching=\"{}\",engine=\"0\",\
          gpu_memory_utilization=\"{}\",kv_cache_max_concurrency=\"{:.4}\",kv_cache_size_tokens=\"{tokens}\",\
-         num_cpu_blocks=\"None\",num_gpu_blocks=\"{}\",num_gpu_blocks_override=\"None\",prefix_caching_hash_algo=\"sha256\",\
+         num_cpu_blocks=\"None\",num_gpu_blocks=\"{}\",num_gpu_blocks_override=\"{}\",prefix_caching_hash_algo=\"sha256\",\
          sliding_window=\"None\"}} 1.0",
         it.block_size,
         flag(it.prefix_caching),
         it.memory_utilisation,
         f64::from(tokens) / f64::from(it.max_model_len),
         it.blocks,
+        it.blocks_override.map_or("None".to_owned(), |n| n.to_string()),
     );
 }
 

@@ -1,0 +1,42 @@
+//! The page of Envoy AI Gateway's processor: what a request took until its first token and until its last, in seconds, by
+//! the names of OpenTelemetry's conventions.
+
+use std::fmt::Write as _;
+
+use super::super::engine::Buckets;
+use super::super::gateway::Gateway;
+use super::header;
+use crate::sim::scenario::Scenario;
+
+/// The gateway's page.
+pub(in crate::sim::serving) fn write(it: &Gateway, scenario: &Scenario) -> String {
+    let model = &scenario.model.name;
+    let labels = format!(
+        "gen_ai_operation_name=\"chat\",gen_ai_original_model=\"{model}\",gen_ai_provider_name=\"openai\",\
+         gen_ai_request_model=\"{model}\",gen_ai_response_model=\"{model}\",otel_scope_name=\"envoyproxy/ai-gateway\",\
+         otel_scope_version=\"\""
+    );
+    let mut out = String::with_capacity(8_000);
+    for (name, help, buckets) in [
+        ("gen_ai_server_request_duration_seconds", "Generative AI server request duration", &it.whole_s),
+        (
+            "gen_ai_server_time_to_first_token_seconds",
+            "Time to receive first token in streaming responses",
+            &it.first_s,
+        ),
+    ] {
+        header(&mut out, name, "histogram", help);
+        histogram(&mut out, name, &labels, buckets);
+    }
+    out
+}
+
+fn histogram(out: &mut String, name: &str, labels: &str, buckets: &Buckets) {
+    let mut below = 0;
+    for (i, count) in buckets.counts.iter().enumerate() {
+        below += count;
+        let le = buckets.bounds.get(i).map_or_else(|| "+Inf".to_owned(), ToString::to_string);
+        let _ = writeln!(out, "{name}_bucket{{{labels},le=\"{le}\"}} {below}");
+    }
+    let _ = writeln!(out, "{name}_sum{{{labels}}} {}\n{name}_count{{{labels}}} {below}", buckets.sum);
+}
