@@ -12,6 +12,8 @@ mod envoy;
 mod field;
 #[path = "dialects/hostile.rs"]
 mod hostile;
+#[path = "dialects/iterations.rs"]
+mod iterations;
 #[path = "dialects/memory.rs"]
 mod memory;
 #[path = "dialects/public.rs"]

@@ -299,6 +299,7 @@ impl<'a> Facts<'a> {
             || moved(Total::GenerationTokens)
             || moved(Total::PromptTokens)
             || moved(Total::Finished)
+            || moved(Total::Steps)
             || moved(Total::Rejected)
             || self.held() > 0.0
     }

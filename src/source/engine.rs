@@ -5,6 +5,7 @@ use std::borrow::Cow;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use crate::decode::exposition::{self, Labels, PageError, Sink};
+use crate::decode::iterations::{self, ListError};
 use crate::dialect::{Catalogue, Key, Memory, Reader, Stored, Wanted};
 use crate::domain::{EnginePage, Failure, Page};
 use crate::text::clean;
@@ -90,6 +91,9 @@ fn no_engine(system: &str) -> Failure {
 }
 
 fn decode(page: &[u8], reader: &mut Reader, memory: &mut Memory) -> Result<Page, Failure> {
+    if iterations::is_list(page) {
+        return listed(page);
+    }
     reader.begin();
     let stats = exposition::read(page, &mut Mapped(reader)).map_err(|error| match error {
         PageError::Cut => Failure::Cut,
@@ -128,6 +132,18 @@ fn finished(
         }
     }
     Ok(read)
+}
+
+/// A page that is a list of iterations. The list is bounded as any page is.
+fn listed(page: &[u8]) -> Result<Page, Failure> {
+    if page.len() > exposition::MAX_PAGE {
+        return Err(Failure::TooLarge { limit: exposition::MAX_PAGE });
+    }
+    match iterations::read(page) {
+        Ok(page) => Ok(Page::Engine(page)),
+        Err(ListError::Empty) => Err(Failure::Other(ListError::Empty.to_string())),
+        Err(other) => Err(Failure::NotMetrics(clean(&other.to_string(), SHOWN_LABEL * 2))),
+    }
 }
 
 /// The exposition reader's view of the dialects.
