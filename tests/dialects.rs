@@ -16,6 +16,8 @@ mod hostile;
 mod iterations;
 #[path = "dialects/memory.rs"]
 mod memory;
+#[path = "dialects/pools.rs"]
+mod pools;
 #[path = "dialects/public.rs"]
 mod public;
 #[path = "dialects/recorded.rs"]

@@ -152,3 +152,54 @@ fn replicas_that_were_not_read_before_are_no_surge() {
     assert_eq!(d.verdict, Verdict::Breach, "{}", d.sentence);
     assert!(!codes(&d).contains(&"traffic_surge"), "{:?}: {}", codes(&d), d.sentence);
 }
+
+/// One engine of several ranks, as SGLang's page tells it: what users wait for is counted by the front end, and each rank
+/// has its own queue.
+fn data_parallel(ranks: [&[Tick]; 2]) -> Endpoint {
+    let mut endpoint = Endpoint::new("pod", "");
+    let (mut first, mut requests, mut tokens) = (Vec::new(), 0.0, 0.0);
+    let mut queued = [0.0; 2];
+    for i in 0..ranks[0].len() {
+        let mut replicas = Vec::new();
+        for (rank, ticks) in ranks.iter().enumerate() {
+            let tick = ticks[i];
+            requests += tick.requests;
+            tokens += tick.tokens;
+            first.push((tick.queue_s + 0.04, tick.requests));
+            queued[rank] += tick.requests * tick.queue_s;
+            let mut values = Values::default();
+            values.set_gauge(Gauge::Running, tick.running);
+            values.set_gauge(Gauge::Waiting, tick.waiting);
+            values.set_gauge(Gauge::KvUsage, 0.3);
+            values.set_dist(Dist::Queue, Some(Histogram::plain(queued[rank], requests / 2.0)));
+            replicas.push(ReplicaPage { engine: rank.to_string(), values, ..ReplicaPage::default() });
+        }
+        let mut values = Values::default();
+        values.set_total(Total::Finished, requests);
+        values.set_total(Total::GenerationTokens, tokens);
+        values.set_dist(Dist::Ttft, Some(histogram(&[0.1, 0.5, 1.0, 2.5, 10.0, f64::INFINITY], &first)));
+        replicas.push(ReplicaPage { values, ..ReplicaPage::default() });
+        let system = System { engine: "sglang".to_owned(), phases: Finish::Live, ..System::default() };
+        let page = EnginePage { system: system.into(), replicas, ..EnginePage::default() };
+        let at = 10_000_000 + i64::try_from(i).expect("few ticks") * TICK_S * 1000;
+        endpoint.page(At(at), page);
+    }
+    endpoint
+}
+
+#[test]
+fn a_queue_that_stands_at_one_rank_of_an_engine_while_the_other_is_idle_is_named() {
+    let (calm, full) = (told(&[(48, CALM)]), told(&[(24, CALM), (24, QUEUE)]));
+    let d = judged(vec![data_parallel([&calm, &full])]);
+    let found = d.findings.iter().find(|f| f.code.code() == "queue_saturation").expect("a queue");
+    assert_eq!(found.subject.replica.as_deref(), Some("pod engine 1"), "{}", found.summary);
+    assert!(
+        found.summary.contains("100% of the waiting is at pod engine 1, and 1 of the other 1"),
+        "{}",
+        found.summary
+    );
+    // Both full is an engine that is full.
+    let d = judged(vec![data_parallel([&full, &full])]);
+    let found = d.findings.iter().find(|f| f.code.code() == "queue_saturation").expect("a queue");
+    assert_eq!(found.subject.replica, None, "{}", found.summary);
+}

@@ -165,6 +165,7 @@ fn sglang_says_everything() {
             "running 2 sglang:num_running_reqs",
             "waiting 27 sglang:num_queue_reqs",
             "waiting_deferred 0 sglang:num_grammar_queue_reqs",
+            "waiting_transfer 0 sglang:num_prefill_inflight_queue_reqs",
             "kv_usage 0 sglang:token_usage",
             "kv_capacity_tokens 65536 sglang:max_total_num_tokens",
             "in_flight 34 sglang:http_requests_active",

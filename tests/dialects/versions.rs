@@ -230,7 +230,8 @@ fn workers_that_only_prefill_or_only_decode_say_what_they_have() {
         &read(fixture("dialects/sglang-decode.prom")),
         &[
             "running 6 sglang:num_running_reqs",
-            "waiting 0 sglang:num_queue_reqs",
+            // For four of them it has no room yet.
+            "waiting 4 sglang:num_queue_reqs",
             "kv_usage 0.5 sglang:token_usage",
             "itl 50/2.5/4 sglang:inter_token_latency_seconds",
             "queue 6/3/0 sglang:queue_time_seconds",

@@ -3,6 +3,8 @@
 use super::{Split, confidence, finding};
 use crate::diagnosis::facts::Facts;
 use crate::diagnosis::format::{number, percent, seconds};
+use crate::diagnosis::rows::replica_name;
+use crate::diagnosis::span::{Level, Replica};
 use crate::diagnosis::{Evidence, Finding, Metric, Op};
 use crate::domain::{Code, Dist, Gauge, Mechanism, Phase, Point};
 
@@ -130,8 +132,58 @@ pub(super) fn queue_saturation(facts: &Facts<'_>, split: &Split) -> Option<Findi
         evidence.supports = kv.peak < KV_FULL;
         found.evidence.push(evidence);
     }
+    if let Some(uneven) = Uneven::of(facts) {
+        found.summary += &format!(
+            "; {} of the waiting is at {}, and {} of the other {} on its page have nobody waiting",
+            percent(uneven.share),
+            uneven.name,
+            uneven.idle,
+            uneven.others
+        );
+        found.subject.replica = Some(uneven.name.clone());
+        let claim = format!("{} holds {} of the waiting", uneven.name, percent(uneven.share));
+        found.evidence.push(facts.evidence("waiting", claim, uneven.share, Op::Over, Some(OWN), "ratio"));
+    }
     if !split.settled {
         found.surer = Some("requests still wait or run: the queue histogram is written when they finish".to_owned());
     }
     Some(found)
+}
+
+/// The share of the waiting that makes it one engine's own: as for the late events of one replica.
+const OWN: f64 = 0.6;
+
+/// One of several engines behind one front end that holds the queue while others have none: ranks of a data-parallel engine
+/// to which requests are dealt out unevenly.
+struct Uneven {
+    name: String,
+    share: f64,
+    /// Of the others, those before which hardly anybody waited.
+    idle: usize,
+    others: usize,
+}
+
+impl Uneven {
+    fn of(facts: &Facts<'_>) -> Option<Self> {
+        let engines: Vec<Replica<'_>> = facts.engines().filter(|r| !r.track.engine.is_empty()).collect();
+        let of_one_page = engines.chunk_by(|a, b| std::ptr::eq(a.endpoint, b.endpoint)).filter(|page| page.len() > 1);
+        let uneven = |page: &[Replica<'_>]| {
+            let waited = |r: &Replica<'_>| {
+                let (from, to) = facts.incident;
+                Level::of(std::slice::from_ref(r), Gauge::Waiting, from, to, facts.max_gap_s).unwrap_or_default()
+            };
+            let levels: Vec<Level> = page.iter().map(waited).collect();
+            let all: f64 = levels.iter().map(|l| l.integral).sum();
+            let (worst, most) = levels.iter().enumerate().max_by(|a, b| a.1.integral.total_cmp(&b.1.integral))?;
+            let idle = levels.iter().filter(|l| l.mean < 1.0).count();
+            let share = if all > 0.0 { most.integral / all } else { 0.0 };
+            (share >= OWN && most.mean >= 1.0 && idle * 2 >= page.len() - 1).then(|| Self {
+                name: replica_name(&page[worst]),
+                share,
+                idle,
+                others: page.len() - 1,
+            })
+        };
+        of_one_page.filter_map(uneven).max_by(|a, b| a.share.total_cmp(&b.share))
+    }
 }

@@ -4,7 +4,7 @@ use warroom::decode::iterations::read;
 use warroom::domain::{Gauge, Total};
 
 /// Nothing panics, and no number is said that cannot be one.
-pub fn check(page: &[u8]) {
+pub(crate) fn check(page: &[u8]) {
     let Ok(page) = read(page) else { return };
     assert!(!page.replicas.is_empty() && page.replicas.len() <= 512);
     assert!(page.skipped < page.series && page.first_skipped.is_some() == (page.skipped > 0));
