@@ -82,6 +82,10 @@ pub struct Subject {
     pub node: Option<String>,
     pub gpu: Option<u32>,
     pub pool: Option<&'static str>,
+    pub model: Option<String>,
+    pub route: Option<String>,
+    pub tenant: Option<String>,
+    pub class: Option<String>,
 }
 
 #[derive(Debug, Serialize)]
@@ -109,6 +113,8 @@ pub struct Slo {
     pub series: Option<String>,
     pub model: Option<String>,
     pub route: Option<String>,
+    pub tenant: Option<String>,
+    pub class: Option<String>,
     pub target_s: f64,
     pub objective: f64,
     pub p50_s: Option<Bucketed>,
@@ -416,6 +422,10 @@ fn subject(s: &diagnosis::Subject, target: Option<&WorkloadRef>) -> Subject {
         node: s.node.clone(),
         gpu: s.gpu,
         pool: s.pool.map(Pool::code),
+        model: s.slice.as_ref().and_then(|s| s.model.clone()),
+        route: s.slice.as_ref().and_then(|s| s.route.clone()),
+        tenant: s.slice.as_ref().and_then(|s| s.tenant.clone()),
+        class: s.slice.as_ref().and_then(|s| s.class.clone()),
     }
 }
 
@@ -464,7 +474,7 @@ impl Check {
                 confidence: s.confidence.code(),
                 subject: subject(&s.subject, d.target.as_ref()),
             }),
-            slo: d.slo.iter().map(slo).collect(),
+            slo: d.slo.iter().chain(&d.sliced).map(slo).collect(),
             phases: d.phases.iter().map(|p| phase(p, d.at)).collect(),
             findings: d.findings.iter().map(|f| finding(f, d.target.as_ref())).collect(),
             changes: d
@@ -522,7 +532,9 @@ fn slo(row: &diagnosis::SloRow) -> Slo {
         metric: row.metric.name(),
         series: row.series.clone(),
         model: row.model.clone(),
-        route: None,
+        route: row.slice.as_ref().and_then(|s| s.route.clone()),
+        tenant: row.slice.as_ref().and_then(|s| s.tenant.clone()),
+        class: row.slice.as_ref().and_then(|s| s.class.clone()),
         target_s: row.target.seconds,
         objective: row.target.objective,
         p50_s: row.p50.map(bucketed),

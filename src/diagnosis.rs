@@ -28,6 +28,7 @@ mod revisions;
 mod rows;
 mod rules;
 mod sentence;
+mod sliced;
 mod slices;
 mod slo;
 mod span;
@@ -108,7 +109,7 @@ pub struct Policy {
     pub window_s: f64,
     /// Objectives of models that are not named.
     pub default: Targets,
-    /// Objectives by model.
+    /// Objectives by model, or by `model/route`.
     pub by_model: Vec<(String, Targets)>,
 }
 
@@ -117,5 +118,12 @@ impl Policy {
     pub fn targets(&self, model: Option<&str>) -> Targets {
         let named = model.and_then(|m| self.by_model.iter().find(|(name, _)| name == m));
         named.map_or(self.default, |(_, t)| *t)
+    }
+
+    /// The objectives of a model's route: its own, else the model's.
+    pub fn targets_of(&self, model: Option<&str>, route: Option<&str>) -> Targets {
+        let both = model.zip(route).map(|(model, route)| format!("{model}/{route}"));
+        let own = both.and_then(|both| self.by_model.iter().find(|(name, _)| *name == both));
+        own.map_or_else(|| self.targets(model), |(_, t)| *t)
     }
 }

@@ -13,6 +13,7 @@
 //! engine_labels = ["engine"]         # tells the engines of one page apart; the first that a sample has counts
 //! rank_labels = ["tp_rank"]          # processes of one engine that all say the same: the lowest rank counts
 //! model_labels = ["model_name"]      # where the model's name stands
+//! slices = { route = ["route"] }        # of a gateway: labels that tell model, route, tenant and class of requests apart
 //! pool_labels = ["engine_type"]      # where a disaggregated engine says its part: a word with "prefill" or "decode"
 //! phases = "at_finish"               # or "live": when queue, prefill and decode time are written
 //!

@@ -10,6 +10,8 @@ mod others;
 mod placed;
 #[path = "cluster_stories/pools.rs"]
 mod pools;
+#[path = "cluster_stories/sliced.rs"]
+mod sliced;
 #[path = "cluster_stories/starts.rs"]
 mod starts;
 #[path = "cluster_stories/told.rs"]

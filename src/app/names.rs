@@ -29,6 +29,10 @@ impl App {
             nodes.for_each(|node| mask.learn(MaskRule::Node, node));
             let models = endpoint.tracks.iter().filter_map(|t| t.model.as_ref());
             models.for_each(|model| mask.learn(MaskRule::Model, model));
+            for slice in endpoint.tracks.iter().filter_map(|t| t.slice.as_ref()) {
+                slice.model.iter().for_each(|model| mask.learn(MaskRule::Model, model));
+                slice.tenant.iter().for_each(|tenant| mask.learn(MaskRule::Tenant, tenant));
+            }
         }
         let nodes = snapshot.gpus.iter().filter_map(|g| g.id.node.as_ref());
         nodes.for_each(|node| mask.learn(MaskRule::Node, node));

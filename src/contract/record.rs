@@ -165,6 +165,9 @@ pub struct Verdict {
     pub model: Option<String>,
     /// The nodes below, for whoever hides names in a report.
     pub nodes: Vec<String>,
+    /// Tenants that it names.
+    #[serde(default)]
+    pub tenants: Vec<String>,
 }
 
 /// Who is suspected.
@@ -203,6 +206,7 @@ impl Verdict {
         nodes.sort();
         nodes.dedup();
         nodes.truncate(200);
+        let told = d.suspect.iter().filter_map(|s| s.subject.slice.as_ref()?.tenant.clone());
         Self {
             verdict: d.verdict.code().to_owned(),
             trend: d.trend.map(|t| t.code().to_owned()),
@@ -231,6 +235,7 @@ impl Verdict {
                 .collect(),
             model: d.model.clone(),
             nodes,
+            tenants: d.sliced.iter().filter_map(|r| r.slice.as_ref()?.tenant.clone()).chain(told).collect(),
         }
     }
 

@@ -6,7 +6,7 @@
 use super::slo::SloRow;
 use super::span::{Replica, Span};
 use super::{BurnPreset, Targets};
-use crate::domain::{At, Snapshot};
+use crate::domain::{At, Dist, Snapshot};
 
 /// A window counts as observed from nine tenths on.
 const OBSERVED: f64 = 0.9;
@@ -96,21 +96,28 @@ impl BurnPreset {
 }
 
 /// Fills in the windows, the pairs, whether somebody is paged, and how long the budget lasts at this rate.
-pub(super) fn fill(row: &mut SloRow, replicas: &[Replica<'_>], now: At, targets: Targets, snapshot: &Snapshot) {
+pub(super) fn fill(
+    row: &mut SloRow,
+    dist: Dist,
+    replicas: &[Replica<'_>],
+    now: At,
+    targets: Targets,
+    snapshot: &Snapshot,
+) {
     let budget = row.target.budget();
     let tiers = targets.burn.tiers();
     let mut lengths: Vec<f64> = tiers.iter().flat_map(|t| [t.short_s, t.long_s]).collect();
     lengths.sort_by(f64::total_cmp);
     lengths.dedup();
     for window_s in lengths {
-        let span = Span::of_dist(replicas, row.metric.dist(), now.plus(-window_s), now);
+        let span = Span::of_dist(replicas, dist, now.plus(-window_s), now);
         let own = span
             .and_then(|(s, h)| Some((s, h.above(row.target.seconds)?)))
             .map(|(seconds, late)| WindowBurn::new(window_s, seconds, late.count, late.at_least, budget, false));
         // What was watched here is surer than what was told; what was seen of it in part is not.
         // It adds first tokens of pools up that are parts of one.
         let one_fleet = replicas.iter().all(|r| r.pool.is_none());
-        let told = || told(row, snapshot, window_s, budget).filter(|_| one_fleet);
+        let told = || told(row, snapshot, window_s, budget).filter(|_| one_fleet && dist == row.metric.dist());
         let pages = tiers.iter().any(|t| t.pages && (t.short_s == window_s || t.long_s == window_s));
         match own.filter(WindowBurn::is_whole).or_else(told) {
             Some(whole) => row.windows.push(whole),

@@ -1,6 +1,6 @@
 //! What a rule says: a sentence with its numbers, and everything that speaks for and against it.
 
-use crate::domain::{Action, At, Cause, Code, Confidence, Helps, Mechanism, Phase, Pool, Severity};
+use crate::domain::{Action, At, Cause, Code, Confidence, Helps, Mechanism, Phase, Pool, Severity, Slice};
 
 /// Who or what a finding is about. All unknown: the whole target.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -15,6 +15,8 @@ pub struct Subject {
     pub gpu: Option<u32>,
     /// The pool of a disaggregated deployment.
     pub pool: Option<Pool>,
+    /// Whose requests, where a gateway tells them apart.
+    pub slice: Option<Slice>,
 }
 
 /// How a value is compared with its threshold.

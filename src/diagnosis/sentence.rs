@@ -4,6 +4,7 @@ use super::facts::Facts;
 use super::format::{bound, length, number, percent, seconds};
 use super::outcome::SourceRow;
 use super::rows::KUBERNETES;
+use super::sliced;
 use super::slo::{Metric, SloRow};
 use super::verdict::Judged;
 use crate::domain::{Cause, Code, Confidence, Mechanism, Phase, SourceState, Verdict};
@@ -44,6 +45,7 @@ impl Judged<'_> {
         {
             parts.push(found.summary.clone());
         }
+        parts.extend(self.whose.as_ref().map(sliced::in_words));
         parts.extend(self.why());
         parts.extend(self.capacity());
         let endpoints: Vec<&SourceRow> = sources.iter().filter(|s| s.name != KUBERNETES).collect();

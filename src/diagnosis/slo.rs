@@ -5,7 +5,7 @@ use statrs::distribution::{Binomial, DiscreteCDF};
 use super::burn::{self, TierState, WindowBurn};
 use super::span::{Replica, Span, median};
 use super::{Target, Targets};
-use crate::domain::{At, Dist, Fraction, Gauge, Histogram, Quantile, RowStatus, Snapshot, Total};
+use crate::domain::{At, Dist, Fraction, Gauge, Histogram, Quantile, RowStatus, Slice, Snapshot, Total};
 
 /// How sure a breach must be: the chance that a service exactly at its budget shows as many bad events.
 pub(super) const ALPHA: f64 = 0.01;
@@ -60,6 +60,8 @@ pub struct SloRow {
     pub series: Option<String>,
     /// The model.
     pub model: Option<String>,
+    /// Whose requests a gateway tells them to be, where it is not all of a model's: `model` is among it.
+    pub slice: Option<Slice>,
     /// Threshold and objective.
     pub target: Target,
     /// Median with its bucket.
@@ -144,13 +146,26 @@ pub(super) fn judge(
     targets: Targets,
     snapshot: &Snapshot,
 ) -> SloRow {
+    judge_by((metric, metric.dist()), replicas, window, now, model, targets, snapshot)
+}
+
+/// The same by another distribution than the engines' own, such as a gateway's first tokens.
+pub(super) fn judge_by(
+    (metric, dist): (Metric, Dist),
+    replicas: &[Replica<'_>],
+    window: &Span,
+    now: At,
+    model: Option<&str>,
+    targets: Targets,
+    snapshot: &Snapshot,
+) -> SloRow {
     let target = metric.target(targets);
-    let dist = metric.dist();
     let histogram = window.dist(dist);
     let mut row = SloRow {
         metric,
         series: series(replicas, dist.name()),
         model: model.map(str::to_owned),
+        slice: None,
         target,
         p50: histogram.and_then(|h| h.quantile(0.5)),
         p95: histogram.and_then(|h| h.quantile(0.95)),
@@ -223,7 +238,7 @@ pub(super) fn judge(
     if late.count <= 0.0 {
         row.note = Some("no events in the window".to_owned());
     }
-    burn::fill(&mut row, replicas, now, targets, snapshot);
+    burn::fill(&mut row, dist, replicas, now, targets, snapshot);
     row
 }
 

@@ -2,7 +2,7 @@
 
 use super::joint::Joint;
 use super::pools::{Mix, Told};
-use crate::domain::{At, Dist, Endpoint, Gauge, Histogram, Point, Pool, Reading, Total, Track};
+use crate::domain::{At, Attempt, Dist, Endpoint, Gauge, Histogram, Outcome, Point, Pool, Reading, Total, Track};
 
 /// One engine of one endpoint.
 #[derive(Debug, Clone, Copy)]
@@ -32,8 +32,14 @@ impl<'a> Replica<'a> {
             (Some(started), Some(watched)) => started > watched || self.refused_first(first.at),
             (None, Some(_)) => self.refused_first(first.at),
             _ => false,
-        };
+        } || self.new_slice(first.at);
         Some((if born { from } else { first.at }, (!born).then_some(&first.values)))
+    }
+
+    /// Whether these are requests of a kind that a gateway's page did not know when it was first read: there were none.
+    fn new_slice(self, first_page: At) -> bool {
+        let earlier = |a: &Attempt| a.at < first_page && a.outcome == Outcome::Page;
+        self.track.slice.is_some() && self.endpoint.attempts.iter().any(earlier)
     }
 
     /// Whether nobody listened when it was first asked, and its first page came later.

@@ -12,9 +12,9 @@ use super::sentence::cannot_tell;
 use super::slo::{Metric, SloRow};
 use super::span::Replica;
 use super::stall::Witness;
-use super::{Finding, PhaseRow, Policy, Subject, Suspect, changes, levers, phases, revisions, starts};
+use super::{Finding, PhaseRow, Policy, Subject, Suspect, changes, levers, phases, revisions, sliced, starts};
 use crate::domain::{
-    At, Cause, Code, Confidence, Dist, Endpoint, Failure, Mechanism, Phase, Role, RowStatus, Severity, Snapshot,
+    At, Cause, Code, Confidence, Dist, Endpoint, Failure, Mechanism, Phase, Role, RowStatus, Severity, Slice, Snapshot,
     SourceState, Total, Trend, Verdict,
 };
 
@@ -104,6 +104,8 @@ pub(super) struct Judged<'a> {
     pub(super) verdict: Verdict,
     pub(super) findings: Vec<Finding>,
     pub(super) suspect: Option<Suspect>,
+    /// Whose requests the late ones are: the slice, its share of them, and of all.
+    pub(super) whose: Option<(Slice, f64, f64)>,
     pub(super) split: Split,
     /// Whether nothing was read lately.
     pub(super) stale: bool,
@@ -118,9 +120,13 @@ fn judge<'a>(facts: Facts<'a>, live: &HashSet<&str>, complete: bool, off: &[Code
     let live = facts.replicas.iter().any(|r| live.contains(r.endpoint.name.as_str()));
     let verdict = verdict(&facts, &findings, live, complete);
     let troubled = matches!(verdict, Verdict::Breach | Verdict::Warning | Verdict::Stalled);
-    let suspect = if troubled { suspect(&findings) } else { None };
+    let mut suspect = if troubled { suspect(&findings) } else { None };
+    let whose = suspect.as_ref().and_then(|_| sliced::whose(&facts));
+    if let (Some(suspect), Some((slice, ..))) = (&mut suspect, &whose) {
+        suspect.subject.slice = Some(slice.clone());
+    }
     findings.sort_by(|a, b| rank(b, suspect.as_ref()).total_cmp(&rank(a, suspect.as_ref())));
-    Judged { facts, verdict, findings, suspect, split, stale: !live }
+    Judged { facts, verdict, findings, suspect, whose, split, stale: !live }
 }
 
 /// What the rules find, but for those of the codes that are `off`, each with what may be done.
@@ -444,6 +450,7 @@ impl Judged<'_> {
             engine: Some(facts.system.engine.clone()).filter(|e| !e.is_empty()),
             generation: facts.system.generation.clone(),
             slo,
+            sliced: sliced::rows(facts, snapshot, policy),
             phases: self.phases(),
             ttft_mean: (window.mean(Dist::Ttft), facts.shown_baseline().and_then(|b| b.span.mean(Dist::Ttft))),
             before: facts.shown_baseline().map(|b| Before {
@@ -527,6 +534,7 @@ fn nothing_read(snapshot: &Snapshot, policy: &Policy, sources: Vec<SourceRow>, o
         engine: None,
         generation: None,
         slo: facts.slo.clone(),
+        sliced: Vec::new(),
         phases,
         ttft_mean: (None, None),
         before: None,

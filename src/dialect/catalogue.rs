@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use rustc_hash::FxHashMap;
 
-use super::definition::{Definition, Foreign, Generation, GpuLabels, Mapping, Where};
+use super::definition::{Definition, Foreign, Generation, GpuLabels, Mapping, Slices, Where};
 use super::gpus::{Field, GpuSlot};
 use super::reader::Key;
 use crate::domain::{Dist, Finish, Gauge, Role, System, Total};
@@ -162,6 +162,7 @@ pub(super) struct Dialect {
     pub(super) rank_labels: Vec<String>,
     pub(super) model_labels: Vec<String>,
     pub(super) pool_labels: Vec<String>,
+    pub(super) slices: Slices,
     pub(super) generations: Vec<Generation>,
     /// Its slots; of one quantity, the best comes first.
     pub(super) slots: Vec<usize>,
@@ -228,6 +229,7 @@ impl Catalogue {
             rank_labels: definition.rank_labels,
             model_labels: definition.model_labels,
             pool_labels: definition.pool_labels,
+            slices: definition.slices,
             generations: definition.generation,
             slots: Vec::new(),
         });
@@ -299,6 +301,7 @@ impl Catalogue {
             rank_labels: Vec::new(),
             model_labels: owned(&["model_name", "model"]),
             pool_labels: Vec::new(),
+            slices: Slices::default(),
             generations: Vec::new(),
             slots: Vec::new(),
         });

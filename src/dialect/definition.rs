@@ -32,6 +32,9 @@ pub(super) struct Definition {
     /// Where the part of a disaggregated engine stands, in a word that names it.
     #[serde(default)]
     pub(super) pool_labels: Vec<String>,
+    /// Of a gateway: what tells the requests of one from those of another.
+    #[serde(default)]
+    pub(super) slices: Slices,
     /// Engines say it; whoever computes no prompts has no phases.
     pub(super) phases: Option<Phases>,
     #[serde(default)]
@@ -78,6 +81,22 @@ impl From<Kind> for Role {
             Kind::Gateway => Self::Gateway,
             Kind::Gpus => Self::Gpus,
         }
+    }
+}
+
+/// By which labels a gateway tells requests apart; of each list the first one that a sample has counts.
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(super) struct Slices {
+    pub(super) model: Vec<String>,
+    pub(super) route: Vec<String>,
+    pub(super) tenant: Vec<String>,
+    pub(super) class: Vec<String>,
+}
+
+impl Slices {
+    pub(super) fn is_empty(&self) -> bool {
+        [&self.model, &self.route, &self.tenant, &self.class].iter().all(|labels| labels.is_empty())
     }
 }
 

@@ -5,11 +5,12 @@ use std::sync::Arc;
 
 use super::catalogue::{Catalogue, Dialect, Part, Slot, Target};
 use super::cell::Cell;
-use super::definition::{Foreign, Where};
+use super::definition::{Foreign, Slices, Where};
 use super::gpus::Gpus;
 use super::memory::Memory;
 use super::seen::Seen;
-use crate::domain::{EnginePage, Gauge, GpuPage, Page, Pool, ReplicaPage, Role, Values};
+use crate::domain::{EnginePage, Gauge, GpuPage, Page, Pool, ReplicaPage, Role, Slice, Values};
+use crate::text::clean;
 
 /// A sample name that some dialect knows.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -25,6 +26,11 @@ pub struct Unrecognised {
 
 /// The most engines of one page; the samples of further ones are not used. Real pages have one per data-parallel rank.
 const MAX_ENGINES: usize = 512;
+
+/// The most slices of a gateway that are told apart; the requests of further ones are counted together.
+const MAX_SLICES: usize = 64;
+/// And how much of each name is used.
+const SLICE_NAME: usize = 64;
 
 /// Reads pages. Holds the scratch space and can be used for any endpoint in turn; what must be remembered of an
 /// endpoint is in its [`Memory`].
@@ -57,6 +63,7 @@ struct Engine {
     replica: Option<usize>,
     model: String,
     pool: Option<Pool>,
+    slice: Option<Slice>,
     cells: Vec<Cell>,
 }
 
@@ -124,8 +131,15 @@ impl Reader {
             }
             let Some(taken) = Taken::from(slot, to.part, &label, value) else { continue };
             let dialect = &catalogue.dialects[slot.dialect];
-            let name = dialect.engine_labels.iter().find_map(|l| label(l)).unwrap_or_default();
+            let slice = slice_of(&dialect.slices, &label);
+            let name = match &slice {
+                Some(slice) => Cow::Owned(self.engines.room_for(slot.dialect, slice.to_string())),
+                None => dialect.engine_labels.iter().find_map(|l| label(l)).unwrap_or_default(),
+            };
             let Some(engine) = self.engines.of(slot.dialect, &name, catalogue.slots.len()) else { continue };
+            if engine.slice.is_none() && !name.is_empty() {
+                engine.slice = slice;
+            }
             if engine.model.is_empty()
                 && to.part != Part::Bucket
                 && let Some(model) = dialect.model_labels.iter().find_map(|l| label(l))
@@ -242,17 +256,21 @@ impl Reader {
                 self.engines.all[index].replica = None;
                 continue;
             }
-            let its_own = several && (ours || self.engines.labels(dialect).any(|l| l == engine.label));
+            let sliced = ours && engine.slice.is_some();
+            let its_own = sliced || several && (ours || self.engines.labels(dialect).any(|l| l == engine.label));
             let name = if its_own { engine.label.as_str() } else { "" };
             let replica = replicas.iter().position(|r| r.engine == name).unwrap_or_else(|| {
                 replicas.push(ReplicaPage { engine: name.to_owned(), ..ReplicaPage::default() });
                 replicas.len() - 1
             });
-            let ReplicaPage { model, pool, .. } = &mut replicas[replica];
+            let ReplicaPage { model, pool, slice, .. } = &mut replicas[replica];
             if ours && model.is_none() && !engine.model.is_empty() {
                 *model = Some(engine.model.clone());
             }
             *pool = pool.or(engine.pool.filter(|_| ours));
+            if sliced && slice.is_none() {
+                slice.clone_from(&engine.slice);
+            }
             self.engines.all[index].replica = Some(replica);
         }
         if replicas.is_empty() {
@@ -306,6 +324,12 @@ impl Engines {
         self.all.get_mut(self.last)
     }
 
+    /// The name under which a slice is told apart; none where there are too many already.
+    fn room_for(&self, dialect: usize, name: String) -> String {
+        let known = self.labels(dialect).any(|label| label == name);
+        if known || self.labels(dialect).count() < MAX_SLICES { name } else { String::new() }
+    }
+
     fn add(&mut self, dialect: usize, label: &str, slots: usize) -> usize {
         if self.used == self.all.len() {
             self.all.push(Engine { cells: vec![Cell::default(); slots], ..Engine::default() });
@@ -317,9 +341,30 @@ impl Engines {
         engine.label.push_str(label);
         engine.model.clear();
         engine.pool = None;
+        engine.slice = None;
         self.used += 1;
         self.used - 1
     }
+}
+
+/// Whose requests a sample is about, where its gateway tells.
+fn slice_of<'a>(slices: &Slices, label: &impl Fn(&str) -> Option<Cow<'a, str>>) -> Option<Slice> {
+    if slices.is_empty() {
+        return None;
+    }
+    // What a system writes for "none" tells nothing.
+    let said = |value: &Cow<'_, str>| !matches!(&**value, "None" | "none" | "unknown" | "<none>" | "-");
+    let first = |labels: &[String]| {
+        let value = labels.iter().find_map(|name| label(name).filter(said))?;
+        Some(clean(&value, SLICE_NAME))
+    };
+    let slice = Slice {
+        model: first(&slices.model),
+        route: first(&slices.route),
+        tenant: first(&slices.tenant),
+        class: first(&slices.class),
+    };
+    Some(slice).filter(|slice| !slice.is_empty())
 }
 
 /// What a sample adds to its cell.

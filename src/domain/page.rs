@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::{Dist, Gauge, Histogram, Pool, Total, written};
+use super::{Dist, Gauge, Histogram, Pool, Slice, Total, written};
 
 /// Values of the canonical quantities. Absent is not zero: an absent gauge or total is `None`.
 #[derive(Debug, Clone, PartialEq)]
@@ -111,6 +111,8 @@ pub struct ReplicaPage {
     pub model: Option<String>,
     /// The part that it has in a disaggregated deployment, where its page says so.
     pub pool: Option<Pool>,
+    /// Of a gateway's page: whose requests these are, where labels tell them apart.
+    pub slice: Option<Slice>,
     /// What it says.
     pub values: Values,
 }

@@ -159,6 +159,6 @@ impl Dist {
     /// Whether the buckets are worth keeping. The others are read as means only: vLLM's queue, prefill and decode
     /// histograms start at 0.3 s, so that their quantiles are interpolation and nothing else.
     pub const fn keeps_buckets(self) -> bool {
-        matches!(self, Self::Ttft | Self::Itl | Self::Tpot | Self::PromptLength)
+        matches!(self, Self::Ttft | Self::Itl | Self::Tpot | Self::PromptLength | Self::GatewayTtft)
     }
 }

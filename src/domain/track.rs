@@ -2,7 +2,7 @@
 
 use std::collections::VecDeque;
 
-use super::{At, Dist, Gauge, Histogram, HistogramRef, Pool, Reading, ReplicaPage, Total, Values, written};
+use super::{At, Dist, Gauge, Histogram, HistogramRef, Pool, Reading, ReplicaPage, Slice, Total, Values, written};
 
 /// One kept reading. Totals and distributions are chained: they go on counting where a restarted process began again.
 #[derive(Debug, Clone)]
@@ -39,6 +39,8 @@ pub struct Track {
     pub model: Option<String>,
     /// The part that it has in a disaggregated deployment, where its page says so.
     pub pool: Option<Pool>,
+    /// Of a gateway: whose requests these are, where labels tell them apart.
+    pub slice: Option<Slice>,
     points: VecDeque<Point>,
     /// The last page as it was, not chained.
     raw: Option<Reading>,
@@ -80,10 +82,10 @@ impl Track {
 
     /// Adds a reading.
     pub fn push(&mut self, at: At, page: ReplicaPage) -> Pushed {
-        let ReplicaPage { mut values, model, pool, .. } = page;
+        let ReplicaPage { mut values, model, pool, slice, .. } = page;
         let raw = Reading::of(&values, self.raw.as_ref());
         let (Some(last), Some(earlier)) = (self.points.back(), &self.raw) else {
-            (self.model, self.pool) = (model, pool);
+            (self.model, self.pool, self.slice) = (model, pool, slice);
             self.points.push_back(Point { at, values: raw.clone(), epoch: 0 });
             self.raw = Some(raw);
             return Pushed::Kept;
@@ -141,7 +143,7 @@ impl Track {
         piece.raw = piece.points.back().map(|p| p.values.clone());
         if last {
             let (model, raw, restarts) = (self.model.clone(), self.raw.clone(), self.restarts.clone());
-            piece = Self { model, pool: self.pool, raw, restarts, torn: self.torn, ..piece };
+            piece = Self { model, pool: self.pool, slice: self.slice.clone(), raw, restarts, torn: self.torn, ..piece };
         }
         piece
     }
@@ -153,7 +155,7 @@ impl Track {
         let follows = |p: &Point| last.is_none_or(|(at, epoch)| p.at > at && p.epoch >= epoch);
         self.points.extend(next.points.into_iter().filter(follows).take(room));
         self.raw = next.raw.or_else(|| self.raw.take());
-        (self.model, self.pool) = (next.model, next.pool);
+        (self.model, self.pool, self.slice) = (next.model, next.pool, next.slice);
         (self.restarts, self.torn) = (next.restarts, next.torn);
     }
 

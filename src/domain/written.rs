@@ -10,7 +10,7 @@ use serde::de::{Error, Unexpected, Visitor};
 use serde::ser::SerializeStruct;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
-use super::{At, Dist, Gauge, Histogram, Pool, Reading, Total, Track, Values, Watch};
+use super::{At, Dist, Gauge, Histogram, Pool, Reading, Slice, Total, Track, Values, Watch};
 
 /// Who writes to workloads beside their owners, as [`super::Workload::managers`] names them.
 const MANAGERS: [&str; 3] = ["Helm", "Argo CD", "Flux"];
@@ -247,6 +247,8 @@ pub(super) struct Chain {
     model: Option<String>,
     #[serde(default)]
     pool: Option<Pool>,
+    #[serde(default)]
+    slice: Option<Slice>,
     points: Vec<Link>,
     raw: Option<Values>,
     restarts: Vec<At>,
@@ -273,6 +275,7 @@ impl From<Track> for Chain {
             torn: track.torn(),
             model: track.model,
             pool: track.pool,
+            slice: track.slice,
             engine: track.engine,
         }
     }
@@ -294,7 +297,7 @@ impl TryFrom<Chain> for Track {
         }
         let points = it.points.into_iter().map(|link| (link.at, link.epoch, link.values));
         let mut track = Self::restored(it.engine, points, it.raw.as_ref(), it.restarts, it.torn);
-        (track.model, track.pool) = (it.model, it.pool);
+        (track.model, track.pool, track.slice) = (it.model, it.pool, it.slice);
         Ok(track)
     }
 }
@@ -429,8 +432,13 @@ mod tests {
             let bounds = [0.5, f64::INFINITY];
             let dist = Histogram { bounds: bounds[..].into(), counts: [n, n].into(), sum: n / 3.0, count: n };
             values.set_dist(Dist::Ttft, Some(dist));
-            let replica =
-                ReplicaPage { engine: "0".to_owned(), model: Some("m".to_owned()), pool: Some(Pool::Decode), values };
+            let replica = ReplicaPage {
+                engine: "0".to_owned(),
+                model: Some("m".to_owned()),
+                pool: Some(Pool::Decode),
+                slice: None,
+                values,
+            };
             endpoint.page(at, EnginePage { replicas: vec![replica], ..EnginePage::default() });
             if i % 5 == 0 {
                 endpoint.failed(at.plus(1.0), Failure::Refused);

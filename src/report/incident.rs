@@ -323,6 +323,7 @@ impl Incident {
         for (_, verdict) in self.worst.iter_mut().chain(&mut self.latest) {
             clean(&mut verdict.sentence);
             verdict.nodes.iter_mut().for_each(clean);
+            verdict.tenants.iter_mut().for_each(clean);
             verdict.model.iter_mut().for_each(clean);
             verdict.slo.iter_mut().filter_map(|s| s.model.as_mut()).for_each(clean);
         }
@@ -360,6 +361,7 @@ fn names(contents: &Contents, rules: &[MaskRule]) -> Mask {
                 verdict.nodes.iter().for_each(|node| mask.learn(MaskRule::Node, node));
                 let models = verdict.slo.iter().filter_map(|s| s.model.as_ref()).chain(&verdict.model);
                 models.for_each(|model| mask.learn(MaskRule::Model, model));
+                verdict.tenants.iter().for_each(|tenant| mask.learn(MaskRule::Tenant, tenant));
             }
             _ => {}
         }

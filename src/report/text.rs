@@ -167,7 +167,7 @@ impl Page<'_> {
 
     fn objectives(&mut self, d: &Diagnosis) {
         self.heading("OBJECTIVES", "");
-        for row in &d.slo {
+        for row in d.slo.iter().chain(&d.sliced) {
             self.objective(row, d.slo.iter().any(|r| r.model != d.model));
         }
         if let Some(s) = d.slo.iter().filter_map(|r| r.exhausts_in_s).reduce(f64::min) {
@@ -186,7 +186,11 @@ impl Page<'_> {
         const WORDS: usize = 30;
         const MORE: usize = 6;
         let target = format!("{}% <= {}", number(row.target.objective * 100.0), super::trim_bound(row.target.seconds));
-        let model = row.model.as_ref().filter(|_| with_model).map_or(String::new(), |m| format!(", {m}"));
+        let model = match (&row.slice, &row.model) {
+            (Some(slice), _) => format!(", {slice}"),
+            (None, Some(model)) if with_model => format!(", {model}"),
+            _ => String::new(),
+        };
         let head = format!("{:<5} {target:<14} {}  ", row.metric.title(), self.status(row.status));
         let mut note = row.note.clone();
         if row.p95.is_none() {

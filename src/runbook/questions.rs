@@ -5,7 +5,7 @@ use super::Sight;
 use super::checks::{mechanism, span};
 use crate::diagnosis::number;
 use crate::domain::{
-    ClusterFacts, Container, Dist, Endpoint, Histogram, Mechanism, Part, Role, Row, Standing, Track, Workload,
+    ClusterFacts, Container, Dist, Endpoint, Histogram, Mechanism, Part, Role, Row, Slice, Standing, Track, Workload,
 };
 
 /// Metrics of an autoscaler that say nothing about inference: a GPU server is busy or idle at any CPU.
@@ -101,12 +101,19 @@ fn emitted(sight: Sight<'_>) -> Row {
     let revision =
         if sight.facts().is_some() { "revision from Kubernetes' pods" } else { "no revision without Kubernetes" };
     let model = if models { "by model" } else { "without a model's name" };
-    row(
-        EMITTED,
-        Standing::CannotTell,
-        format!("TTFT and queue wait are emitted {model}; {revision}; route and tenant are in no engine's page"),
-    )
-    .mended_by("label routes and tenants at the gateway: no engine knows them")
+    let emitted =
+        format!("TTFT and queue wait are emitted {model}; {revision}; route and tenant are in no engine's page");
+    let gateways = sight.snapshot.into_iter().flat_map(|s| s.of_role(Role::Gateway)).filter(|e| !e.gone);
+    let slices: Vec<&Slice> = gateways.flat_map(|e| &e.tracks).filter_map(|t| t.slice.as_ref()).collect();
+    let (route, tenant) = (slices.iter().any(|s| s.route.is_some()), slices.iter().any(|s| s.tenant.is_some()));
+    let told: Vec<&str> =
+        [(route, "route"), (tenant, "tenant")].into_iter().filter_map(|(is, what)| is.then_some(what)).collect();
+    if route && tenant {
+        return row(EMITTED, Standing::Pass, format!("{emitted}; the gateway tells both"));
+    }
+    let told = if told.is_empty() { String::new() } else { format!("; the gateway tells the {}", told[0]) };
+    row(EMITTED, Standing::CannotTell, format!("{emitted}{told}"))
+        .mended_by("label routes and tenants at the gateway: no engine knows them")
 }
 
 fn shared_queue(sight: Sight<'_>) -> Row {

@@ -96,7 +96,7 @@ impl Incident {
             Came::Done(Done::Performed { id, outcome }) => {
                 steps::reached(Step::Sent);
                 // On disk before anybody is told.
-                let trouble = self.wish(Wish::Write(now, answered(id, &outcome)));
+                let trouble = self.wish(Wish::Write(now, answered(id, &outcome).into()));
                 trouble.into_iter().chain([Event::Performed { id, outcome }]).collect()
             }
             Came::Report(Report::Earlier(earlier)) => vec![Event::Earlier(earlier)],
@@ -138,7 +138,7 @@ impl Incident {
                 }
                 self.wish(Wish::Begin(beginning, now))
             }
-            Effect::Record(record) => self.wish(Wish::Write(now, Entry::run(*record))),
+            Effect::Record(record) => self.wish(Wish::Write(now, Entry::run(*record).into())),
             Effect::DryRun(proposed) => {
                 let (performer, tell) = (self.performer.clone()?, self.tell.clone());
                 tokio::spawn(async move {
@@ -221,7 +221,7 @@ impl Incident {
         self.judged = Some(d.at);
         let entries = self.watching.entries(d);
         // Each is tried, whatever became of the one before.
-        entries.into_iter().fold(None, |trouble, entry| self.wish(Wish::Write(d.at, entry)).or(trouble))
+        entries.into_iter().fold(None, |trouble, entry| self.wish(Wish::Write(d.at, entry.into())).or(trouble))
     }
 
     /// It was left in order.

@@ -48,7 +48,7 @@ pub(super) enum Wish {
     /// Look for what was left unfinished about this workload.
     Find(Target),
     Begin(Beginning, At),
-    Write(At, Entry),
+    Write(At, Box<Entry>),
     /// Put it on record; only then may it be sent.
     Plan(At, Box<Sending>),
     /// Left in order.
@@ -156,9 +156,9 @@ impl Desk {
             Wish::Begin(beginning, at) => self.begin(beginning, at),
             Wish::Write(at, entry) => {
                 if let Open::Mine(journal) = &mut self.open {
-                    let answer = matches!(entry, Entry::Answered(_));
+                    let answer = matches!(*entry, Entry::Answered(_));
                     // What cannot be written waits, and the levers are off meanwhile.
-                    let _ = journal.append(at, entry);
+                    let _ = journal.append(at, *entry);
                     if answer {
                         steps::reached(Step::Answered);
                     }

@@ -12,6 +12,8 @@ use crate::text::clean;
 
 /// Names on an unrecognised page are shown this long.
 const SHOWN_NAME: usize = 60;
+/// Those of a gateway's slices, which are several names together, this long.
+const SHOWN_SLICE: usize = 300;
 /// And a model's name this long.
 const SHOWN_LABEL: usize = 120;
 
@@ -117,7 +119,8 @@ fn finished(
     match &mut read {
         Page::Engine(page) | Page::Gateway(page) => {
             for replica in &mut page.replicas {
-                replica.engine = clean(&replica.engine, SHOWN_NAME);
+                let most = if replica.slice.is_some() { SHOWN_SLICE } else { SHOWN_NAME };
+                replica.engine = clean(&replica.engine, most);
                 replica.model = replica.model.take().map(|model| clean(&model, SHOWN_LABEL));
             }
             (page.series, page.skipped, page.first_skipped) = (samples, skipped, first_skipped);

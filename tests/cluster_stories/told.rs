@@ -5,8 +5,8 @@ use std::sync::Arc;
 
 use warroom::domain::{
     At, Body, ClusterFacts, Container, Dist, EnginePage, Failure, Finish, Gauge, GpuId, GpuPage, GpuReading, GpuSample,
-    Histogram, Node, Observation, Page, Placement, Pod, Pool, ReplicaPage, Revision, Role, Snapshot, SourceState,
-    System, Template, Total, Values, Watch, Workload, WorkloadKind, WorkloadRef,
+    Histogram, Node, Observation, Page, Placement, Pod, Pool, ReplicaPage, Revision, Role, Slice, Snapshot,
+    SourceState, System, Template, Total, Values, Watch, Workload, WorkloadKind, WorkloadRef,
 };
 
 /// The first page, and the seconds from one to the next.
@@ -120,6 +120,8 @@ pub(crate) struct World {
     /// The part of the engines that play next, and the workload that they belong to where it is another one.
     pub(crate) pool: Option<Pool>,
     pub(crate) sibling: Option<&'static str>,
+    /// First tokens that a gateway has counted, by whose requests they are.
+    first: std::collections::BTreeMap<String, Vec<(f64, f64)>>,
     /// Whether prefillers count first tokens: vLLM's do, SGLang's do not.
     pub(crate) prefill_counts: bool,
 }
@@ -159,6 +161,7 @@ impl World {
             pool: None,
             sibling: None,
             prefill_counts: true,
+            first: std::collections::BTreeMap::new(),
         }
     }
 
@@ -288,6 +291,27 @@ impl World {
             let system = System { engine: "ai-gateway".to_owned(), ..System::default() };
             let replica = ReplicaPage { values, ..ReplicaPage::default() };
             let page = EnginePage { system: system.into(), replicas: vec![replica], ..EnginePage::default() };
+            self.observe(at(i64::from(i)), Body::Page { endpoint: "ai-gateway".into(), page: Ok(Page::Gateway(page)) });
+        }
+    }
+
+    /// A gateway that tells requests apart between two ticks: of each kind so many per tick, and their first token after so
+    /// long.
+    pub(crate) fn sliced_gateway(&mut self, from: u32, to: u32, kinds: &[(Slice, f64, f64)]) {
+        self.endpoint("ai-gateway", Role::Gateway, from, None);
+        for i in from..to {
+            let mut replicas = Vec::new();
+            for (slice, requests, first_s) in kinds {
+                let told = self.first.entry(slice.to_string()).or_default();
+                told.push((*first_s, *requests));
+                let mut values = Values::default();
+                let bounds = [0.1, 0.5, 1.0, 2.5, 10.0, f64::INFINITY];
+                values.set_dist(Dist::GatewayTtft, Some(histogram(&bounds, told)));
+                let (engine, slice) = (slice.to_string(), Some(slice.clone()));
+                replicas.push(ReplicaPage { engine, slice, values, ..ReplicaPage::default() });
+            }
+            let system = System { engine: "ai-gateway".to_owned(), ..System::default() };
+            let page = EnginePage { system: system.into(), replicas, ..EnginePage::default() };
             self.observe(at(i64::from(i)), Body::Page { endpoint: "ai-gateway".into(), page: Ok(Page::Gateway(page)) });
         }
     }

@@ -1,7 +1,7 @@
 //! The systems that people run beside those that were recorded: pages written from each system's own documentation and
 //! source, and what is read off them, quantity by quantity. What a system cannot say is said.
 
-use warroom::domain::{EnginePage, Page};
+use warroom::domain::{Dist, EnginePage, Page, ReplicaPage};
 
 use super::told::{assert_told, read_page};
 
@@ -179,7 +179,7 @@ fn gateways_times_are_seconds_whatever_they_are_written_in() {
             "gateway_errors 1 nginx_ingress_controller_requests",
             "gateway_total 10/30/0 nginx_ingress_controller_request_duration_seconds",
             "gateway_upstream 10/28/0 nginx_ingress_controller_response_duration_seconds",
-            "gateway_ttft 10/4/0 nginx_ingress_controller_header_duration_seconds",
+            "gateway_ttft 10/4/2 nginx_ingress_controller_header_duration_seconds",
         ],
     );
     let kong = histogram("kong_request_latency_ms", "service=\"llm\"", "1000", 8, 10, 30000.0)
@@ -226,12 +226,14 @@ fn gateways_of_models_know_the_first_token() {
     assert_told(
         &gateway(&litellm, "litellm"),
         &[
-            "gateway_active 4 litellm_in_flight_requests",
+            "[model m]",
             "gateway_requests 10 litellm_proxy_total_requests_metric_total",
             "gateway_errors 1 litellm_proxy_failed_requests_metric_total",
             "gateway_total 10/30/0 litellm_request_total_latency_metric",
             "gateway_upstream 10/29/0 litellm_llm_api_latency_metric",
-            "gateway_ttft 10/5/0 litellm_llm_api_time_to_first_token_metric",
+            "gateway_ttft 10/5/2 litellm_llm_api_time_to_first_token_metric",
+            "[]",
+            "gateway_active 4 litellm_in_flight_requests",
         ],
     );
     let agent = histogram("agentgateway_request_duration_seconds", "", "5", 8, 10, 30.0)
@@ -241,11 +243,13 @@ fn gateways_of_models_know_the_first_token() {
     assert_told(
         &gateway(&agent, "agentgateway"),
         &[
+            "[]",
             "gateway_requests 10 agentgateway_requests_total",
             "gateway_errors 1 agentgateway_requests_total",
             "gateway_total 10/30/0 agentgateway_request_duration_seconds",
             "gateway_upstream 10/29/0 agentgateway_upstream_call_duration_seconds",
-            "gateway_ttft 10/5/0 agentgateway_gen_ai_server_time_to_first_token",
+            "[model m]",
+            "gateway_ttft 10/5/2 agentgateway_gen_ai_server_time_to_first_token",
         ],
     );
     let genai = histogram("gen_ai_server_request_duration_seconds", "gen_ai_request_model=\"m\"", "5.12", 8, 10, 30.0)
@@ -255,7 +259,7 @@ fn gateways_of_models_know_the_first_token() {
         &page,
         &[
             "gateway_total 10/30/0 gen_ai_server_request_duration_seconds",
-            "gateway_ttft 10/5/0 gen_ai_server_time_to_first_token_seconds",
+            "gateway_ttft 10/5/2 gen_ai_server_time_to_first_token_seconds",
         ],
     );
     lacks(&page, "Envoy's page");
@@ -271,7 +275,7 @@ fn gateways_of_models_know_the_first_token() {
             "gateway_requests 10 dynamo_frontend_requests_total",
             "gateway_errors 1 dynamo_frontend_requests_total",
             "gateway_total 10/30/0 dynamo_frontend_request_duration_seconds",
-            "gateway_ttft 10/5/0 dynamo_frontend_time_to_first_token_seconds",
+            "gateway_ttft 10/5/2 dynamo_frontend_time_to_first_token_seconds",
         ],
     );
 }
@@ -291,11 +295,13 @@ fn an_endpoint_picker_that_says_everything_under_several_prefixes_is_counted_onc
         + "inference_pool_ready_pods 3\n";
     let expected = |prefix: &str| {
         vec![
-            "gateway_healthy 3 inference_pool_ready_pods".to_owned(),
+            "[model m]".to_owned(),
             format!("gateway_requests 10 {prefix}request_total"),
             format!("gateway_errors 1 {prefix}request_error_total"),
             format!("gateway_total 10/30/0 {prefix}request_duration_seconds"),
-            format!("gateway_ttft 10/5/0 {prefix}request_ttft_seconds"),
+            format!("gateway_ttft 10/5/2 {prefix}request_ttft_seconds"),
+            "[]".to_owned(),
+            "gateway_healthy 3 inference_pool_ready_pods".to_owned(),
         ]
     };
     let told = |page: &str, prefix: &str| {
@@ -305,6 +311,43 @@ fn an_endpoint_picker_that_says_everything_under_several_prefixes_is_counted_onc
     told(&all, "llm_d_epp_");
     told(&(page("inference_objective_") + "inference_pool_ready_pods 3\n"), "inference_objective_");
     told(&(page("inference_model_") + "inference_pool_ready_pods 3\n"), "inference_model_");
+}
+
+/// Whose requests each part of a page is about, and how many first tokens it counts.
+fn slices(page: &EnginePage) -> Vec<(String, f64)> {
+    let of = |r: &ReplicaPage| Some((r.slice.as_ref()?.to_string(), r.values.dist(Dist::GatewayTtft)?.count));
+    page.replicas.iter().filter_map(of).collect()
+}
+
+#[test]
+fn requests_are_told_apart_as_far_as_a_gateways_labels_say_whose_they_are() {
+    let ttft = |labels: &str, count: u32| {
+        let family = "litellm_llm_api_time_to_first_token_metric";
+        format!("{family}_sum{{{labels}}} 1\n{family}_count{{{labels}}} {count}\n")
+    };
+    let page = ttft("requested_model=\"a\",team_alias=\"acme\"", 3)
+        + &ttft("requested_model=\"a\",team_alias=\"umbrella\"", 5)
+        + &ttft("requested_model=\"b\",team_alias=\"None\"", 7)
+        + "litellm_in_flight_requests 4\n";
+    let expected = [("model a, tenant acme", 3.0), ("model a, tenant umbrella", 5.0), ("model b", 7.0)];
+    assert_eq!(slices(&gateway(&page, "litellm")), expected.map(|(whose, n)| (whose.to_owned(), n)));
+    let picker = "llm_d_epp_request_ttft_seconds_sum{model_name=\"adapter\",target_model_name=\"base\",priority=\"-1\"} 1\n\
+                  llm_d_epp_request_ttft_seconds_count{model_name=\"adapter\",target_model_name=\"base\",priority=\"-1\"} 2\n\
+                  llm_d_epp_request_total{model_name=\"adapter\",target_model_name=\"base\",priority=\"-1\"} 2\n";
+    assert_eq!(slices(&gateway(picker, "epp")), [("model adapter, class -1".to_owned(), 2.0)]);
+}
+
+#[test]
+fn a_gateway_that_names_ever_more_tenants_fills_no_memory_and_loses_no_request() {
+    let family = "litellm_llm_api_time_to_first_token_metric";
+    let page = (0..500).fold("litellm_in_flight_requests 4\n".to_owned(), |page, i| {
+        let labels = format!("requested_model=\"m\",team=\"t{i}\"");
+        page + &format!("{family}_sum{{{labels}}} 1\n{family}_count{{{labels}}} 1\n")
+    });
+    let page = gateway(&page, "litellm");
+    assert_eq!(slices(&page).len(), 64);
+    let all = page.replicas.iter().filter_map(|r| r.values.dist(Dist::GatewayTtft)).map(|h| h.count).sum::<f64>();
+    assert_eq!(all, 500.0);
 }
 
 #[test]

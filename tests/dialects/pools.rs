@@ -3,15 +3,12 @@
 
 use warroom::domain::{EnginePage, Gauge, Pool, Total};
 
-use super::told::{assert_told, read};
+use super::told::{assert_told, lines, read};
 
 /// Gauges of one scheduler, each `family value`.
 fn scheduler(part: &str, rank: &str, gauges: &[(&str, f64)]) -> String {
     let labels = format!("engine_type=\"{part}\",model_name=\"m\",pp_rank=\"0\",tp_rank=\"0\"{rank}");
-    gauges
-        .iter()
-        .map(|(name, value)| format!("# TYPE sglang:{name} gauge\nsglang:{name}{{{labels}}} {value}\n"))
-        .collect()
+    lines(gauges.iter().map(|(name, value)| format!("# TYPE sglang:{name} gauge\nsglang:{name}{{{labels}}} {value}")))
 }
 
 fn pool(page: &EnginePage) -> Option<Pool> {

@@ -197,7 +197,7 @@ fn subject(blame: &Blame<'_, '_>, facts: &Facts<'_>) -> Subject {
         node: blame.gpu.track.id.node.clone(),
         revision: blame.replica.and_then(|r| facts.revision(&r)),
         gpu: blame.gpu.track.id.index,
-        pool: None,
+        ..Subject::default()
     }
 }
 

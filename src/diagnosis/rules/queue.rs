@@ -133,13 +133,11 @@ pub(super) fn queue_saturation(facts: &Facts<'_>, split: &Split) -> Option<Findi
         found.evidence.push(evidence);
     }
     if let Some(uneven) = Uneven::of(facts) {
-        found.summary += &format!(
-            "; {} of the waiting is at {}, and {} of the other {} on its page have nobody waiting",
-            percent(uneven.share),
-            uneven.name,
-            uneven.idle,
-            uneven.others
-        );
+        let Uneven { name, share, idle, others } = &uneven;
+        let share = percent(*share);
+        let words =
+            format!("{share} of the waiting is at {name}, and {idle} of the other {others} on its page have nobody");
+        found.summary = format!("{}; {words} waiting", found.summary);
         found.subject.replica = Some(uneven.name.clone());
         let claim = format!("{} holds {} of the waiting", uneven.name, percent(uneven.share));
         found.evidence.push(facts.evidence("waiting", claim, uneven.share, Op::Over, Some(OWN), "ratio"));

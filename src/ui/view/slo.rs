@@ -46,11 +46,13 @@ pub(super) fn lines(ctx: Ctx<'_>, d: &Diagnosis, width: usize) -> Vec<Line> {
     words.extend(columns.trend.map(|at| (at + 5, "trend")));
     let stale = ctx.app.stale();
     let mut lines = vec![ctx.rule_with(if stale { "SLO, STALE" } else { "SLO" }, &words, width)];
-    for row in d.slo.iter().take(MOST) {
+    let rows = || d.slo.iter().chain(&d.sliced);
+    for row in rows().take(MOST) {
         lines.push(line(ctx, d, row, width, (short, long, factor)).dimmed(ctx.pen, stale));
     }
-    if d.slo.len() > MOST {
-        lines.push(ctx.pen.line(Slot::TextMuted, &format!("   and {} more objectives", d.slo.len() - MOST)));
+    let more = rows().count().saturating_sub(MOST);
+    if more > 0 {
+        lines.push(ctx.pen.line(Slot::TextMuted, &format!("   and {more} more objectives")));
     }
     lines
 }
@@ -61,8 +63,9 @@ fn line(ctx: Ctx<'_>, d: &Diagnosis, row: &SloRow, width: usize, (short, long, f
     let slot = status_slot(row.status);
     let several = d.slo.iter().any(|other| other.model != row.model);
     let target = format!("≤{} {}%", bound(row.target.seconds), number(row.target.objective * 100.0));
-    let target = match &row.model {
-        Some(model) if several => format!("{target} {model}"),
+    let target = match (&row.slice, &row.model) {
+        (Some(slice), _) => format!("≤{} {slice}", bound(row.target.seconds)),
+        (None, Some(model)) if several => format!("{target} {model}"),
         _ => target,
     };
     let name = pen.line(Slot::Text, " ").put(pen, slot, &format!("{} {}", pen.shape(row.status), row.metric.title()));
