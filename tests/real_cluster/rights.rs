@@ -368,7 +368,12 @@ async fn each_is_needed(lab: &Lab<'_>, admin: &kube::Client, calls: &BTreeSet<Ca
             None => wider.push((right.place, right.resource)),
         }
     }
-    let once = [(Place::Namespace, "services"), (Place::Neighbour, "pods"), (Place::Neighbour, "services")];
+    let once = [
+        (Place::Namespace, "services"),
+        (Place::Namespace, "httproutes"),
+        (Place::Neighbour, "pods"),
+        (Place::Neighbour, "services"),
+    ];
     assert_eq!(wider, once, "the whole cluster's are granted once");
     lab.apply(&json!({"apiVersion": "v1", "kind": "List", "items": all}).to_string());
     let mut needless = Vec::new();
