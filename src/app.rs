@@ -33,7 +33,7 @@ pub use view::{Cursor, Mode, View};
 
 use crate::action::guard::{self, Guard};
 use crate::diagnosis::{Diagnosis, Policy, SourceRow, diagnose};
-use crate::domain::{At, SourceState, WorkloadRef};
+use crate::domain::{At, Budget, SourceState, WorkloadRef};
 use crate::domain::{Observation, Snapshot};
 use crate::runbook::{Advice, Catalogue, Run, Runbook, Who};
 use crate::text::{Mask, MaskRule, clean};
@@ -78,6 +78,8 @@ pub struct Settings {
     pub guard: guard::Policy,
     /// Whether records are looked through: no run begins before [`Event::Earlier`] says what was found.
     pub awaits_records: bool,
+    /// What the reading of pods' pages may cost; `None`: nobody's are read.
+    pub budget: Option<Budget>,
     /// What there is to choose from, where nothing was named: it is open at first.
     pub chooser: Option<Chooser>,
 }
@@ -97,6 +99,7 @@ impl Settings {
             who: Who::default(),
             guard: guard::Policy::default(),
             awaits_records: false,
+            budget: None,
             chooser: None,
         }
     }
@@ -118,6 +121,7 @@ pub struct App {
     held: Option<At>,
     contacting: Vec<String>,
     notices: Vec<String>,
+    budget: Option<Budget>,
     /// Open views, the main one first; never empty.
     views: Vec<View>,
     chooser: Option<Chooser>,
@@ -162,6 +166,7 @@ impl App {
             contacting,
             notices: notices.iter().map(|n| clean(n, 300)).collect(),
             views: if settings.chooser.is_some() { vec![View::Chooser] } else { vec![View::Main] },
+            budget: settings.budget,
             chooser: settings.chooser,
             cursors: Default::default(),
             prompt: None,
@@ -367,6 +372,12 @@ impl App {
     /// What is being contacted, in words.
     pub fn contacting(&self) -> &[String] {
         &self.contacting
+    }
+
+    /// What the reading of pods' pages costs the cluster, in words; nothing where none are read.
+    pub fn cost(&self) -> Option<String> {
+        let reads = self.snapshot.endpoints.iter().any(|e| !e.gone && e.reached.is_some());
+        self.budget.filter(|_| reads).map(|budget| budget.told(&self.snapshot))
     }
 
     /// How old something is now that was so old when it was judged (s). Nothing grows younger between two sweeps.

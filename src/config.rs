@@ -11,7 +11,7 @@
 //!
 //! Nothing later asks whether something was set: a `Config` is complete, and each value remembers who said it, for
 //! `warroom config print`. This module does not know what its values are used for: of the diagnosis it knows the names
-//! of the burn-rate tables, of the gate the two ways to confirm, and no engine, no screen and no theme's contents. To add
+//! of the burn-rate tables, of the gate the two ways to confirm, of pods the ways to them, and no engine, no screen and no theme's contents. To add
 //! a key: the field here and in `describe`, `draft`, `file` (type and shape), and `assets/config.toml`; a test says what
 //! was forgotten.
 
@@ -46,9 +46,13 @@ pub use prometheus::{Engines, Prometheus, Server, Whom};
 use words::{key, quoted};
 
 use crate::diagnosis::BurnPreset;
+use crate::domain::{Budget, Via};
 
 /// The default file, with every key at its default and explained.
 pub const DEFAULT_FILE: &str = include_str!("../assets/config.toml");
+
+/// The word for whichever way leads there.
+const AUTO: &str = "auto";
 
 /// Every quantity that an alias can stand for.
 pub const QUANTITIES: &[&str] = &[
@@ -225,6 +229,8 @@ pub struct Scrape {
     pub timeout: Duration,
     /// Fetches under way at once; 1 to 256.
     pub concurrency: u16,
+    /// The one way on which pods' pages are read; `None`: whichever leads there.
+    pub via: Option<Via>,
 }
 
 /// The screen.
@@ -238,7 +244,12 @@ impl Default for Config {
     fn default() -> Self {
         Self {
             slo: Slos::default(),
-            scrape: Scrape { interval: Duration::from_secs(5), timeout: Duration::from_secs(3), concurrency: 32 },
+            scrape: Scrape {
+                interval: Duration::from_secs(5),
+                timeout: Duration::from_secs(3),
+                concurrency: 32,
+                via: None,
+            },
             aliases: DEFAULT_ALIASES.iter().map(|(family, quantity)| ((*family).to_owned(), *quantity)).collect(),
             policy: Policy::default(),
             probe: Probe::default(),
@@ -264,6 +275,16 @@ impl Config {
     /// How synthetic requests are sent; never in read-only, whoever asked for them.
     pub fn probing(&self) -> Option<&Probe> {
         Some(&self.probe).filter(|probe| probe.enabled && !self.policy.read_only)
+    }
+
+    /// What the reading of pods' pages may cost.
+    pub fn budget(&self) -> Budget {
+        let Scrape { interval, timeout, concurrency, .. } = self.scrape;
+        Budget {
+            interval_s: interval.as_secs_f64(),
+            timeout_s: timeout.as_secs_f64(),
+            at_once: usize::from(concurrency),
+        }
     }
 
     /// Every value in effect with who said it, one per line: `key = value   # from layer`. Without the comments this
@@ -294,6 +315,7 @@ impl Config {
         entries.push(("scrape.interval".to_owned(), duration(self.scrape.interval)));
         entries.push(("scrape.timeout".to_owned(), duration(self.scrape.timeout)));
         entries.push(("scrape.concurrency".to_owned(), self.scrape.concurrency.to_string()));
+        entries.push(("scrape.via".to_owned(), quoted(self.scrape.via.map_or(AUTO, Via::code))));
         entries.extend(self.aliases.iter().map(|(family, quantity)| (alias_key(family), quoted(quantity))));
         entries.extend(self.policy.entries());
         entries.extend(self.probe.entries());

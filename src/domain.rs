@@ -2,6 +2,7 @@
 //! codes that the whole program speaks. Knows nothing about where anything came from, and no clock.
 
 mod at;
+pub mod budget;
 mod checkup;
 mod command_line;
 mod failure;
@@ -22,10 +23,12 @@ mod snapshot;
 mod told;
 mod track;
 mod vocabulary;
+mod way;
 mod workload;
 mod written;
 
 pub use at::At;
+pub use budget::Budget;
 pub use checkup::{Checkup, Part, Row, Standing};
 pub use failure::Failure;
 pub use found::{Discovery, Found, Trouble};
@@ -47,6 +50,7 @@ pub use vocabulary::{
     Action, BaselineKind, Cause, Code, Confidence, Helps, Mechanism, Phase, RowStatus, Severity, SourceState, Trend,
     Verdict,
 };
+pub use way::{Reached, Via};
 pub use workload::{
     Autoscaler, ClusterEvent, ClusterFacts, Condition, Container, Node, Pod, Pull, RawTemplate, Revision, StartPhase,
     Strategy, Taint, Template, TemplateChange, Workload, WorkloadKind, WorkloadRef,

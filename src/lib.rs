@@ -35,7 +35,7 @@
 //! | 4 | [`ui`] | the view, themes, the keymap, a frame as a file | sources |
 //! | 4 | [`report`], [`contract`] | a diagnosis for people, and for programs | the terminal |
 //! | edge | [`apiserver`] | one connection with a Kubernetes API server: login, proxies, limits, what went wrong | resources, schedules |
-//! | edge | [`reach`] | how a page is reached: directly, or through the API server; what stands in front | what is read |
+//! | edge | [`reach`] | how a page is reached: through the API server, a port-forward, or directly; what stands in front | what is read |
 //! | edge | [`cluster`] | sends what the gate has approved, once | why |
 //! | edge | [`journal`] | an incident's record on disk, the ring of readings beside it, and both again in order | what it means |
 //! | edge | [`source`] | watches, scrapes, Prometheus, our own requests, recordings, logs; one never blocks another | each other |

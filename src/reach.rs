@@ -1,19 +1,25 @@
-//! How a pod's port is reached from here: straight, or through the API server. Knows neither what is read nor when.
+//! How a pod's port is reached from here: through the API server, through a port-forward, or straight. Knows neither what
+//! is read nor when.
 //!
 //! Whatever the way, one fetch is the same thing: one complete page in a buffer, or a [`Failure`] that says what the
 //! *process* did. What the API server says about itself is never taken for the engine's answer: a refusal by the API
 //! server is no sign that an engine loads its model.
 
-pub mod budget;
+mod forward;
 pub mod front;
 pub mod http;
+mod page;
+mod pod;
 mod proxy;
+mod search;
 
+use std::sync::Arc;
 use std::time::Duration;
 
-use crate::apiserver::Client;
 use crate::domain::Failure;
-use http::{Fetcher, Settings, Url};
+use http::{Fetcher, Url};
+
+pub use pod::{PodPage, Ways, Where};
 
 /// How one page is reached.
 #[derive(Clone)]
@@ -25,15 +31,8 @@ pub enum Way {
         /// Where the page is.
         url: Url,
     },
-    /// Through the API server, which forwards a GET to the pod.
-    Proxy {
-        /// Makes the requests; without retries of its own, as [`crate::apiserver::connect::client`] makes it.
-        client: Client,
-        /// The path at the API server.
-        path: String,
-        /// How long and how much one attempt may take.
-        settings: Settings,
-    },
+    /// A pod's page, on the way that leads there.
+    Pod(Arc<PodPage>),
 }
 
 impl Way {
@@ -42,9 +41,9 @@ impl Way {
         Self::Direct { fetcher: fetcher.clone(), url }
     }
 
-    /// A page of a pod, through the API server.
-    pub fn proxy(client: &Client, namespace: &str, pod: &str, port: u16, page: &str, settings: &Settings) -> Self {
-        Self::Proxy { client: client.clone(), path: proxy_path(namespace, pod, port, page), settings: settings.clone() }
+    /// A pod's page.
+    pub fn pod(page: &Arc<PodPage>) -> Self {
+        Self::Pod(Arc::clone(page))
     }
 
     /// Reads the page into `buffer`, whose old contents are dropped and whose room is used again.
@@ -54,7 +53,7 @@ impl Way {
     pub async fn fetch(&self, buffer: &mut Vec<u8>) -> Result<(), Failure> {
         match self {
             Self::Direct { fetcher, url } => fetcher.get(url, buffer).await,
-            Self::Proxy { client, path, settings } => proxy::get(client, path, settings, buffer).await,
+            Self::Pod(page) => page.fetch(buffer).await,
         }
     }
 }
@@ -63,7 +62,7 @@ impl std::fmt::Debug for Way {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
             Self::Direct { url, .. } => write!(f, "Direct({})", http::shown(url)),
-            Self::Proxy { path, .. } => write!(f, "Proxy({path})"),
+            Self::Pod(page) => page.fmt(f),
         }
     }
 }

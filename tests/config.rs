@@ -76,7 +76,7 @@ fn the_defaults_are_the_ones_that_are_promised() {
     assert!((slo.default.ttft.objective - 0.99).abs() < f64::EPSILON);
     assert_eq!(slo.default.burn, BurnPreset::Workbook);
     assert_eq!((scrape.interval, scrape.timeout), (Duration::from_secs(5), Duration::from_secs(3)));
-    assert_eq!(scrape.concurrency, 32);
+    assert_eq!((scrape.concurrency, scrape.via), (32, None));
     assert_eq!(aliases["llm_queue_depth"], "waiting");
     assert!(aliases.values().all(|quantity| QUANTITIES.contains(quantity)));
     assert_eq!(ui.theme, "default");

@@ -123,6 +123,25 @@ async fn what_is_not_allowed_is_named_with_what_is_lost_and_the_line_that_grants
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn where_only_port_forwards_are_allowed_nothing_is_missing_and_it_says_how_pages_are_read() {
+    let lab = Lab::open(sim::setup(), Rules::but(vec![("get".to_owned(), "pods/proxy".to_owned())])).await;
+    let (code, said) = lab.json(&[]).await;
+    assert_eq!(code, Some(0), "{said:#}");
+    let engine = row(&said, &format!("{}-", sim::NAME));
+    stands(&said, &format!("{}-", sim::NAME), "pass", "via port-forward, for pods/proxy: not allowed; allow");
+    let via = engine["via"].as_str().expect("a line");
+    assert!(via.contains("kubectl") && via.contains("port-forward pod/") && via.contains("curl"), "{via}");
+    stands(&said, "get pods/proxy", "off", "engines' pages are read via port-forward");
+    stands(&said, "requests", "pass", "through port-forwards");
+    let none = ["pods/proxy", "pods/portforward"].map(|resource| ("get".to_owned(), resource.to_owned())).to_vec();
+    let lab = Lab::open(sim::setup(), Rules::but(none)).await;
+    let (code, said) = lab.json(&[]).await;
+    assert_eq!(code, Some(3), "{said:#}");
+    stands(&said, &format!("{}-", sim::NAME), "fail", "port-forward: not allowed");
+    stands(&said, "get pods/proxy", "fail", "not read through the API server");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn questions_find_what_will_hurt_in_an_incident() {
     let mut setup = sim::setup();
     for manifest in &mut setup.manifests {

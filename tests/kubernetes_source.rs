@@ -20,10 +20,11 @@ use cluster::{
 };
 use serde_json::json;
 use tokio::sync::{mpsc, watch};
+use warroom::apiserver::Client;
 use warroom::clock::{self, Clock};
-use warroom::domain::{Failure, Observation, Role, Snapshot, SourceState, Watch, WorkloadKind, WorkloadRef};
-use warroom::reach::Way;
+use warroom::domain::{Failure, Observation, Role, Snapshot, SourceState, Via, Watch, WorkloadKind, WorkloadRef};
 use warroom::reach::http::Settings;
+use warroom::reach::{Way, Ways, Where};
 use warroom::source::kubernetes::{Kubernetes, Neighbour, Pace, Place, ResolveError, only_engine, resolve};
 use warroom::source::logs::{Batch, Whose, follow};
 
@@ -490,9 +491,14 @@ fn a_server_that_does_not_say_is_no_fault_of_what_was_typed() {
 
 // ---- pages through the API server ----------------------------------------------------------------------------------
 
+fn proxied(client: &Client, pod: &str, settings: &Settings) -> Way {
+    let (namespace, pod, page) = ("llm".to_owned(), pod.to_owned(), "/metrics".to_owned());
+    Way::pod(&Ways::new(client, Some(Via::Proxy), settings).to(Where { namespace, pod, ip: None, port: 8000, page }))
+}
+
 fn fetch(cluster: &Cluster, pod: &str) -> impl Future<Output = Result<String, Failure>> {
     let settings = Settings { timeout: Duration::from_millis(400), max_body: 10_000, ..Settings::default() };
-    let way = Way::proxy(&cluster.client(), "llm", pod, 8000, "/metrics", &settings);
+    let way = proxied(&cluster.client(), pod, &settings);
     async move {
         let mut buffer = b"what was here before".to_vec();
         way.fetch(&mut buffer).await.map(|()| String::from_utf8(buffer).expect("UTF-8"))
@@ -546,7 +552,7 @@ fn an_api_server_that_refuses_is_no_engine_that_loads() {
         let free = std::net::TcpListener::bind("127.0.0.1:0").expect("a port").local_addr().expect("an address");
         let config = kube::Config::new(format!("http://{free}").parse().expect("a URL"));
         let client = warroom::apiserver::connect::client(config).expect("a client");
-        let way = Way::proxy(&client, "llm", "a", 8000, "/metrics", &Settings::default());
+        let way = proxied(&client, "a", &Settings::default());
         let failure = way.fetch(&mut Vec::new()).await.unwrap_err();
         assert!(matches!(&failure, Failure::Other(why) if why.contains("refuses connections")), "{failure:?}");
     });

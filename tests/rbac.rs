@@ -25,8 +25,8 @@ use warroom::apiserver::{Client, connect};
 use warroom::command::check;
 use warroom::command::rbac::{Subject, Wish, manifest};
 use warroom::config::Config;
-use warroom::domain::rights::{Half, Place, RIGHTS, Right};
-use warroom::domain::{At, Role, Snapshot, SourceState, WorkloadKind, WorkloadRef};
+use warroom::domain::rights::{Half, PORT_FORWARD, Place, RIGHTS, Right, reads_pages};
+use warroom::domain::{At, Endpoint, Role, Snapshot, SourceState, Via, WorkloadKind, WorkloadRef};
 use warroom::runtime::session::{Session, snapshot};
 use warroom::sim::rules::{Call, Calls, Rules};
 use warroom::sim::serve::{Handle, Options, serve};
@@ -291,7 +291,7 @@ fn simulated(right: &Right, verb: &str) -> bool {
 fn is_lost(right: &Right, s: &Snapshot) -> bool {
     let denied = |resource: &str| s.watches.iter().any(|w| w.resource == resource && w.state == SourceState::Denied);
     let unread = |role: Role| {
-        let denied = |e: &warroom::domain::Endpoint| e.failing().is_some_and(|f| f.to_string().contains("pods/proxy"));
+        let denied = |e: &Endpoint| e.failing().is_some_and(|f| f.to_string().contains("pods/proxy"));
         s.of_role(role).any(|e| e.last_page().is_none() && denied(e))
     };
     let untold =
@@ -339,6 +339,31 @@ async fn without_any_one_of_them_what_it_says_is_lost_is_lost_and_named() {
     let pod = seen.of_role(Role::Engine).next().expect("an engine").name.clone();
     let said = lab.log(&pod).await;
     assert!(matches!(&said, Batch::Failed(why) if why.contains("allow 'get' on 'pods/log'")), "{said:?}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_port_forward_stands_in_for_pods_proxy_where_its_rule_is_taken_instead() {
+    let all = manifest(&Wish { read_only: true, ..wish() });
+    let proxies: Vec<&Right> = RIGHTS.iter().filter(|r| reads_pages(r)).collect();
+    let without = proxies.into_iter().fold(all.clone(), |text, right| without(&text, right));
+    assert!(!without.contains("\n  resources: [\"pods/proxy\"]"), "{without}");
+    // As an operator does: what stands there as a comment.
+    let instead = without.replace("# - apiGroups", "- apiGroups").replace("#   ", "  ");
+    let roles = instead.matches("kind: Role\n").count();
+    assert_eq!(instead.matches("\n  resources: [\"pods/portforward\"]").count(), roles, "{instead}");
+    let lab = Lab::granting(&instead).await;
+    let read = |s: &Snapshot| {
+        [Role::Engine, Role::Gateway, Role::Gpus].into_iter().all(|role| {
+            let by_forward = |e: &Endpoint| e.reached.as_ref().is_some_and(|r| r.via == Some(Via::PortForward));
+            s.of_role(role).any(|e| e.last_page().is_some() && by_forward(e))
+        })
+    };
+    lab.until(WorkloadKind::Deployment, sim::NAME, false, read).await;
+    let unknown = |call: &&Call| {
+        !RIGHTS.iter().any(|r| r.half == Half::Observe && covers(r, call)) && call.resource != PORT_FORWARD.resource
+    };
+    let calls = lab.handle.calls();
+    assert_eq!(calls.iter().filter(unknown).collect::<Vec<_>>(), Vec::<&Call>::new());
 }
 
 fn rbac(words: &[&str]) -> program::Run {

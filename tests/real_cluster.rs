@@ -21,6 +21,8 @@ mod contract;
 mod cost;
 #[path = "real_cluster/faults.rs"]
 mod faults;
+#[path = "real_cluster/forward.rs"]
+mod forward;
 #[path = "real_cluster/levers.rs"]
 mod levers;
 #[path = "real_cluster/rights.rs"]

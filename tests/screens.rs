@@ -9,6 +9,8 @@ mod chooser;
 mod incident;
 #[path = "support/screen.rs"]
 mod screen;
+#[path = "screens/sources.rs"]
+mod sources;
 
 use std::fmt::Write as _;
 use std::io::Write as _;

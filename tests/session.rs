@@ -16,14 +16,15 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-use cluster::{Cluster, DEPLOYMENTS, Fault, PODS, Port, REPLICA_SETS, deployment, pod, serving, stranger};
+use cluster::{Cluster, DEPLOYMENTS, Fault, Inside, PODS, Port, REPLICA_SETS, deployment, pod, serving, stranger};
 use program::Run;
 use serde_json::{Value, json};
 use tokio::sync::mpsc;
 use warroom::clock::Clock;
 use warroom::command::check;
 use warroom::config::Config;
-use warroom::domain::{Body, Endpoint, Failure, Observation, Outcome, Role, Snapshot, WorkloadKind, WorkloadRef};
+use warroom::diagnosis::diagnose;
+use warroom::domain::{Body, Endpoint, Failure, Observation, Outcome, Role, Snapshot, Via, WorkloadKind, WorkloadRef};
 use warroom::runtime::session::Session;
 use warroom::source::kubernetes::Pace;
 
@@ -146,6 +147,55 @@ fn a_pod_that_loads_refuses_and_serves_once_it_has_loaded_and_one_without_an_add
         cluster.port(&format!("vllm-1-p:{METRICS}"), Port::Page(ENGINE.to_owned()));
         cluster.put(PODS, pod("vllm", "vllm-1-p", "gpu-1"));
         open.until("its first page", |s| pages(s, "vllm-1-p") > 0).await;
+    });
+}
+
+#[test]
+fn the_way_that_leads_to_a_page_is_told_with_the_reason_before_the_page_is() {
+    run(async {
+        let cluster = serving().await;
+        cluster.fault("/proxy/", Fault::Denied);
+        cluster.inside("vllm-1-a:8000", Inside::Port(Port::Page(ENGINE.to_owned())));
+        let mut open = Open::on(&cluster, None);
+        open.until("two pages", |s| pages(s, "vllm-1-a") >= 2).await;
+        let seen = endpoint(&open.snapshot, "vllm-1-a").expect("the endpoint");
+        assert!(seen.attempts.iter().all(|a| a.outcome == Outcome::Page), "the first attempt finds it");
+        let reached = seen.reached.clone().expect("a way");
+        assert_eq!(reached.via, Some(Via::PortForward));
+        assert!(seen.reproduce.contains("port-forward pod/vllm-1-a 18000:8000"), "{}", seen.reproduce);
+        let d = diagnose(&open.snapshot, &check::policy(Duration::from_mins(5), &Config::default()));
+        let row = d.sources.iter().find(|s| s.name == "vllm-1-a").expect("a source");
+        assert_eq!(row.via, Some("port-forward"));
+        assert!(row.instead_of.as_ref().is_some_and(|why| why.contains("allow 'get' on 'pods/proxy'")), "{row:?}");
+        let cost = Config::default().budget().told(&open.snapshot);
+        assert!(cost.starts_with("1 pages in 0.2 requests a second, 1 through port-forwards"), "{cost}");
+        // Its pod comes back under its name and with another address: what is known is tried first.
+        let asked = cluster.count("/proxy/");
+        let mut again = pod("vllm", "vllm-1-a", "gpu-1");
+        again["status"]["podIP"] = json!("10.0.0.2");
+        cluster.put(PODS, again);
+        let before = pages(&open.snapshot, "vllm-1-a");
+        open.until("more pages", |s| pages(s, "vllm-1-a") >= before + 4).await;
+        assert_eq!(cluster.count("/proxy/"), asked);
+    });
+}
+
+#[test]
+fn a_pod_that_kubernetes_does_not_call_ready_yet_may_refuse_without_another_way_being_looked_for() {
+    run(async {
+        let cluster = serving().await;
+        cluster.port(&format!("vllm-1-a:{METRICS}"), Port::Refused);
+        let mut loading = pod("vllm", "vllm-1-a", "gpu-1");
+        loading["status"]["conditions"][0]["status"] = json!("False");
+        cluster.put(PODS, loading);
+        let mut open = Open::on(&cluster, None);
+        let attempts = |s: &Snapshot| endpoint(s, "vllm-1-a").map_or(0, |e| e.attempts.len());
+        open.until("refusals", |s| attempts(s) >= 4).await;
+        assert_eq!(endpoint(&open.snapshot, "vllm-1-a").and_then(Endpoint::failing), Some(&Failure::Refused));
+        assert_eq!(cluster.count("/portforward"), 0);
+        cluster.put(PODS, pod("vllm", "vllm-1-a", "gpu-1"));
+        open.until("more refusals", |s| attempts(s) >= 12).await;
+        assert!(cluster.count("/portforward") > 0, "Ready, and it refuses: it may listen inside alone");
     });
 }
 
@@ -422,7 +472,8 @@ fn check_on_the_simulated_cluster_names_what_it_may_not_read() {
     use warroom::sim::rules::Rules;
     use warroom::sim::serve::{Options, serve};
     run(async {
-        let denied = vec![("list".to_owned(), "nodes".to_owned()), ("get".to_owned(), "pods/proxy".to_owned())];
+        let denied = [("list", "nodes"), ("get", "pods/proxy"), ("get", "pods/portforward")];
+        let denied = denied.map(|(verb, resource)| (verb.to_owned(), resource.to_owned())).to_vec();
         let options = Options { opens_ms: Some(sim::OPENS), rules: Rules::but(denied), ..Options::default() };
         let handle = serve(sim::setup(), |_| sim::engines(0.0), options).await.expect("it opens");
         let dir = tempfile::tempdir().expect("a directory");

@@ -6,7 +6,7 @@ mod sim;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use futures::{StreamExt, TryStreamExt};
+use futures::{SinkExt as _, StreamExt, TryStreamExt};
 use k8s_openapi::api::apps::v1::{Deployment, ReplicaSet};
 use k8s_openapi::api::authorization::v1::SelfSubjectAccessReview;
 use k8s_openapi::api::core::v1::{Event, Node, Pod};
@@ -15,6 +15,11 @@ use kube::discovery::Discovery;
 use kube::{Client, Config};
 use serde_json::{Value, json};
 use sim::{NAME, NAMESPACE, OPENS, engines, setup};
+use tokio::net::TcpStream;
+use tokio::time::timeout;
+use tokio_tungstenite::tungstenite::client::IntoClientRequest as _;
+use tokio_tungstenite::tungstenite::{Error, Message};
+use tokio_tungstenite::{WebSocketStream, client_async};
 use warroom::domain::At;
 use warroom::sim::rules::Rules;
 use warroom::sim::serve::{Handle, Options, serve};
@@ -465,4 +470,57 @@ async fn the_kubeconfig_is_readable_by_its_owner_alone_and_leads_to_the_cluster(
     assert_eq!(config.default_namespace, NAMESPACE);
     let client = Client::try_from(config).expect("a client");
     assert!(client.apiserver_version().await.is_ok_and(|v| v.git_version.starts_with("v1.")));
+}
+
+/// Opens a port-forward, as somebody else's client does; or the status of what came instead.
+async fn forward(handle: &Handle, pod: &str, port: u16, protocol: &str) -> Result<Forward, u16> {
+    let host = handle.url.trim_start_matches("http://").to_owned();
+    let url = format!("ws://{host}/{}/api/v1/namespaces/{NAMESPACE}/pods/{pod}/portforward?ports={port}", handle.token);
+    let mut request = url.into_client_request().expect("a request");
+    request.headers_mut().insert("sec-websocket-protocol", protocol.parse().expect("a header"));
+    let stream = TcpStream::connect(&host).await.expect("a connection");
+    match client_async(request, stream).await {
+        Ok((socket, answer)) => {
+            assert_eq!(answer.headers()["sec-websocket-protocol"], protocol);
+            Ok(socket)
+        }
+        Err(Error::Http(answer)) => Err(answer.status().as_u16()),
+        Err(error) => unreachable!("no answer: {error}"),
+    }
+}
+
+type Forward = WebSocketStream<TcpStream>;
+
+async fn message(forward: &mut Forward) -> Option<Vec<u8>> {
+    match timeout(Duration::from_secs(10), forward.next()).await.expect("in time")? {
+        Ok(Message::Binary(bytes)) => Some(bytes.to_vec()),
+        _ => None,
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_port_is_forwarded_over_a_websocket_and_says_where_nobody_listens() {
+    let (handle, client) = open(setup(), &[]).await;
+    let pods = namespaced::<Pod>(&client).list(&ListParams::default()).await.expect("pods");
+    let pod = pods.items[0].metadata.name.clone().expect("a name");
+    let mut open = forward(&handle, &pod, 8000, "v4.channel.k8s.io").await.expect("a forward");
+    assert_eq!(message(&mut open).await, Some(vec![0, 0x40, 0x1f]), "the port, on the channel of bytes");
+    assert_eq!(message(&mut open).await, Some(vec![1, 0x40, 0x1f]), "and on that of errors");
+    for path in ["/health", "/metrics"] {
+        let asked = format!("\0GET {path} HTTP/1.1\r\nhost: localhost\r\n\r\n");
+        open.send(Message::Binary(asked.into_bytes().into())).await.expect("it is sent");
+        let answer = message(&mut open).await.expect("an answer");
+        assert!(answer.starts_with(b"\0HTTP/1.1 200 OK\r\n"), "{}", String::from_utf8_lossy(&answer));
+        // What follows of a page is left to the next one.
+        while let Ok(Some(_)) = timeout(Duration::from_millis(200), open.next()).await {}
+    }
+    let mut closed = forward(&handle, &pod, 9, "v4.channel.k8s.io").await.expect("a forward");
+    let said = [message(&mut closed).await, message(&mut closed).await, message(&mut closed).await];
+    let said = String::from_utf8_lossy(said[2].as_ref().expect("an error")).into_owned();
+    assert!(said.starts_with("\u{1}error forwarding port 9 to pod") && said.ends_with("connection refused"), "{said}");
+    assert_eq!(message(&mut closed).await, None, "and that was all");
+    assert_eq!(forward(&handle, "nobody", 8000, "v4.channel.k8s.io").await.err(), Some(404));
+    assert_eq!(forward(&handle, &pod, 8000, "SPDY/3.1+portforward.k8s.io").await.err(), Some(400));
+    let (handle, _) = self::open(setup(), &[("get", "pods/portforward")]).await;
+    assert_eq!(forward(&handle, &pod, 8000, "v4.channel.k8s.io").await.err(), Some(403));
 }

@@ -213,3 +213,13 @@ fn pause_restart_annotate_set_cordon_and_delete_work() {
     cluster.skip(10.0);
     assert!(!cluster.ok("get pods -o name").contains(&pod));
 }
+
+#[test]
+fn kubectl_is_told_that_ports_are_forwarded_in_another_protocol() {
+    let Some(cluster) = Cluster::open("kubectl_is_told_that_ports_are_forwarded_in_another_protocol", setup()) else {
+        return;
+    };
+    let pods = cluster.ok("get pods -o name");
+    let (good, said) = cluster.run(&format!("port-forward {} :8000", pods.lines().next().expect("a pod")));
+    assert!(!good && said.contains("the simulated cluster forwards ports"), "{said}");
+}

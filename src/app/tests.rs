@@ -274,7 +274,13 @@ fn names_keep_their_numbers_whether_or_not_they_are_hidden() {
 #[test]
 fn an_endpoint_is_told_before_it_was_read() {
     let mut app = app();
-    let body = Body::Endpoint { name: "pod-a".into(), role: Role::Engine, reproduce: String::new(), placement: None };
+    let body = Body::Endpoint {
+        name: "pod-a".into(),
+        role: Role::Engine,
+        reproduce: String::new(),
+        reached: None,
+        placement: None,
+    };
     app.update(Event::Observed(Box::new(Observation { at: NOW, body })));
     app.update(Event::Tick(NOW));
     assert!(app.connecting(), "it has not answered");

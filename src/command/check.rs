@@ -287,7 +287,8 @@ pub fn poll(
     let told = async move {
         for (role, name) in &names {
             let reproduce = format!("curl -s '{}'", name.replace('\'', "%27"));
-            let body = Body::Endpoint { name: Arc::clone(name), role: *role, reproduce, placement: None };
+            let body =
+                Body::Endpoint { name: Arc::clone(name), role: *role, reproduce, reached: None, placement: None };
             let _ = deliver.send(Observation { at: At(clock::unix_ms()), body }).await;
         }
         while let Some(Attempt { endpoint, sent_ms, body, .. }) = attempts.recv().await {

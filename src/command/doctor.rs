@@ -14,12 +14,12 @@ use crate::apiserver::{self, Client, deadline};
 use crate::clock::{self, Clock};
 use crate::cluster::Performer;
 use crate::config::{Config, Whom};
-use crate::diagnosis::{Diagnosis, diagnose};
-use crate::domain::rights::{Half, Place, RIGHTS, Right};
+use crate::diagnosis::{Diagnosis, SourceRow, diagnose};
+use crate::domain::rights::{Half, PORT_FORWARD, Place, RIGHTS, Right, reads_pages};
 use crate::domain::{
-    At, Checkup, Endpoint, Observation, Part, Role, Row, Snapshot, SourceState, Standing, WorkloadRef,
+    At, Checkup, Endpoint, Failure, Observation, Part, Reached, Role, Row, Snapshot, SourceState, Standing, Via,
+    WorkloadRef,
 };
-use crate::reach::budget;
 use crate::reach::front::Front;
 use crate::reach::http::{Fetcher, Settings, shown};
 use crate::runbook::{Sight, questions};
@@ -60,7 +60,7 @@ pub async fn examine(patient: &Patient<'_>, deliveries: Receiver<Observation>) -
     let d = diagnose(&snapshot, &super::check::policy(Duration::from_mins(5), patient.config));
     let mut rows = server;
     rows.push(budget(&snapshot, patient.config));
-    rows.extend(permissions);
+    rows.extend(permissions.into_iter().map(|row| unless_read_otherwise(row, &snapshot)));
     rows.extend(sources(&d, &snapshot, patient.config));
     let sight = Sight::new(&d).with_snapshot(&snapshot);
     rows.extend(questions(sight, gateway));
@@ -71,12 +71,9 @@ pub async fn examine(patient: &Patient<'_>, deliveries: Receiver<Observation>) -
 
 /// What the reading costs the API server.
 fn budget(snapshot: &Snapshot, config: &Config) -> Row {
-    let proxied = |e: &&Endpoint| !e.gone && e.reproduce.contains("/proxy/") && !e.reproduce.contains("/api/v1/query");
-    let (gpus, others): (Vec<_>, Vec<_>) =
-        snapshot.endpoints.iter().filter(proxied).partition(|e| e.role == Role::Gpus);
-    let (count, scrape) = ((others.len(), gpus.len()), &config.scrape);
-    let says = budget::told(count, usize::from(scrape.concurrency), scrape.interval, scrape.timeout);
-    Row::new(Part::Reach, "requests", Standing::Pass, says).via("pods/proxy")
+    let used = |via: &Via| snapshot.endpoints.iter().any(|e| e.reached.as_ref().is_some_and(|r| r.via == Some(*via)));
+    let ways: Vec<&str> = Via::ALL.iter().filter(|via| used(via)).map(|via| via.name()).collect();
+    Row::new(Part::Reach, "requests", Standing::Pass, config.budget().told(snapshot)).via(ways.join(", "))
 }
 
 /// The API server's version, and whether its clock and ours agree.
@@ -124,11 +121,13 @@ fn skew(date: &str, sent_ms: i64, took_ms: u64) -> Option<Row> {
 async fn permissions(patient: &Patient<'_>) -> Vec<Row> {
     let performer = Performer::new(patient.client.clone(), patient.clock);
     let wanted = |right: &&Right| match right.half {
+        Half::Observe if reads_pages(right) && patient.config.scrape.via.is_some_and(|via| via != Via::Proxy) => false,
         Half::Observe => right.place != Place::Neighbour,
         Half::Probe => patient.config.probing().is_some(),
         Half::Act => !patient.config.policy.read_only,
     };
-    let asked = RIGHTS.iter().filter(wanted).map(|right| {
+    let forward = (patient.config.scrape.via == Some(Via::PortForward)).then_some(&FORWARD);
+    let asked = RIGHTS.iter().filter(wanted).chain(forward).map(|right| {
         let performer = &performer;
         async move { (right, performer.permission(&access(right, &patient.target)).await) }
     });
@@ -155,6 +154,26 @@ async fn permissions(patient: &Patient<'_>) -> Vec<Row> {
         }
     }
     rows
+}
+
+/// Before Kubernetes 1.35 `get` is enough for a port-forward; what a newer one refuses is told beside the page.
+const FORWARD: Right = Right { verbs: &["get"], ..PORT_FORWARD };
+
+/// Where every engine's page is read on another way, nothing is lost without `pods/proxy`.
+fn unless_read_otherwise(row: Row, snapshot: &Snapshot) -> Row {
+    let is_it = row.part == Part::Permission && row.standing == Standing::Fail && row.name == "get pods/proxy";
+    let via = |e: &Endpoint| e.reached.as_ref().and_then(|r| r.via).filter(|via| *via != Via::Proxy);
+    let mut ways: Vec<Option<Via>> = snapshot.of_role(Role::Engine).filter(|e| !e.gone).map(via).collect();
+    ways.sort_unstable();
+    ways.dedup();
+    let read: Option<Vec<&str>> = ways.into_iter().map(|via| via.map(Via::name)).collect();
+    match read {
+        Some(ways) if is_it && !ways.is_empty() => {
+            let says = format!("denied, and not needed: engines' pages are read via {}", ways.join(" and "));
+            Row::new(Part::Permission, row.name, Standing::Off, says)
+        }
+        _ => row,
+    }
 }
 
 fn qualified(right: &Right) -> String {
@@ -212,7 +231,10 @@ async fn listen(patient: &Patient<'_>, mut deliveries: Receiver<Observation>) ->
 
 fn is_settled(snapshot: &Snapshot, config: &Config) -> bool {
     let answered = !snapshot.watches.is_empty() && snapshot.watches.iter().all(|w| w.state != SourceState::Connecting);
-    let read = |e: &Endpoint| e.gone || e.attempts.len() >= PAGES || e.failing().is_some();
+    // After a silence another way is looked for, and that is the next attempt's.
+    let silent = |f: &Failure| matches!(f, Failure::TimedOut { .. });
+    let read =
+        |e: &Endpoint| e.gone || e.attempts.len() >= PAGES || e.failing().is_some_and(|failure| !silent(failure));
     // A count of the nodes' pods tells of gateways and exporters.
     let counted = snapshot.watches.iter().any(|w| w.resource == "pods of all namespaces");
     let engines = snapshot.of_role(Role::Engine).next().is_some();
@@ -240,6 +262,18 @@ async fn gateway(config: &Config) -> Option<Result<String, String>> {
     })
 }
 
+/// Whether it is by somebody's rules that no way leads to a page.
+fn is_not_allowed(endpoint: &Endpoint) -> bool {
+    let denied = |reached: &Reached| reached.failed.iter().any(|(_, why)| why.starts_with("not allowed; allow"));
+    endpoint.failing().is_some() && endpoint.reached.as_ref().is_some_and(|r| r.via.is_none() && denied(r))
+}
+
+/// On which way a page comes that does not come on the first one, and why.
+fn way(source: &SourceRow) -> Option<String> {
+    let (via, why) = (source.via?, source.instead_of.as_ref()?);
+    Some(format!(", via {via}, for {why}"))
+}
+
 /// Each source: how it is reached, its version, and what is wrong with it.
 fn sources(d: &Diagnosis, snapshot: &Snapshot, config: &Config) -> Vec<Row> {
     let mut rows: Vec<Row> = Vec::new();
@@ -264,12 +298,15 @@ fn sources(d: &Diagnosis, snapshot: &Snapshot, config: &Config) -> Vec<Row> {
         let says =
             starts.or_else(|| source.error.clone()).unwrap_or_else(|| format!("{}{read}", system.unwrap_or_default()));
         let found = source.found.as_ref().map_or(String::new(), |found| format!(", found by {found}"));
-        let row = Row::new(Part::Source, source.name.clone(), standing, says + &found);
+        let way = way(source).unwrap_or_default();
+        let row = Row::new(Part::Source, source.name.clone(), standing, says + &way + &found);
         let via = endpoint.map(|e| e.reproduce.clone()).unwrap_or_default();
-        rows.push(row.via(via).mended_by(if source.state == SourceState::Connecting {
-            "it had not answered yet: try again"
-        } else {
-            ""
+        rows.push(row.via(via).mended_by(match (source.state, endpoint, &snapshot.target) {
+            (SourceState::Connecting, ..) => "it had not answered yet: try again".to_owned(),
+            (_, Some(endpoint), Some(target)) if is_not_allowed(endpoint) => {
+                format!("warroom rbac -n {} --read-only --user YOU | kubectl apply -f -", target.namespace)
+            }
+            _ => String::new(),
         }));
     }
     let has = |role| snapshot.of_role(role).any(|e| !e.gone);

@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-use crate::domain::rights::{Half, Place, RIGHTS, Right};
+use crate::domain::rights::{Half, PORT_FORWARD, Place, RIGHTS, Right, reads_pages};
 
 /// For whom, where, and how much.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -104,6 +104,17 @@ fn role(all: &mut String, wish: &Wish, kind: &str, namespace: Option<&str>, righ
             quoted(right.resource),
             verbs.join(", ")
         );
+        if reads_pages(right) {
+            let verbs: Vec<String> = PORT_FORWARD.verbs.iter().map(|verb| quoted(verb)).collect();
+            let _ = write!(
+                all,
+                "# Instead of it, where it is forbidden or the API server does not reach pods; it allows any request to any port:\n\
+                 # - apiGroups: [{}]\n#   resources: [{}]\n#   verbs: [{}]\n",
+                quoted(PORT_FORWARD.group),
+                quoted(PORT_FORWARD.resource),
+                verbs.join(", ")
+            );
+        }
     }
 }
 

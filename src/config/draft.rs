@@ -6,6 +6,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use crate::diagnosis::BurnPreset;
+use crate::domain::Via;
 
 use super::{Config, Origin, Slo, Target, gateway, limits, probe, prometheus, slo_key};
 
@@ -61,6 +62,7 @@ pub(super) struct Draft {
     pub(super) interval: Option<Said<Duration>>,
     pub(super) timeout: Option<Said<Duration>>,
     pub(super) concurrency: Option<Said<u16>>,
+    pub(super) via: Option<Said<Option<Via>>>,
     pub(super) aliases: BTreeMap<String, Said<&'static str>>,
     pub(super) policy: limits::Part,
     pub(super) probe: probe::Part,
@@ -117,6 +119,7 @@ impl Draft {
             interval: self.interval.or(weaker.interval),
             timeout: self.timeout.or(weaker.timeout),
             concurrency: self.concurrency.or(weaker.concurrency),
+            via: self.via.or(weaker.via),
             aliases,
             policy: self.policy.over(weaker.policy),
             probe: self.probe.over(weaker.probe),
@@ -145,6 +148,7 @@ impl Draft {
         won.take(&mut scrape.interval, self.interval, || "scrape.interval".to_owned());
         won.take(&mut scrape.timeout, self.timeout, || "scrape.timeout".to_owned());
         won.take(&mut scrape.concurrency, self.concurrency, || "scrape.concurrency".to_owned());
+        won.take(&mut scrape.via, self.via, || "scrape.via".to_owned());
         for (family, said) in self.aliases {
             let key = super::alias_key(&family);
             won.take(aliases.entry(family).or_default(), Some(said), || key);

@@ -122,6 +122,16 @@ pub enum ConfigError {
         /// As written.
         value: String,
     },
+    /// A way that is none.
+    #[error("{place} is '{value}', which is no way to a pod{hint}")]
+    UnknownVia {
+        /// Where.
+        place: Place,
+        /// The way as written.
+        value: String,
+        /// The nearest right one, or all of them.
+        hint: String,
+    },
     /// What is neither on nor off.
     #[error("{place} is '{value}': write true or false")]
     BadSwitch {

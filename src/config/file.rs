@@ -49,6 +49,7 @@ struct ScrapeFile {
     interval: Option<Spanned<String>>,
     timeout: Option<Spanned<String>>,
     concurrency: Option<Spanned<i64>>,
+    via: Option<Spanned<String>>,
 }
 
 #[derive(Debug, Default, Deserialize)]
@@ -118,6 +119,7 @@ const FILE: Shape = Shape::Table(&[
             ("interval", DURATION),
             ("timeout", DURATION),
             ("concurrency", Shape::Count("a whole number such as 32")),
+            ("via", Shape::Text("a word such as \"auto\"")),
         ]),
     ),
     ("aliases", Shape::Named(&Shape::Text("a quantity such as \"waiting\""))),
@@ -302,6 +304,7 @@ impl Reader<'_> {
         draft.concurrency = self.said(file.scrape.concurrency.as_ref(), "scrape.concurrency", |count, place| {
             values::concurrency(&count.to_string(), place)
         })?;
+        draft.via = self.said(file.scrape.via.as_ref(), "scrape.via", |t, p| values::via(t, p))?;
         for (family, quantity) in &file.aliases {
             let said = self.said(Some(quantity), &alias_key(family), |t, p| values::quantity(t, p))?;
             draft.aliases.extend(said.map(|said| (family.clone(), said)));

@@ -20,6 +20,8 @@ pub enum Setting {
     Timeout,
     /// How many fetches may be under way at once.
     Concurrency,
+    /// On which way pods' pages are read.
+    Via,
     /// Whether nothing may be changed.
     ReadOnly,
     /// Whether synthetic requests are sent.
@@ -40,6 +42,7 @@ pub const VARIABLES: &[(&str, Setting)] = &[
     ("WARROOM_SCRAPE_INTERVAL", Setting::Interval),
     ("WARROOM_SCRAPE_TIMEOUT", Setting::Timeout),
     ("WARROOM_SCRAPE_CONCURRENCY", Setting::Concurrency),
+    ("WARROOM_SCRAPE_VIA", Setting::Via),
     ("WARROOM_READ_ONLY", Setting::ReadOnly),
     ("WARROOM_PROBE", Setting::Probe),
     ("WARROOM_PROBE_URL", Setting::ProbeUrl),
@@ -94,6 +97,7 @@ fn set(draft: &mut Draft, setting: Setting, text: &str, place: &Place, by: &Orig
         Setting::Interval => draft.interval = Some(Said::new(values::interval(text, place)?, by)),
         Setting::Timeout => draft.timeout = Some(Said::new(values::timeout(text, place)?, by)),
         Setting::Concurrency => draft.concurrency = Some(Said::new(values::concurrency(text, place)?, by)),
+        Setting::Via => draft.via = Some(Said::new(values::via(text, place)?, by)),
         Setting::ReadOnly => draft.policy.read_only = Some(Said::new(limits::switch(text, place)?, by)),
         Setting::Probe => draft.probe.enabled = Some(Said::new(limits::switch(text, place)?, by)),
         Setting::ProbeUrl => draft.probe.url = Some(Said::new(probe::url(text, place)?, by)),

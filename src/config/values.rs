@@ -2,11 +2,12 @@
 
 use std::time::Duration;
 
-use super::QUANTITIES;
 use super::duration::{parse, show};
 use super::error::{ConfigError, Place};
 use super::words::{clean, hint};
+use super::{AUTO, QUANTITIES};
 use crate::diagnosis::BurnPreset;
+use crate::domain::Via;
 
 /// How many fetches may be under way at once, at most: more than this hurts whoever stands between.
 pub(super) const MOST_CONCURRENCY: u16 = 256;
@@ -66,6 +67,17 @@ pub(super) fn concurrency(text: &str, place: &Place) -> Result<u16, ConfigError>
         Ok(count @ 1..=MOST_CONCURRENCY) => Ok(count),
         _ => Err(ConfigError::BadConcurrency { place: place.clone(), value: clean(text), most: MOST_CONCURRENCY }),
     }
+}
+
+/// A way to pods' pages; nothing: whichever leads there.
+pub(super) fn via(text: &str, place: &Place) -> Result<Option<Via>, ConfigError> {
+    if text == AUTO {
+        return Ok(None);
+    }
+    Via::ALL.iter().find(|via| via.code() == text).copied().map(Some).ok_or_else(|| {
+        let known: Vec<&str> = std::iter::once(AUTO).chain(Via::ALL.iter().map(|via| via.code())).collect();
+        ConfigError::UnknownVia { place: place.clone(), value: clean(text), hint: hint(text, &known) }
+    })
 }
 
 /// A theme's name. It becomes the name of a file, so it can hold no path.

@@ -357,8 +357,10 @@ pub struct SourceRow {
     pub age_s: Option<f64>,
     /// What is wrong with it.
     pub error: Option<String>,
-    /// How it is reached: `watch`, `proxy`, `direct`, `recording`; `None` where that is not known.
+    /// How it is reached: `watch`, or the way to a pod's page; `None` where there is only one, or it is not known yet.
     pub via: Option<&'static str>,
+    /// Why the ways that are tried before it are not used.
+    pub instead_of: Option<String>,
     /// Along which objects it was found; `None`: it belongs to the workload, was named, or has the labels of a gateway.
     pub found: Option<String>,
     /// Samples on its last page.

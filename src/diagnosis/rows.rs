@@ -6,7 +6,9 @@ use super::outcome::{ReplicaRow, Scope, SeriesPoint, SourceRow};
 use super::span::{Replica, Span};
 use super::verdict::explains;
 use super::{Finding, LeverAdvice, Suspect};
-use crate::domain::{Action, Code, Dist, Endpoint, Failure, Gauge, Helps, Pod, Role, Snapshot, SourceState, Track};
+use crate::domain::{
+    Action, Code, Dist, Endpoint, Failure, Gauge, Helps, Pod, Reached, Role, Snapshot, SourceState, Track, Via,
+};
 
 /// A page older than this is stale, whatever the interval: three missed scrapes, and at least this much.
 const STALE_S: f64 = 15.0;
@@ -177,6 +179,7 @@ fn prometheus(snapshot: &Snapshot) -> Option<SourceRow> {
         age_s: Some(snapshot.now.since(*at).max(0.0)),
         error,
         via: Some("GET /api/v1/query"),
+        instead_of: None,
         found: snapshot.told.as_ref().filter(|_| snapshot.untold.is_none()).and_then(|(_, told)| told.found.clone()),
         series: None,
         skipped: None,
@@ -198,6 +201,7 @@ fn probe(snapshot: &Snapshot) -> Option<SourceRow> {
         age_s: Some(snapshot.now.since(*at).max(0.0)),
         error: probed.answer.as_ref().err().map(|failure| format!("through {}: {failure}", probed.door.name())),
         via: Some("POST /v1/completions"),
+        instead_of: None,
         found: None,
         series: None,
         skipped: None,
@@ -253,6 +257,7 @@ fn kubernetes(snapshot: &Snapshot) -> Option<SourceRow> {
         age_s: heard.map(|at| snapshot.now.since(at).max(0.0)),
         error: (!troubles.is_empty()).then(|| troubles.join("; ")),
         via: Some("watch"),
+        instead_of: None,
         found: None,
         series: None,
         skipped: None,
@@ -289,6 +294,7 @@ fn source(endpoint: &Endpoint, snapshot: &Snapshot) -> SourceRow {
         (Some(_), _) if old => SourceState::Stale,
         (Some(_), _) => SourceState::Live,
     };
+    let reached = endpoint.reached.as_ref();
     let torn: u32 = endpoint.tracks.iter().map(Track::torn).sum();
     let error = match (failing, &endpoint.first_skipped) {
         (Some(failure), _) => Some(failure.to_string()),
@@ -303,7 +309,12 @@ fn source(endpoint: &Endpoint, snapshot: &Snapshot) -> SourceRow {
         state,
         age_s,
         error,
-        via: endpoint.reproduce.contains("/api/v1/query").then_some("GET /api/v1/query"),
+        via: if endpoint.reproduce.contains("/api/v1/query") {
+            Some("GET /api/v1/query")
+        } else {
+            reached.and_then(|r| r.via).map(Via::code)
+        },
+        instead_of: reached.and_then(Reached::instead_of),
         found: endpoint.placements.last().and_then(|p| p.found.clone()),
         series: age_s.map(|_| endpoint.series),
         skipped: age_s.map(|_| endpoint.skipped),

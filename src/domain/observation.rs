@@ -3,7 +3,8 @@
 use std::sync::Arc;
 
 use super::{
-    At, ClusterFacts, Endpoint, EnginePage, Failure, GpuPage, Placement, Probed, SourceState, Told, Untold, written,
+    At, ClusterFacts, Endpoint, EnginePage, Failure, GpuPage, Placement, Probed, Reached, SourceState, Told, Untold,
+    written,
 };
 
 /// What one source delivered.
@@ -28,6 +29,9 @@ pub enum Body {
         role: Role,
         /// How the same numbers can be read by hand.
         reproduce: String,
+        /// On which way it is read; `None` where there is only one.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        reached: Option<Reached>,
         /// Which pod it is from now on.
         placement: Option<Placement>,
     },

@@ -135,6 +135,16 @@ pub const RIGHTS: &[Right] = &[
     right((Place::Cluster, Half::Act), ("", "nodes"), READ_AND_PATCH, "no cordon"),
 ];
 
+/// What stands in for `get` on `pods/proxy`, where that is not allowed or the API server reaches kubelets and no pods. It is
+/// in no Role by itself, because it allows more: any request to any port. `create` is asked for from Kubernetes 1.35 on.
+pub const PORT_FORWARD: Right =
+    right(HERE, ("", "pods/portforward"), &["get", "create"], "engines' pages are not read through a port-forward");
+
+/// Whether a right is the one that [`PORT_FORWARD`] stands in for.
+pub fn reads_pages(right: &Right) -> bool {
+    right.half == Half::Observe && right.resource == "pods/proxy"
+}
+
 /// What is lost where this call is not allowed; `None` for a call that is not known here.
 pub fn lost(verb: &str, group: &str, resource: &str) -> Option<&'static str> {
     let same = |r: &&Right| r.group == group && r.resource == resource && r.verbs.contains(&verb);

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use super::{
     At, Body, ClusterFacts, Door, EnginePage, Failure, GpuPage, GpuTrack, Observation, Page, Pool, Probed, Pushed,
-    Role, System, Told, Track, Untold, Watch, WorkloadRef, track, written,
+    Reached, Role, System, Told, Track, Untold, Watch, WorkloadRef, track, written,
 };
 
 /// Attempts kept per endpoint: as many as readings, and the failed ones between them.
@@ -96,6 +96,8 @@ pub struct Endpoint {
     pub gone: bool,
     /// How the same numbers can be read by hand.
     pub reproduce: String,
+    /// On which way it is read; `None` where there is only one.
+    pub reached: Option<Reached>,
     /// Who wrote its pages, once one was read.
     #[serde(with = "written::maybe_shared")]
     pub system: Option<Arc<System>>,
@@ -229,10 +231,10 @@ impl Snapshot {
     pub fn observe(&mut self, observation: Observation) {
         let Observation { at, body } = observation;
         match body {
-            Body::Endpoint { name, role, reproduce, placement } => {
+            Body::Endpoint { name, role, reproduce, reached, placement } => {
                 let endpoint = self.endpoint(&name, role);
                 endpoint.gone = false;
-                endpoint.reproduce = reproduce;
+                (endpoint.reproduce, endpoint.reached) = (reproduce, reached);
                 if let Some(placement) = placement {
                     endpoint.place(at, placement);
                 }
@@ -359,7 +361,13 @@ mod tests {
 
     fn named(name: &str, ready: bool) -> Body {
         let placement = Placement { pod: Some(name.to_owned()), ready: Some(ready), ..Placement::default() };
-        Body::Endpoint { name: name.into(), role: Role::Engine, reproduce: String::new(), placement: Some(placement) }
+        Body::Endpoint {
+            name: name.into(),
+            role: Role::Engine,
+            reproduce: String::new(),
+            reached: None,
+            placement: Some(placement),
+        }
     }
 
     #[test]

@@ -356,6 +356,7 @@ impl super::Endpoint {
             role: self.role,
             gone: self.gone,
             reproduce: self.reproduce.clone(),
+            reached: self.reached.clone(),
             system: self.system.clone(),
             families: self.families.clone(),
             placements: self.placements.clone(),

@@ -6,27 +6,24 @@
 //! sides of it have a limit and a broken stream can be told from a cut one.
 
 use std::error::Error;
-use std::io::{self, Read};
+use std::io;
 use std::iter::successors;
 use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
-use flate2::bufread::MultiGzDecoder;
 use reqwest::dns::{Addrs, Name, Resolve, Resolving};
-use reqwest::header::{ACCEPT, ACCEPT_ENCODING, CONTENT_ENCODING, CONTENT_TYPE, HeaderMap, HeaderValue, LOCATION};
+use reqwest::header::{ACCEPT, ACCEPT_ENCODING, CONTENT_TYPE, HeaderMap, HeaderValue, LOCATION};
 use reqwest::redirect::Policy;
 use reqwest::{Client, ClientBuilder, Response};
 use tokio::time::{Instant, timeout_at};
 
 use super::millis;
+use super::page::{self, Coding, ERROR_PAGE_MAX};
 use crate::clock;
 use crate::domain::Failure;
 use crate::text::clean;
 
 pub use reqwest::Url;
-
-/// How much of an error page is read to see whether it says that a model is being loaded, in bytes.
-const ERROR_PAGE_MAX: usize = 2_048;
 
 /// How long a foreign string may be in a message, in characters.
 const SHOWN_MAX: usize = 120;
@@ -81,14 +78,27 @@ impl Fetcher {
         Ok(Self { near, far, settings })
     }
 
+    /// One for pods' addresses, which are never asked for through a proxy: it would answer in the pod's place.
+    pub(super) fn for_pods(settings: Settings) -> Result<Self, Unusable> {
+        let _ = rustls::crypto::ring::default_provider().install_default();
+        // There is no TLS on this way, and so nobody to trust.
+        let plain = client(&settings).no_proxy().tls_certs_only([]).build()?;
+        Ok(Self { near: plain.clone(), far: plain, settings })
+    }
+
     /// Reads the page at `url` into `buffer`, whose old contents are dropped and whose room is used again.
     ///
     /// On success the buffer holds one complete page, inflated, and not yet known to be metrics. On failure its
     /// contents mean nothing. Dropping the future gives the attempt up and closes its connection.
     pub async fn get(&self, url: &Url, buffer: &mut Vec<u8>) -> Result<(), Failure> {
+        self.get_within(url, self.settings.timeout, buffer).await
+    }
+
+    /// The same in less time than is usual.
+    pub(super) async fn get_within(&self, url: &Url, within: Duration, buffer: &mut Vec<u8>) -> Result<(), Failure> {
         buffer.clear();
-        let deadline = Instant::from_std(clock::monotonic()) + self.settings.timeout;
-        let response = timeout_at(deadline, self.send(url)).await.map_err(|_| self.late())?;
+        let deadline = Instant::from_std(clock::monotonic()) + within;
+        let response = timeout_at(deadline, self.send(url)).await.map_err(|_| late(within))?;
         let response = response.map_err(|error| self.failure(url, &error, Phase::Head))?;
         match response.status().as_u16() {
             200 => {}
@@ -98,12 +108,12 @@ impl Fetcher {
                 return Err(Failure::Status { code, loading });
             }
         }
-        match Coding::of(&response)? {
-            Coding::Plain => self.read(response, url, deadline, buffer).await,
+        match Coding::of(response.headers())? {
+            Coding::Plain => self.read(response, url, (deadline, within), buffer).await,
             Coding::Gzip => {
                 let mut packed = Vec::new();
-                self.read(response, url, deadline, &mut packed).await?;
-                inflate(&packed, self.settings.max_body, buffer)
+                self.read(response, url, (deadline, within), &mut packed).await?;
+                page::inflate(&packed, self.settings.max_body, buffer)
             }
         }
     }
@@ -148,7 +158,7 @@ impl Fetcher {
         &self,
         mut response: Response,
         url: &Url,
-        deadline: Instant,
+        (deadline, within): (Instant, Duration),
         into: &mut Vec<u8>,
     ) -> Result<(), Failure> {
         let limit = self.settings.max_body;
@@ -159,18 +169,13 @@ impl Fetcher {
         into.reserve(announced);
         loop {
             match timeout_at(deadline, response.chunk()).await {
-                Err(_) => return Err(self.late()),
+                Err(_) => return Err(late(within)),
                 Ok(Err(error)) => return Err(self.failure(url, &error, Phase::Body)),
                 Ok(Ok(None)) => return Ok(()),
                 Ok(Ok(Some(chunk))) if chunk.len() > limit - into.len() => return Err(Failure::TooLarge { limit }),
                 Ok(Ok(Some(chunk))) => into.extend_from_slice(&chunk),
             }
         }
-    }
-
-    /// The connection stood, or was a kept one that nothing spoke against, and the time is over.
-    fn late(&self) -> Failure {
-        Failure::TimedOut { connected: true, after_ms: millis(self.settings.timeout) }
     }
 
     /// What a network error means. The most telling cause wins, however deep the client has wrapped it.
@@ -198,6 +203,11 @@ impl Fetcher {
     }
 }
 
+/// The connection stood, or was a kept one that nothing spoke against, and the time is over.
+fn late(within: Duration) -> Failure {
+    Failure::TimedOut { connected: true, after_ms: millis(within) }
+}
+
 /// Which part of an answer was awaited.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Phase {
@@ -205,26 +215,6 @@ enum Phase {
     Head,
     /// The page itself.
     Body,
-}
-
-/// How the body is packed.
-#[derive(Debug, Clone, Copy)]
-enum Coding {
-    Plain,
-    Gzip,
-}
-
-impl Coding {
-    /// What the server says about it; anything but what was asked for cannot be read.
-    fn of(response: &Response) -> Result<Self, Failure> {
-        let Some(coding) = response.headers().get(CONTENT_ENCODING) else { return Ok(Self::Plain) };
-        let coding = String::from_utf8_lossy(coding.as_bytes()).trim().to_ascii_lowercase();
-        match coding.as_str() {
-            "" | "identity" => Ok(Self::Plain),
-            "gzip" | "x-gzip" => Ok(Self::Gzip),
-            other => Err(Failure::NotMetrics(format!("packed as '{}', not as asked", clean(other, 40)))),
-        }
-    }
 }
 
 /// A name that could not be turned into an address.
@@ -249,7 +239,7 @@ impl Resolve for SystemResolver {
 /// The client's settings that do not depend on where it asks.
 fn client(settings: &Settings) -> ClientBuilder {
     let mut headers = HeaderMap::new();
-    headers.insert(ACCEPT, HeaderValue::from_static("text/plain;version=0.0.4, */*;q=0.1"));
+    headers.insert(ACCEPT, HeaderValue::from_static(page::ACCEPTED));
     headers.insert(ACCEPT_ENCODING, HeaderValue::from_static("gzip"));
     Client::builder()
         .user_agent(concat!("warroom/", env!("CARGO_PKG_VERSION")))
@@ -281,9 +271,9 @@ fn redirected(url: &Url, response: &Response) -> Failure {
     Failure::Redirected { to }
 }
 
-/// Whether an error page says that a model is being loaded, as llama.cpp's does. A page that does not come says no.
+/// Whether an error page says that a model is being loaded. A page that does not come says no.
 async fn says_loading(mut response: Response, deadline: Instant) -> bool {
-    let coding = Coding::of(&response);
+    let coding = Coding::of(response.headers());
     let mut page = Vec::new();
     while let Ok(Ok(Some(chunk))) = timeout_at(deadline, response.chunk()).await {
         page.extend_from_slice(&chunk[..chunk.len().min(ERROR_PAGE_MAX - page.len())]);
@@ -291,25 +281,7 @@ async fn says_loading(mut response: Response, deadline: Instant) -> bool {
             break;
         }
     }
-    if matches!(coding, Ok(Coding::Gzip)) {
-        let mut inflated = Vec::new();
-        // What could be inflated is looked at, even where the rest is broken or too much.
-        let _ = inflate(&page, ERROR_PAGE_MAX, &mut inflated);
-        page = inflated;
-    }
-    page.make_ascii_lowercase();
-    memchr::memmem::find(&page, b"loading").is_some()
-}
-
-/// Inflates a whole gzip body, and stops at `limit` bytes of output.
-fn inflate(packed: &[u8], limit: usize, into: &mut Vec<u8>) -> Result<(), Failure> {
-    let bound = u64::try_from(limit).unwrap_or(u64::MAX).saturating_add(1);
-    match MultiGzDecoder::new(packed).take(bound).read_to_end(into) {
-        Ok(_) if into.len() > limit => Err(Failure::TooLarge { limit }),
-        Ok(_) => Ok(()),
-        Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => Err(Failure::Cut),
-        Err(error) => Err(Failure::NotMetrics(format!("broken gzip ({})", clean(&error.to_string(), SHOWN_MAX)))),
-    }
+    page::says_loading(page, coding.ok())
 }
 
 /// Whether the URL names this machine itself.

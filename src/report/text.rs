@@ -460,7 +460,9 @@ impl Page<'_> {
             let age = source.age_s.map_or(String::new(), |a| format!(" {} old", seconds(a)));
             let series = source.series.map_or(String::new(), |s| format!(", {s} series"));
             let error = source.error.as_ref().map_or(String::new(), |e| format!(": {e}"));
-            self.folded("", 2, Slot::Text, &format!("{} {}{age}{series}{error}", source.name, source.state));
+            let way =
+                source.via.filter(|_| source.instead_of.is_some()).map_or(String::new(), |v| format!(", via {v}"));
+            self.folded("", 2, Slot::Text, &format!("{} {}{age}{series}{way}{error}", source.name, source.state));
         }
         if rows.len() > shown {
             let more = self.styled(Slot::TextMuted, &format!("  and {} more, all live", rows.len() - shown));

@@ -1,6 +1,6 @@
 //! Everything that is read about one workload of one cluster, put together: Kubernetes' watches say which pods there are,
-//! their pages are polled through the API server, and so are the gateway's and the GPU exporters'. All of it comes out
-//! as one ordered stream.
+//! their pages are polled on the way that leads to them, and so are the gateway's and the GPU exporters'. All of it comes
+//! out as one ordered stream.
 //!
 //! ```text
 //!  source::kubernetes ──facts, neighbours──► endpoints ──► source::poll (engines, gateways; GPUs, slower)
@@ -25,11 +25,11 @@ use crate::command::check;
 use crate::command::told::{self, Whoever, to_be_asked};
 use crate::config::{self, Config};
 use crate::diagnosis::Policy;
+use crate::domain::budget::{GPU_PAGES_AT_ONCE, GPUS_SLOWER, PAGES_AT_ONCE};
 use crate::domain::{At, Body, ClusterFacts, Failure, Observation, Page, Pod, Role, Snapshot, WorkloadRef};
-use crate::reach::Way;
-use crate::reach::budget::{GPU_PAGES_AT_ONCE, GPUS_SLOWER, PAGES_AT_ONCE};
 use crate::reach::front::Front;
 use crate::reach::http::Settings;
+use crate::reach::{Way, Ways};
 use crate::source::engine::Decoder;
 use crate::source::kubernetes::{Chosen, Kubernetes, Neighbour, Pace};
 use crate::source::pages::side_by_side;
@@ -97,15 +97,17 @@ impl Session {
         let timeout = config.scrape.timeout;
         let prometheus = told::prometheus(config, Some((&client, &target, pace.deadline)));
         let engined = Engined::of(config, (&client, &target, pace.deadline), &decoder, clock);
+        let settings =
+            Settings { timeout, connect_timeout: timeout.min(Duration::from_secs(2)), ..Settings::default() };
         let open = Open {
             pace,
+            ways: Ways::new(&client, config.scrape.via, &settings),
             client,
             target,
             clock,
             decoder,
             interval: config.scrape.interval,
             concurrency: usize::from(config.scrape.concurrency).min(PAGES_AT_ONCE),
-            settings: Settings { timeout, connect_timeout: timeout.min(Duration::from_secs(2)), ..Settings::default() },
             prober: check::prober(config, clock),
             prometheus,
             engined,
@@ -121,13 +123,13 @@ impl Session {
 /// What a session is made from.
 struct Open {
     pace: Pace,
+    ways: Ways,
     client: Client,
     target: WorkloadRef,
     clock: Clock,
     decoder: Arc<Decoder>,
     interval: Duration,
     concurrency: usize,
-    settings: Settings,
     prober: Option<Prober<Front>>,
     prometheus: Option<Whoever>,
     engined: Option<Engined>,
@@ -154,8 +156,7 @@ impl Open {
         let (landed, mut attempts) = mpsc::channel(64);
         let quick = self.poll(&mut tasks, &known, self.interval, self.concurrency, landed.clone());
         let slow = self.poll(&mut tasks, &known, self.interval * GPUS_SLOWER, GPU_PAGES_AT_ONCE, landed);
-        let mut endpoints =
-            Endpoints::new(self.client.clone(), self.target.clone(), self.settings.clone(), known, quick, slow);
+        let mut endpoints = Endpoints::new(self.ways.clone(), self.target.clone(), known, quick, slow);
 
         let (answering, probed) = watch::channel(Vec::new());
         if let Some(prober) = self.prober.take() {
@@ -222,7 +223,7 @@ impl Open {
                     let found: Vec<Neighbour> = neighbours.borrow_and_update().clone();
                     endpoints.neighbours(now(), &found).await
                 }
-                Some(attempt) = attempts.recv() => endpoints.page(attempt).into_iter().collect(),
+                Some(attempt) = attempts.recv() => endpoints.page(attempt),
             };
             for observation in deliveries {
                 let observation = match &engined {

@@ -247,6 +247,8 @@ pub(super) fn show(
         who,
         guard: guard.clone(),
         awaits_records: true,
+        // A replay asks nobody for anything.
+        budget: (records != Records::None).then(|| config.budget()),
         ..Settings::new(snapshot, check::policy(WINDOW, config))
     };
     let opened = |settings: Settings, place: Place| {

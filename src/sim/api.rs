@@ -11,6 +11,7 @@ mod fields;
 mod forward;
 mod logs;
 mod patch;
+mod portforward;
 mod proxy;
 mod read;
 mod reply;
@@ -199,10 +200,12 @@ async fn serve_one(stream: TcpStream, shared: Arc<Shared>) {
         .timer(hyper_util::rt::TokioTimer::new())
         .header_read_timeout(Duration::from_secs(30))
         .serve_connection(TokioIo::new(stream), service)
+        .with_upgrades()
         .await;
 }
 
-async fn answer(shared: &Arc<Shared>, request: Request<Incoming>) -> Response<Body> {
+async fn answer(shared: &Arc<Shared>, mut request: Request<Incoming>) -> Response<Body> {
+    let upgrade = hyper::upgrade::on(&mut request);
     let reply = Ask::read(request).await.and_then(|mut ask| {
         ask.bears(&shared.token).then_some(ask).ok_or_else(|| Refusal::new(401, "Unauthorized", "Unauthorized"))
     });
@@ -210,12 +213,14 @@ async fn answer(shared: &Arc<Shared>, request: Request<Incoming>) -> Response<Bo
         Ok(ask) => match completion(shared, &ask) {
             Some(Ok(pod)) => complete::answer(shared, pod.as_deref(), &ask.body).await,
             Some(Err(refusal)) => Err(refusal),
-            None => match service(&ask) {
-                Some(target) => match allowed(shared, &ask, &target) {
+            None => match (service(&ask), portforward::answer(shared, &ask, upgrade)) {
+                (Some(target), _) => match allowed(shared, &ask, &target) {
                     Ok(()) => forward::answer(shared, &ask, &target).await,
                     Err(refusal) => Err(refusal),
                 },
-                None => route(shared, &ask),
+                (None, Some(Ok(response))) => return response,
+                (None, Some(Err(refusal))) => Err(refusal),
+                (None, None) => route(shared, &ask),
             },
         },
         Err(refusal) => Err(refusal),

@@ -174,7 +174,7 @@ impl World {
     }
 
     fn endpoint(&mut self, name: &str, role: Role, tick: u32, placement: Option<Placement>) {
-        let body = Body::Endpoint { name: name.into(), role, reproduce: String::new(), placement };
+        let body = Body::Endpoint { name: name.into(), role, reproduce: String::new(), reached: None, placement };
         self.observe(at(i64::from(tick)), body);
     }
 

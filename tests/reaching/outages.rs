@@ -11,8 +11,9 @@ use warroom::clock::Clock;
 use warroom::command::check;
 use warroom::config::Config;
 use warroom::diagnosis::diagnose;
-use warroom::domain::{At, Observation, Role, Snapshot, SourceState, WorkloadKind, WorkloadRef};
+use warroom::domain::{At, Observation, Role, Snapshot, SourceState, Via, WorkloadKind, WorkloadRef};
 use warroom::runtime::session::Session;
+use warroom::sim::rules::Rules;
 use warroom::sim::serve::{Handle, Options, serve};
 use warroom::source::kubernetes::Pace;
 
@@ -34,7 +35,12 @@ struct Lab {
 
 impl Lab {
     async fn open() -> Self {
-        let handle = serve(sim::setup(), |_| sim::engines(0.0), Options::default()).await.expect("it opens");
+        Self::with(Rules::default()).await
+    }
+
+    async fn with(rules: Rules) -> Self {
+        let options = Options { rules, ..Options::default() };
+        let handle = serve(sim::setup(), |_| sim::engines(0.0), options).await.expect("it opens");
         let line = Line::to(&handle.url);
         let home = tempfile::tempdir().expect("a directory");
         let kubeconfig = home.path().join("kubeconfig");
@@ -165,4 +171,28 @@ async fn connections_whose_other_end_is_gone_without_a_word_are_given_up_and_mad
     lab.line.does(Fault::HalfOpen);
     lab.until_live("new connections, although nothing ended the old ones").await;
     assert!(lab.line.opened() > before);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn port_forwards_end_with_the_line_and_are_opened_anew_and_no_other_way_is_taken_meanwhile() {
+    let mut lab = Lab::with(Rules::but(vec![("get".to_owned(), "pods/proxy".to_owned())])).await;
+    let forwarded = |s: &Snapshot| {
+        let via = |e: &warroom::domain::Endpoint| e.reached.as_ref().and_then(|r| r.via);
+        s.of_role(Role::Engine).all(|e| via(e) == Some(Via::PortForward))
+    };
+    lab.until_live("the beginning").await;
+    lab.until("forwards", forwarded).await;
+    for fault in [Fault::Cut, Fault::Reset, Fault::Silent, Fault::Answer("429 Too Many Requests", TOO_MANY)] {
+        lab.line.does(fault.clone());
+        let failing = |s: &Snapshot| s.of_role(Role::Engine).all(|e| e.failing().is_some());
+        lab.until("engines that are not read", failing).await;
+        let before = lab.line.opened();
+        let now = At(Clock::Wall.unix_ms());
+        lab.until("time", |s| s.now.since(now) > 3.0).await;
+        assert!(forwarded(&lab.snapshot), "{fault:?} is no reason for another way");
+        assert!(lab.line.opened() - before < 150, "{fault:?}: {} connections", lab.line.opened() - before);
+        lab.line.does(Fault::None);
+        lab.until_live(&format!("an end of {fault:?}")).await;
+        assert!(forwarded(&lab.snapshot));
+    }
 }

@@ -140,8 +140,13 @@ pub(crate) fn everything() -> Vec<Observation> {
         ready: Some(true),
         ..Placement::default()
     };
-    let endpoint =
-        |role, placement| Body::Endpoint { name: "pod-a".into(), role, reproduce: "curl x".to_owned(), placement };
+    let endpoint = |role, placement| Body::Endpoint {
+        name: "pod-a".into(),
+        role,
+        reproduce: "curl x".to_owned(),
+        reached: None,
+        placement,
+    };
     let page = |page| Body::Page { endpoint: "pod-a".into(), page };
     let failures = [
         Failure::Refused,

@@ -1,6 +1,9 @@
 //! An API server under a test's control: lists, watches, single objects, pods' pages and logs over real HTTP, and every
 //! way to go wrong.
 
+#[path = "forward.rs"]
+mod forward;
+
 use std::collections::{BTreeMap, HashMap};
 use std::convert::Infallible;
 use std::sync::{Arc, Mutex, MutexGuard};
@@ -42,6 +45,21 @@ pub(crate) enum Port {
     Answer(u16, String),
 }
 
+/// What a port-forward to a pod's port does.
+#[derive(Debug, Clone)]
+pub(crate) enum Inside {
+    /// It leads to this.
+    Port(Port),
+    /// It leads to a page that breaks off in the middle, and the stream with it.
+    Cut(String),
+    /// It leads to a page, and the process closes the connection after each, as it does with one that was idle.
+    Once(String),
+    /// It is opened, and from then on nothing comes through, neither from the pod nor from the kubelet.
+    Dead,
+    /// The node is not reached.
+    Unreached,
+}
+
 #[derive(Default)]
 struct State {
     /// By the list's path and the object's name.
@@ -54,6 +72,7 @@ struct State {
     /// By a part of the path with its query.
     faults: Vec<(String, Fault)>,
     ports: HashMap<String, Port>,
+    insides: HashMap<String, Inside>,
     logs: HashMap<String, String>,
     requests: Vec<String>,
 }
@@ -79,10 +98,12 @@ impl Cluster {
                 tokio::spawn(async move {
                     let answer = service_fn(move |request| {
                         let serving = serving.clone();
-                        async move { serving.answer(&request).await }
+                        async move { serving.answer(request).await }
                     });
-                    let _ =
-                        hyper::server::conn::http1::Builder::new().serve_connection(TokioIo::new(stream), answer).await;
+                    let _ = hyper::server::conn::http1::Builder::new()
+                        .serve_connection(TokioIo::new(stream), answer)
+                        .with_upgrades()
+                        .await;
                 });
             }
         });
@@ -162,6 +183,11 @@ impl Cluster {
         self.state().ports.insert(pod_and_port.to_owned(), port);
     }
 
+    /// What a port-forward to `POD:PORT` does; without this it is not allowed.
+    pub(crate) fn inside(&self, pod_and_port: &str, inside: Inside) {
+        self.state().insides.insert(pod_and_port.to_owned(), inside);
+    }
+
     pub(crate) fn log(&self, pod: &str, text: &str) {
         self.state().logs.insert(pod.to_owned(), text.to_owned());
     }
@@ -174,7 +200,7 @@ impl Cluster {
         self.state().requests.iter().filter(|r| r.contains(part)).count()
     }
 
-    async fn answer(&self, request: &Request<Incoming>) -> Result<Response<Body>, std::io::Error> {
+    async fn answer(&self, mut request: Request<Incoming>) -> Result<Response<Body>, std::io::Error> {
         let whole = request.uri().to_string();
         let fault = {
             let mut state = self.state();
@@ -194,6 +220,18 @@ impl Cluster {
         let query = request.uri().query().unwrap_or_default();
         if path == "/version" {
             return Ok(text(200, json!({"major": "1"}).to_string()));
+        }
+        if let Some(pod) = path.strip_suffix("/portforward") {
+            let pod = pod.rsplit('/').next().unwrap_or_default();
+            let port = query.split('&').find_map(|p| p.strip_prefix("ports=")).unwrap_or_default();
+            let inside = self.state().insides.get(&format!("{pod}:{port}")).cloned();
+            return Ok(match inside {
+                None => status(403, "Forbidden", "pods \"x\" is forbidden: User \"test\" cannot do that"),
+                Some(Inside::Unreached) => {
+                    status(500, "InternalError", "error dialing backend: dial tcp 10.1.0.1:10250: i/o timeout")
+                }
+                Some(inside) => forward::open(&mut request, inside),
+            });
         }
         if let Some((pod, page)) = path.split_once("/proxy") {
             let pod = pod.rsplit('/').next().unwrap_or_default();

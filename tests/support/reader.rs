@@ -84,6 +84,7 @@ impl Reader {
                 name: Arc::clone(&name),
                 role,
                 reproduce: String::new(),
+                reached: None,
                 placement: Some(placement),
             });
             bodies.push(Body::Page { endpoint: name, page });

@@ -32,6 +32,7 @@ impl Latest {
                     name: endpoint.name.as_str().into(),
                     role: endpoint.role,
                     reproduce: endpoint.reproduce,
+                    reached: endpoint.reached,
                     placement,
                 };
                 self.endpoint(Observation { at, body });

@@ -2,15 +2,14 @@
 //! of before its first page and after its last.
 
 use std::collections::{BTreeMap, HashMap};
+use std::net::IpAddr;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use tokio::sync::mpsc;
 
-use crate::apiserver::Client;
 use crate::dialect::Memory;
-use crate::domain::{At, Body, ClusterFacts, Failure, Observation, Page, Placement, Pod, Role, WorkloadRef};
-use crate::reach::http::Settings;
-use crate::reach::{Way, proxy_path};
+use crate::domain::{At, Body, ClusterFacts, Failure, Observation, Page, Placement, Pod, Reached, Role, WorkloadRef};
+use crate::reach::{PodPage, Way, Ways, Where};
 use crate::source::engine::Decoder;
 use crate::source::kubernetes::Neighbour;
 use crate::source::poll::{Attempt, Change};
@@ -59,14 +58,22 @@ struct Endpoint {
     own: bool,
     /// What was last told of it.
     told: Option<Told>,
-    /// Under which number it is polled, and where.
-    polled: Option<(usize, String)>,
+    /// Under which number it is polled, and how.
+    polled: Option<(usize, Arc<PodPage>)>,
 }
 
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Default)]
 struct Told {
     reproduce: String,
+    reached: Option<Reached>,
     placement: Option<Placement>,
+}
+
+impl Told {
+    fn observed(&self, at: At, name: Arc<str>, role: Role) -> Observation {
+        let Self { reproduce, reached, placement } = self.clone();
+        Observation { at, body: Body::Endpoint { name, role, reproduce, reached, placement } }
+    }
 }
 
 /// How an endpoint should be.
@@ -76,6 +83,7 @@ struct Wanted<'a> {
     /// Whether its pod is the workload's own, and not a neighbour's.
     own: bool,
     namespace: &'a str,
+    ip: Option<IpAddr>,
     /// The port and path of its page; nothing while there can be none.
     page: Option<(u16, &'a str)>,
     placement: Option<Placement>,
@@ -83,9 +91,8 @@ struct Wanted<'a> {
 
 /// The endpoints of a session.
 pub(super) struct Endpoints {
-    client: Client,
+    ways: Ways,
     target: WorkloadRef,
-    settings: Settings,
     known: Known,
     quick: Changes,
     slow: Changes,
@@ -94,15 +101,8 @@ pub(super) struct Endpoints {
 }
 
 impl Endpoints {
-    pub(super) fn new(
-        client: Client,
-        target: WorkloadRef,
-        settings: Settings,
-        known: Known,
-        quick: Changes,
-        slow: Changes,
-    ) -> Self {
-        Self { client, target, settings, known, quick, slow, all: BTreeMap::new(), next: 0 }
+    pub(super) fn new(ways: Ways, target: WorkloadRef, known: Known, quick: Changes, slow: Changes) -> Self {
+        Self { ways, target, known, quick, slow, all: BTreeMap::new(), next: 0 }
     }
 
     /// These were told of by a recording: whatever is not there any more will be said to be gone.
@@ -123,6 +123,7 @@ impl Endpoints {
             role: Role::Engine,
             own: true,
             namespace: &namespace,
+            ip: pod.ip.as_deref().and_then(|ip| ip.parse().ok()),
             // A container that has not started has no page, and a container that loads refuses: that is worth knowing.
             page: pod.metrics_port.filter(|_| pod.ip.is_some() && pod.started.is_some()).map(|port| (port, "/metrics")),
             placement: Some(Placement {
@@ -144,6 +145,7 @@ impl Endpoints {
             role: n.role,
             own: false,
             namespace: &n.namespace,
+            ip: n.ip,
             page: Some((n.port, &n.path)),
             placement: Some(Placement {
                 pod: Some(n.pod.clone()),
@@ -157,10 +159,30 @@ impl Endpoints {
         self.follow(at, false, wanted.collect()).await
     }
 
-    /// An attempt, as what it says about its endpoint; nothing where that is not read any more.
-    pub(super) fn page(&self, attempt: Attempt<Page>) -> Option<Observation> {
-        let endpoint = Arc::clone(&self.known.get(attempt.endpoint)?.name);
-        Some(Observation { at: At(attempt.sent_ms), body: Body::Page { endpoint, page: attempt.body } })
+    /// An attempt, as what it says about its endpoint, after what it has shown of the way; nothing where that endpoint is
+    /// not read any more.
+    pub(super) fn page(&mut self, attempt: Attempt<Page>) -> Vec<Observation> {
+        let Some(endpoint) = self.known.get(attempt.endpoint).map(|entry| Arc::clone(&entry.name)) else {
+            return Vec::new();
+        };
+        let at = At(attempt.sent_ms);
+        let mut said: Vec<Observation> = self.way(at, &endpoint).into_iter().collect();
+        said.push(Observation { at, body: Body::Page { endpoint, page: attempt.body } });
+        said
+    }
+
+    /// What is new of how an endpoint is reached.
+    fn way(&mut self, at: At, name: &Arc<str>) -> Option<Observation> {
+        let endpoint = self.all.get_mut(&**name)?;
+        let (_, page) = endpoint.polled.as_ref()?;
+        let told = endpoint.told.as_mut()?;
+        let reached = Some(page.reached());
+        if told.reached == reached {
+            return None;
+        }
+        told.reached = reached;
+        told.reproduce = page.reproduce(&self.target.context);
+        Some(told.observed(at, Arc::clone(name), endpoint.role))
     }
 
     /// Makes the endpoints what they should be: the workload's own, or those of its neighbours.
@@ -189,38 +211,43 @@ impl Endpoints {
     }
 
     async fn one(&mut self, at: At, wanted: Wanted<'_>) -> Option<Observation> {
-        let Wanted { name, role, own, namespace, page, placement } = wanted;
-        let path = page.map(|(port, page)| (proxy_path(namespace, name, port, page), port, page));
+        let Wanted { name, role, own, namespace, ip, page, placement } = wanted;
         let mut endpoint = self.all.remove(name).unwrap_or(Endpoint { role, own, told: None, polled: None });
         endpoint.own = own;
-        // Where there is no page yet, what is known of how it was read stays.
-        let reproduce = match (&path, &endpoint.told) {
-            (Some((path, ..)), _) => {
-                format!("kubectl --context {} get --raw '{path}'", quoted(&self.target.context))
-            }
-            (None, Some(told)) => told.reproduce.clone(),
-            (None, None) => String::new(),
-        };
-        let told = Told { reproduce, placement };
-        let news = (endpoint.told.as_ref() != Some(&told)).then(|| {
-            let (reproduce, placement) = (told.reproduce.clone(), told.placement.clone());
-            Observation { at, body: Body::Endpoint { name: name.into(), role, reproduce, placement } }
+        let place = page.map(|(port, page)| Where {
+            namespace: namespace.to_owned(),
+            pod: name.to_owned(),
+            ip,
+            port,
+            page: page.to_owned(),
         });
-        endpoint.told = Some(told);
-        let where_now = path.as_ref().map(|(path, ..)| path.as_str());
-        if endpoint.polled.as_ref().map(|(_, path)| path.as_str()) != where_now {
+        if endpoint.polled.as_ref().map(|(_, page)| page.at()) != place.as_ref() {
             self.stop(&endpoint).await;
             endpoint.polled = None;
-            if let Some((path, port, page)) = path {
+            if let Some(place) = place {
                 let number = self.next;
                 self.next += 1;
                 self.known.insert(number, name.into());
-                let way = Way::proxy(&self.client, namespace, name, port, page, &self.settings);
+                let page = self.ways.to(place);
                 // A poller that is gone takes the whole session with it.
-                let _ = self.changes(role).send(Change::Add(number, way)).await;
-                endpoint.polled = Some((number, path));
+                let _ = self.changes(role).send(Change::Add(number, Way::pod(&page))).await;
+                endpoint.polled = Some((number, page));
             }
         }
+        if let Some((_, page)) = &endpoint.polled {
+            page.expect(placement.as_ref().is_none_or(|p| p.ready != Some(false)));
+        }
+        let told = match (&endpoint.polled, &endpoint.told) {
+            (Some((_, page)), _) => {
+                let reproduce = page.reproduce(&self.target.context);
+                Told { reproduce, reached: Some(page.reached()), placement }
+            }
+            // Where there is no page yet, what is known of how it was read stays.
+            (None, Some(told)) => Told { placement, ..told.clone() },
+            (None, None) => Told { placement, ..Told::default() },
+        };
+        let news = (endpoint.told.as_ref() != Some(&told)).then(|| told.observed(at, name.into(), role));
+        endpoint.told = Some(told);
         self.all.insert(name.to_owned(), endpoint);
         news
     }
@@ -234,14 +261,5 @@ impl Endpoints {
 
     fn changes(&self, role: Role) -> &Changes {
         if role == Role::Gpus { &self.slow } else { &self.quick }
-    }
-}
-
-/// A word as a shell takes it.
-fn quoted(word: &str) -> String {
-    if !word.is_empty() && word.chars().all(|c| c.is_ascii_alphanumeric() || "-_./:@".contains(c)) {
-        word.to_owned()
-    } else {
-        format!("'{}'", word.replace('\'', "'\\''"))
     }
 }

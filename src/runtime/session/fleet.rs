@@ -116,7 +116,8 @@ impl Engined {
     pub(super) fn introduced(&self, at: At, target: &WorkloadRef) -> Vec<Observation> {
         let pods = self.pods.borrow().clone();
         let told = |name: Arc<str>| {
-            let body = Body::Endpoint { name, role: Role::Engine, reproduce: String::new(), placement: None };
+            let (reproduce, reached) = (String::new(), None);
+            let body = Body::Endpoint { name, role: Role::Engine, reproduce, reached, placement: None };
             self.named(Observation { at, body }, target)
         };
         pods.into_iter().map(told).collect()
@@ -124,9 +125,10 @@ impl Engined {
 
     /// What is told of an engine, with how its numbers can be read by hand where they come from elsewhere.
     pub(super) fn named(&self, mut observation: Observation, target: &WorkloadRef) -> Observation {
-        if let Body::Endpoint { name, role: Role::Engine, reproduce, .. } = &mut observation.body
+        if let Body::Endpoint { name, role: Role::Engine, reproduce, reached, .. } = &mut observation.body
             && let Going::Pages(shown) = &*self.going.borrow()
         {
+            *reached = None;
             *reproduce = fleet::reproduce(shown, &target.context, &target.namespace, name);
         }
         observation

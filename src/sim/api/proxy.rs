@@ -7,6 +7,7 @@ use super::ask::Target;
 use super::reply::Reply;
 use crate::sim::cluster::furniture::{self, GATEWAY_FRONT, GATEWAY_PORT, GPU_EXPORTER_PORT, Role};
 use crate::sim::cluster::json::{list, name, text};
+use crate::sim::cluster::kinds::Names;
 use crate::sim::cluster::{Kind, Refusal};
 use crate::sim::world::World;
 
@@ -37,7 +38,16 @@ fn refused(ip: &str, number: u64) -> Refusal {
     Refusal::new(503, "ServiceUnavailable", message)
 }
 
-fn behind<'a>(world: &'a World, target: &Target<'_>) -> Result<Behind<'a>, Refusal> {
+/// From where somebody connects.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Side {
+    /// Another machine, to the pod's address.
+    Outside,
+    /// The pod itself, to 127.0.0.1.
+    Inside,
+}
+
+fn behind<'a>(world: &'a World, target: &Target<'_>, from: Side) -> Result<Behind<'a>, Refusal> {
     // `[scheme:]name[:port]`
     let parts: Vec<&str> = target.name.split(':').collect();
     let (scheme, called, port) = match parts.as_slice() {
@@ -79,7 +89,8 @@ fn behind<'a>(world: &'a World, target: &Target<'_>) -> Result<Behind<'a>, Refus
         Some(Role::Gpus) => GPU_EXPORTER_PORT.into(),
         None => 0,
     };
-    if number != own_port || !world.cluster.kubelet.runs(pod) {
+    let unheard = from == Side::Outside && role == Some(Role::Engine) && listens_inside_alone(pod);
+    if number != own_port || unheard || !world.cluster.kubelet.runs(pod) {
         return Err(refused(ip, number));
     }
     Ok(Behind { pod, ip: ip.to_owned(), number, role })
@@ -88,7 +99,7 @@ fn behind<'a>(world: &'a World, target: &Target<'_>) -> Result<Behind<'a>, Refus
 /// Which pod is asked for tokens; no pod: the gateway is.
 pub(super) fn asked(shared: &Shared, target: &Target<'_>) -> Result<Option<String>, Refusal> {
     let held = shared.world();
-    let behind = behind(&held.world, target)?;
+    let behind = behind(&held.world, target, Side::Outside)?;
     match behind.role {
         Some(Role::Engine) => Ok(Some(name(behind.pod).to_owned())),
         Some(Role::Gateway) if behind.is_front() => Ok(None),
@@ -97,8 +108,33 @@ pub(super) fn asked(shared: &Shared, target: &Target<'_>) -> Result<Option<Strin
 }
 
 pub(super) fn answer(shared: &Shared, target: &Target<'_>) -> Result<Reply, Refusal> {
+    reply(shared, target, Side::Outside)
+}
+
+/// Whether somebody listens on a port inside of a pod.
+pub(super) fn listens(shared: &Shared, namespace: &str, pod: &str, port: u16) -> bool {
     let held = shared.world();
-    let behind = behind(&held.world, target)?;
+    let name = format!("{pod}:{port}");
+    let target = Target { names: pods(), namespace: Some(namespace), name: &name, part: vec!["proxy"] };
+    let loads =
+        |b: &Behind<'_>| b.role == Some(Role::Engine) && held.world.serving().health(self::name(b.pod)).is_none();
+    behind(&held.world, &target, Side::Inside).is_ok_and(|behind| !loads(&behind))
+}
+
+/// What is answered on a port inside of a pod.
+pub(super) fn inside(shared: &Shared, namespace: &str, pod: &str, port: u16, path: &str) -> Result<Reply, Refusal> {
+    let name = format!("{pod}:{port}");
+    let part = std::iter::once("proxy").chain(path.split('/').filter(|p| !p.is_empty())).collect();
+    reply(shared, &Target { names: pods(), namespace: Some(namespace), name: &name, part }, Side::Inside)
+}
+
+fn pods() -> &'static Names {
+    Kind::Pod.names()
+}
+
+fn reply(shared: &Shared, target: &Target<'_>, from: Side) -> Result<Reply, Refusal> {
+    let held = shared.world();
+    let behind = behind(&held.world, target, from)?;
     let (pod, role, refused) = (behind.pod, behind.role, || behind.refused());
     let not_found = || Ok(Reply::json(404, &json!({"detail": "Not Found"})));
     let path = target.part.get(1..).unwrap_or_default().join("/");
@@ -131,6 +167,12 @@ fn front(world: &World, path: &str) -> Option<Reply> {
 fn version(pod: &serde_json::Value) -> String {
     let image = list(pod, "/spec/containers").first().map_or("", |c| text(c, "/image"));
     image.rsplit_once(':').map_or("", |(_, tag)| tag).trim_start_matches('v').to_owned()
+}
+
+/// Whether an engine listens on 127.0.0.1 alone, by its flags.
+fn listens_inside_alone(pod: &Value) -> bool {
+    let args = list(pod, "/spec/containers").first().into_iter().flat_map(|c| list(c, "/args"));
+    args.filter_map(Value::as_str).any(|arg| arg == "--host=127.0.0.1")
 }
 
 /// The models that an engine serves, by its flags.

@@ -2,6 +2,7 @@
 //! gateway's and the GPU exporters' pages are. Lists a few nodes' pods and a few labels, never all pods of a cluster.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::net::IpAddr;
 
 use serde_json::Value;
 
@@ -41,6 +42,8 @@ pub struct Neighbour {
     pub pod: String,
     /// Its node.
     pub node: Option<String>,
+    /// Its address.
+    pub ip: Option<IpAddr>,
     /// The port of its page.
     pub port: u16,
     /// The path of its page, with a leading `/`.
@@ -316,6 +319,7 @@ pub(super) fn neighbour(pod: &Value, role: Role, page: Option<(u16, &str)>) -> O
         namespace: plain(&pod["metadata"]["namespace"])?,
         pod: plain(&pod["metadata"]["name"])?,
         node: pod["spec"]["nodeName"].as_str().map(|n| clean(n, 260)),
+        ip: pod["status"]["podIP"].as_str().and_then(|ip| ip.parse().ok()),
         port: annotated.or_else(|| named(called)).unwrap_or(usual),
         path: path.to_owned(),
         found: None,

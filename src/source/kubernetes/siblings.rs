@@ -75,6 +75,7 @@ fn neighbour(pod: &Value, kin: &Kin, by: &str) -> Option<Neighbour> {
         namespace: plain(&pod["metadata"]["namespace"])?,
         pod: plain(&pod["metadata"]["name"])?,
         node: pod["spec"]["nodeName"].as_str().map(|n| clean(n, 260)),
+        ip: pod["status"]["podIP"].as_str().and_then(|ip| ip.parse().ok()),
         port: sibling.port?,
         path: "/metrics".to_owned(),
         found: Some(format!("{} pool {workload}, by {by}", sibling.pool)),

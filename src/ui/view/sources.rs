@@ -42,7 +42,10 @@ pub(super) fn view(ctx: Ctx<'_>, width: usize, height: usize) -> Vec<Line> {
         .enumerate()
         .filter_map(|(i, item)| Some(row(ctx, d.sources.get(item.index)?, i == selected, width)))
         .collect();
-    list::page(ctx, head, items, Vec::new(), width, height)
+    let cost = ctx.app.cost().map(|cost| format!("costs the cluster {cost}"));
+    let foot = cost.map(|cost| ctx.pen.fold(&cost, width.saturating_sub(2), 3)).unwrap_or_default();
+    let foot = foot.iter().map(|line| ctx.pen.line(Slot::TextMuted, &format!(" {line}"))).collect();
+    list::page(ctx, head, items, foot, width, height)
 }
 
 fn row(ctx: Ctx<'_>, s: &SourceRow, selected: bool, width: usize) -> Vec<Line> {
@@ -50,7 +53,7 @@ fn row(ctx: Ctx<'_>, s: &SourceRow, selected: bool, width: usize) -> Vec<Line> {
     let status = status(s.state);
     let old = s.age_s.map_or("never read".to_owned(), |a| format!("{} old", age(ctx.app.age(a))));
     let mut more = vec![old];
-    more.extend(s.via.map(|via| format!("via {via}")));
+    more.extend(s.via.filter(|_| s.instead_of.is_none()).map(|via| format!("via {via}")));
     more.extend(s.series.map(|n| format!("{n} series")));
     more.extend(s.skipped.filter(|n| *n > 0).map(|n| format!("{n} lines skipped")));
     let right = pen.line(Slot::TextMuted, &format!("{} ", more.join(", ")));
@@ -72,6 +75,9 @@ fn row(ctx: Ctx<'_>, s: &SourceRow, selected: bool, width: usize) -> Vec<Line> {
     }
     if let Some(remedy) = remedy(s.state) {
         say(Slot::TextMuted, remedy);
+    }
+    if let (Some(via), Some(why)) = (s.via, &s.instead_of) {
+        say(Slot::TextMuted, &format!("via {via}, for {why}"));
     }
     if let Some(found) = &s.found {
         say(Slot::TextMuted, &format!("found by {found}"));
