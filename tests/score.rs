@@ -39,9 +39,6 @@ const READ_BEFORE_S: f64 = 900.0;
 /// The scrapes around the first one with enough evidence at which the verdict is looked at.
 const SCRAPES: std::ops::RangeInclusive<i64> = 0..=8;
 
-/// Each code is to be true of so many stories at least.
-const TWICE: usize = 2;
-
 /// Tells one draw of a story.
 fn tell(name: &str, story: &Story, seed: u64, teller: Teller, needs: bool) -> Line {
     let draw = story.draw(seed, teller);
@@ -169,10 +166,6 @@ fn the_whole_is_right_in_nineteen_of_twenty_and_blames_nobody_innocent() {
     let sheet = run(&stories, &tellers, draws, seed, false);
     let heading = format!("{} stories, {draws} draws each from seed {seed}", stories.len());
     eprintln!("{}\n\n{}", sheet.wrong().join("\n"), sheet.markdown(&heading));
-    if std::env::var_os("WARROOM_STORY").is_none() && named.is_none() {
-        let seldom: Vec<_> = sheet.stories().into_iter().filter(|(_, stories)| stories.len() < TWICE).collect();
-        assert!(seldom.is_empty(), "true of fewer than {TWICE} stories: {seldom:?}");
-    }
     let f = sheet.figures();
     let share = |n: usize, of: usize| n as f64 / of.max(1) as f64;
     assert!(share(f.placed, f.judged) >= 0.95 && share(f.caused, f.judged) >= 0.95, "{f:?}");
