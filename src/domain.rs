@@ -53,5 +53,5 @@ pub use vocabulary::{
 pub use way::{Reached, Via};
 pub use workload::{
     Autoscaler, ClusterEvent, ClusterFacts, Condition, Container, Node, Pod, Pull, RawTemplate, Revision, StartPhase,
-    Strategy, Taint, Template, TemplateChange, Workload, WorkloadKind, WorkloadRef,
+    Strategy, Taint, Template, TemplateChange, Workload, WorkloadKind, WorkloadRef, Written,
 };

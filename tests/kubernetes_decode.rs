@@ -525,6 +525,22 @@ fn events_of_both_apis_are_read_oldest_first_and_those_of_others_left_out() {
 }
 
 #[test]
+fn that_a_pod_was_evicted_is_known_when_it_is_gone() {
+    let (deployment, set) = (deployment(), replica_set("5d9", "42", "512", 1));
+    let event = |pod: &str, reason: &str| json!({"involvedObject": {"kind": "Pod", "name": pod}, "reason": reason, "lastTimestamp": "2026-06-08T03:07:00Z"});
+    let evicted = event("vllm-runtime-5d9-fghij", "Evicted");
+    let (killed, foreign) = (event("vllm-runtime-5d9-fghij", "Killing"), event("web-1", "Evicted"));
+    let facts = read(&Objects {
+        workload: Some(&deployment),
+        revisions: vec![&set],
+        events: vec![&evicted, &killed, &foreign],
+        ..Objects::default()
+    });
+    let told: Vec<_> = facts.events.iter().map(|e| (e.reason.as_str(), e.about.1.as_str())).collect();
+    assert_eq!(told, [("Evicted", "vllm-runtime-5d9-fghij")]);
+}
+
+#[test]
 fn engines_are_recognised_among_other_workloads() {
     assert!(serves_a_model(&deployment()));
     assert!(!serves_a_model(

@@ -23,7 +23,7 @@ use serde_json::Value;
 
 use crate::domain::{ClusterFacts, Node, Pod, Revision, WorkloadKind};
 pub use found::{found, found_owner};
-pub use given::{Maps, config_maps};
+pub use given::{Map, Maps, config_maps};
 pub use pool::{Kin, Sibling};
 
 /// Raw objects, as the API server sent them.
@@ -72,9 +72,15 @@ pub fn facts(objects: &Objects<'_>) -> ClusterFacts {
     let scalers = objects.autoscalers.iter().filter(|a| around::autoscaler(a, kind, &about[0].1).is_some());
     let scalers: Vec<_> = scalers.map(|a| ("HorizontalPodAutoscaler", json::name(a))).collect();
     about.extend(scalers);
+    // A pod that was evicted may be gone, and its event is not: it is called after its ReplicaSet.
+    let gone: Vec<String> = match kind {
+        WorkloadKind::Deployment => revisions.iter().map(|r| format!("{}-", r.name)).collect(),
+        WorkloadKind::StatefulSet => Vec::new(),
+    };
     ClusterFacts {
         nodes: objects.nodes.as_ref().map(|nodes| self::nodes(nodes, objects.gpus_taken, &pods)),
-        events: around::events(&objects.events, &about),
+        events: around::events(&objects.events, &about, &gone),
+        written: given::written(maps(objects)),
         workload,
         revisions,
         pods,

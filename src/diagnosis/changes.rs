@@ -1,4 +1,5 @@
-//! What changed, on one clock: rollouts, scalings, the autoscaler's mind, pods, GPUs, and the moment the objective broke.
+//! What changed, on one clock: rollouts, scalings, the autoscaler's mind, `ConfigMaps`, pods, GPUs, and the moment the
+//! objective broke.
 
 use super::cluster::{Cluster, in_words};
 use super::facts::Facts;
@@ -7,7 +8,7 @@ use super::gpus::{Gpu, Trouble};
 use super::outcome::{Change, ChangeKind};
 use super::rows::replica_name;
 use super::slo::Metric;
-use crate::domain::{At, Pod, Verdict};
+use crate::domain::{At, ClusterEvent, Pod, Verdict};
 
 /// How far back changes are told (s), and how many at most.
 const BACK_S: f64 = 7200.0;
@@ -32,6 +33,7 @@ pub(super) fn changes(facts: &Facts<'_>, verdict: Verdict, since: Option<At>, un
         rollouts(cluster, &mut all);
         scaled(cluster, &mut all);
         events(cluster, &mut all);
+        config_maps(cluster, &mut all);
         cluster.facts.pods.iter().for_each(|pod| pod_changes(pod, &mut all));
     }
     gpus(facts, &mut all);
@@ -126,12 +128,30 @@ fn events(cluster: &Cluster<'_>, all: &mut Vec<Change>) {
                 let summary = format!("{}: {}", event.about.1, event.message);
                 all.push(Change { at: event.at, kind: ChangeKind::Autoscaler, summary });
             }
+            reason if ClusterEvent::EVICTIONS.contains(&reason) => {
+                let summary = format!("{}: {reason}: {}", event.about.1, event.message);
+                all.push(Change { at: event.at, kind: ChangeKind::Pod, summary });
+            }
             "NodeNotReady" | "NodeReady" | "NodeNotSchedulable" | "NodeSchedulable" => {
                 let summary = format!("{}: {}", event.about.1, event.reason);
                 all.push(Change { at: event.at, kind: ChangeKind::Node, summary });
             }
             _ => {}
         }
+    }
+}
+
+/// `ConfigMaps` that give flags: an engine reads them when it starts, and never again.
+fn config_maps(cluster: &Cluster<'_>, all: &mut Vec<Change>) {
+    for written in &cluster.facts.written {
+        let older = |pod: &&Pod| pod.deleting.is_none() && pod.started.is_some_and(|started| started < written.at);
+        let pods = match cluster.facts.pods.iter().filter(older).count() {
+            0 => String::new(),
+            1 => "; 1 pod started before".to_owned(),
+            n => format!("; {n} pods started before"),
+        };
+        let summary = format!("ConfigMap {} changed by '{}'{pods}", written.config_map, written.by);
+        all.push(Change { at: written.at, kind: ChangeKind::Config, summary });
     }
 }
 

@@ -268,6 +268,8 @@ codes! {
         Scale = "scale",
         /// The autoscaler changed its mind.
         Autoscaler = "autoscaler",
+        /// A `ConfigMap` that gives flags was changed.
+        Config = "config",
         /// A pod came, became Ready, failed or went.
         Pod = "pod",
         /// A node came, went or was cordoned.

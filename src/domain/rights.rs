@@ -98,7 +98,8 @@ pub const RIGHTS: &[Right] = &[
     right(HERE, ("argoproj.io", "rollouts"), LIST, OWNER).optional(),
     right(HERE, ("ray.io", "rayservices"), LIST, OWNER).optional(),
     right(HERE, ("nvidia.com", "dynamographdeployments"), LIST, OWNER).optional(),
-    right(HERE, ("", "configmaps"), GET, "flags and variables that ConfigMaps give are unknown").optional(),
+    right(HERE, ("", "configmaps"), GET, "flags and variables that ConfigMaps give, and who changed them, are unknown")
+        .optional(),
     right(HERE, ("", "services"), LIST, "which gateway leads here is told by its labels alone").optional(),
     right(HERE, (GATEWAY_API, "httproutes"), LIST, "a gateway is not found by its HTTPRoutes").optional(),
     right(HERE, ("networking.k8s.io", "ingresses"), LIST, "an Ingress in front is not found").optional(),

@@ -60,6 +60,19 @@ pub struct ClusterFacts {
     pub autoscaler: Option<Autoscaler>,
     /// Events about the workload, its revisions, pods and autoscaler, oldest first.
     pub events: Vec<ClusterEvent>,
+    /// Who changed the `ConfigMaps` by which its flags are given, by their names.
+    pub written: Vec<Written>,
+}
+
+/// The last change of a `ConfigMap`.
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+pub struct Written {
+    /// Its name.
+    pub config_map: String,
+    /// Who changed it: a field manager's name.
+    pub by: String,
+    /// When, to the second.
+    pub at: At,
 }
 
 /// The declaration and the status of a workload.
@@ -466,6 +479,12 @@ pub struct ClusterEvent {
     pub count: u32,
     /// Whether it is a warning.
     pub warning: bool,
+}
+
+impl ClusterEvent {
+    /// The reasons of a pod that somebody took away: the kubelet of a full node, the scheduler for a pod that comes first,
+    /// and a node's taint. A drain leaves no event of its own.
+    pub const EVICTIONS: [&'static str; 3] = ["Evicted", "Preempted", "TaintManagerEviction"];
 }
 
 impl Template {

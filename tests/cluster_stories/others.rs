@@ -1,6 +1,7 @@
 //! Others who write to the workload.
 
-use warroom::domain::{Action, Cause, ClusterEvent, Code, Helps};
+use warroom::diagnosis::ChangeKind;
+use warroom::domain::{Action, Cause, ClusterEvent, Code, Helps, Written};
 
 use super::told::{CALM, KV_THRASH, QUEUE, World, at, pod, revision, ticks};
 use super::{Autoscaler, codes, helps, judged, rolled_out, suspect};
@@ -101,4 +102,28 @@ fn a_revision_that_was_scaled_up_twice_came_back_the_second_time() {
     let d = judged(&world.ends(180));
     let found = d.findings.iter().find(|f| f.code == Code::Cause(Cause::GitopsWillRevert)).expect("a finding");
     assert!(found.summary.starts_with("'argocd-controller' put rev 44 back at"), "{}", found.summary);
+}
+
+#[test]
+fn a_config_map_that_was_changed_and_pods_that_were_evicted_stand_among_the_changes() {
+    let mut world = World::new();
+    for name in ["a", "b"] {
+        world.plays(name, "node-1", 41, 0, &ticks(&[(160, CALM)]));
+        world.facts.pods.push(pod(name, "node-1", 41, -500, Some(-440)));
+    }
+    world.facts.pods[1].started = Some(at(120));
+    world.facts.written = vec![Written { config_map: "tuning".into(), by: "kubectl-edit".into(), at: at(100) }];
+    let gone = ("Pod".to_owned(), "vllm-7c9f-x7k".to_owned());
+    let message = "The node was low on resource: ephemeral-storage.";
+    world.facts.events = vec![ClusterEvent { about: gone, ..event(110, "Pod", "Evicted", message) }];
+    let d = judged(&world.ends(160));
+    let told: Vec<_> = d.changes.iter().filter(|c| c.at == at(100) || c.at == at(110)).collect();
+    let told: Vec<_> = told.iter().map(|c| (c.kind, c.summary.as_str())).collect();
+    assert_eq!(
+        told,
+        [
+            (ChangeKind::Pod, "vllm-7c9f-x7k: Evicted: The node was low on resource: ephemeral-storage."),
+            (ChangeKind::Config, "ConfigMap tuning changed by 'kubectl-edit'; 1 pod started before"),
+        ]
+    );
 }

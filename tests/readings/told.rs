@@ -8,7 +8,7 @@ use warroom::dialect::Catalogue;
 use warroom::domain::{
     At, Autoscaler, Body, ClusterEvent, ClusterFacts, Condition, Dist, EnginePage, Failure, Finish, Gauge, GpuId,
     GpuPage, GpuReading, GpuSample, Histogram, Node, Observation, Page, Placement, Pod, ReplicaPage, Revision, Role,
-    Snapshot, SourceState, Strategy, System, Taint, Template, Total, Values, Watch, Workload,
+    Snapshot, SourceState, Strategy, System, Taint, Template, Total, Values, Watch, Workload, Written,
 };
 use warroom::sim::scenario::Scenario;
 use warroom::source::engine::Decoder;
@@ -128,6 +128,7 @@ fn facts() -> ClusterFacts {
         nodes: Some(vec![Node { taints: vec![Taint::default()], troubles: vec![condition], ..Node::default() }]),
         autoscaler: Some(Autoscaler { min: 1, max: 9, ..Autoscaler::default() }),
         events: vec![event],
+        written: vec![Written { config_map: "tuning".to_owned(), by: "kubectl-edit".to_owned(), at: At(7) }],
     }
 }
 

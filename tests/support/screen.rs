@@ -185,6 +185,7 @@ fn cluster(now: At, loading: bool) -> ClusterFacts {
             last_scaled: loading.then(|| now.plus(-280.0)),
             ..Autoscaler::default()
         }),
+        written: Vec::new(),
         events: if loading {
             vec![ClusterEvent {
                 at: now.plus(-280.0),

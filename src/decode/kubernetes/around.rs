@@ -111,10 +111,15 @@ fn metric(value: &Value) -> Option<String> {
 }
 
 /// The events that are about one of these objects, oldest first, in either API's spelling.
-pub(super) fn events(objects: &[&Value], about: &[(&str, String)]) -> Vec<ClusterEvent> {
+pub(super) fn events(objects: &[&Value], about: &[(&str, String)], gone: &[String]) -> Vec<ClusterEvent> {
     let is_about = |event: &&&Value| {
         let object = reference(event);
-        about.iter().any(|(kind, name)| object["kind"] == **kind && object["name"] == **name)
+        let evicted = || {
+            let pod = object["name"].as_str().filter(|_| object["kind"] == "Pod").unwrap_or_default();
+            ClusterEvent::EVICTIONS.iter().any(|reason| event["reason"] == **reason)
+                && gone.iter().any(|g| pod.starts_with(g))
+        };
+        about.iter().any(|(kind, name)| object["kind"] == **kind && object["name"] == **name) || evicted()
     };
     let mut events: Vec<ClusterEvent> = objects.iter().filter(is_about).filter_map(|event| read(event)).collect();
     events.sort_by(|a, b| (a.at, a.first, &a.about, &a.reason).cmp(&(b.at, b.first, &b.about, &b.reason)));

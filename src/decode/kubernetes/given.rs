@@ -7,10 +7,40 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde_json::{Value, json};
 
 use super::doors::plain;
-use super::json::{ENTRIES, NAME, list, text};
+use super::json::{ENTRIES, NAME, list, text, time};
+use super::workload::last_writer;
+use crate::domain::{At, Written};
 
-/// What `ConfigMaps` hold, by their names; `None`: it may not be read, or is not there.
-pub type Maps = BTreeMap<String, Option<BTreeMap<String, String>>>;
+/// The `ConfigMaps` by their names; `None`: it may not be read, or is not there.
+pub type Maps = BTreeMap<String, Option<Map>>;
+
+/// A `ConfigMap`.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Map {
+    data: BTreeMap<String, String>,
+    /// Who changed what it holds last, and when; `None` where nobody did since it was created, or that is not told.
+    written: Option<(String, At)>,
+}
+
+impl Map {
+    /// What an object says.
+    pub fn of(object: &Value) -> Self {
+        let data = object["data"].as_object().into_iter().flatten();
+        let created = time(&object["metadata"]["creationTimestamp"]);
+        // What was written when it was created changed nothing; times are whole seconds.
+        let later = |at: At| created.is_none_or(|created| at.since(created) > 1.0);
+        Self {
+            data: data.filter_map(|(key, value)| Some((key.clone(), value.as_str()?.to_owned()))).collect(),
+            written: last_writer(object, |fields| !fields["f:data"].is_null()).filter(|(_, at)| later(*at)),
+        }
+    }
+}
+
+/// Who changed which `ConfigMap` last, as far as that is known.
+pub(super) fn written(maps: &Maps) -> Vec<Written> {
+    let known = maps.iter().filter_map(|(name, map)| Some((name, map.as_ref()?.written.as_ref()?)));
+    known.map(|(name, (by, at))| Written { config_map: name.clone(), by: by.clone(), at: *at }).collect()
+}
 
 /// The `ConfigMaps` by which the flags of a template are given.
 pub fn config_maps(template: &Value) -> BTreeSet<String> {
@@ -38,7 +68,7 @@ pub(super) fn filled<'a>(template: &'a Value, maps: &Maps) -> (Cow<'a, Value>, V
 }
 
 fn container(template: &Value, container: &Value, maps: &Maps, unknown: &mut Vec<String>) -> Value {
-    let held = |name: &str| maps.get(name).and_then(Option::as_ref);
+    let held = |name: &str| maps.get(name).and_then(Option::as_ref).map(|map| &map.data);
     let mut all: Vec<Value> = Vec::new();
     let own = |name: &str| list(&container["env"]).any(|variable| variable["name"] == name);
     for from in list(&container["envFrom"]) {
@@ -161,7 +191,28 @@ mod tests {
 
     fn maps(all: &[(&str, &[(&str, &str)])]) -> Maps {
         let map = |of: &[(&str, &str)]| of.iter().map(|(k, v)| ((*k).to_owned(), (*v).to_owned())).collect();
-        all.iter().map(|(name, of)| ((*name).to_owned(), Some(map(of)))).collect()
+        let map = |of| Some(Map { data: map(of), written: None });
+        all.iter().map(|(name, of)| ((*name).to_owned(), map(of))).collect()
+    }
+
+    #[test]
+    fn who_changed_a_config_map_last_is_told_and_who_made_it_is_not() {
+        let wrote = |who: &str, at: &str, what: &str| json!({"manager": who, "time": at, "fieldsV1": {what: {}}});
+        let map = |entries: Vec<Value>| {
+            let times = json!({"creationTimestamp": "2026-06-08T02:00:00Z", "managedFields": entries});
+            Map::of(&json!({"metadata": times, "data": {"seqs": "512"}}))
+        };
+        let made = || wrote("helm", "2026-06-08T02:00:00Z", "f:data");
+        let labelled = || wrote("kubectl-label", "2026-06-08T03:05:00Z", "f:metadata");
+        let edited = wrote("kubectl-edit", "2026-06-08T03:02:11Z", "f:data");
+        let maps: Maps =
+            [("edited", map(vec![made(), edited, labelled()])), ("as-made", map(vec![made(), labelled()]))]
+                .map(|(name, map)| (name.to_owned(), Some(map)))
+                .into();
+        let written = written(&maps);
+        let told: Vec<_> = written.iter().map(|w| (w.config_map.as_str(), w.by.as_str())).collect();
+        assert_eq!(told, [("edited", "kubectl-edit")]);
+        assert_eq!(Some(written[0].at), time(&json!("2026-06-08T03:02:11Z")));
     }
 
     #[test]

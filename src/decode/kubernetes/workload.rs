@@ -65,7 +65,12 @@ fn given(object: &Value, maps: &Maps) -> Template {
 /// Who wrote a field of the declaration last, and when. A manager that wrote it once stands there for as long as nobody
 /// else does.
 fn writer(object: &Value, field: &str) -> Option<(String, At)> {
-    let wrote = |entry: &&Value| entry["subresource"] != "status" && !entry["fieldsV1"]["f:spec"][field].is_null();
+    last_writer(object, |fields| !fields["f:spec"][field].is_null())
+}
+
+/// Who wrote the fields that are asked for last, and when, by `managedFields`.
+pub(super) fn last_writer(object: &Value, asked: impl Fn(&Value) -> bool) -> Option<(String, At)> {
+    let wrote = |entry: &&Value| entry["subresource"] != "status" && asked(&entry["fieldsV1"]);
     let entries = list(&object["metadata"]["managedFields"]).filter(wrote);
     let dated = entries.filter_map(|entry| Some((text(&entry["manager"], NAME), time(&entry["time"])?)));
     dated.filter(|(who, _)| !who.is_empty()).max_by_key(|(_, at)| *at)

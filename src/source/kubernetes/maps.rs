@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use super::Pace;
 use crate::apiserver::{self, Client, Trouble};
-use crate::decode::kubernetes::Maps;
+use crate::decode::kubernetes::{Map, Maps};
 use crate::domain::{At, SourceState, Watch, WorkloadRef};
 
 /// The most that are read: a template refers to a few, and its revisions to some more.
@@ -24,10 +24,7 @@ pub(super) async fn read(
     for name in names.iter().take(MOST) {
         let path = format!("/api/v1/namespaces/{}/configmaps/{name}", target.namespace);
         let map = match apiserver::whole(client, &path, BYTES, apiserver::deadline(pace.deadline)).await {
-            Ok(object) => {
-                let data = object["data"].as_object().into_iter().flatten();
-                Some(data.filter_map(|(key, value)| Some((key.clone(), value.as_str()?.to_owned()))).collect())
-            }
+            Ok(object) => Some(Map::of(&object)),
             Err(trouble) => {
                 denied |= matches!(trouble, Trouble::Denied(_));
                 let remedy = if matches!(trouble, Trouble::Denied(_)) { "; allow 'get' on 'configmaps'" } else { "" };

@@ -78,7 +78,7 @@ pub(super) fn line(ctx: Ctx<'_>, d: &Diagnosis, change: &Change, width: usize) -
 const fn weight(kind: ChangeKind) -> u8 {
     match kind {
         ChangeKind::Onset => 4,
-        ChangeKind::Rollout | ChangeKind::Gpu => 3,
+        ChangeKind::Rollout | ChangeKind::Config | ChangeKind::Gpu => 3,
         ChangeKind::Scale | ChangeKind::Autoscaler | ChangeKind::Node | ChangeKind::Traffic | ChangeKind::Restart => 2,
         ChangeKind::Pod => 1,
     }

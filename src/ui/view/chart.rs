@@ -180,6 +180,7 @@ pub(super) const fn letter(kind: ChangeKind) -> &'static str {
         ChangeKind::Rollout => "R",
         ChangeKind::Scale => "S",
         ChangeKind::Autoscaler => "A",
+        ChangeKind::Config => "C",
         ChangeKind::Onset => "!",
         ChangeKind::Restart => "x",
         ChangeKind::Pod => "p",
