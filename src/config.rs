@@ -11,9 +11,9 @@
 //!
 //! Nothing later asks whether something was set: a `Config` is complete, and each value remembers who said it, for
 //! `warroom config print`. This module does not know what its values are used for: of the diagnosis it knows the names
-//! of the burn-rate tables, of the gate the two ways to confirm, of pods the ways to them, and no engine, no screen and no theme's contents. To add
-//! a key: the field here and in `describe`, `draft`, `file` (type and shape), and `assets/config.toml`; a test says what
-//! was forgotten.
+//! of the burn-rate tables, of the gate the two ways to confirm, of pods the ways to them, and no engine, no screen and no
+//! theme's contents. To add a key: the field here and in `describe`, `draft`, `file` (type and shape), and
+//! `assets/config.toml`; a test says what was forgotten.
 
 use std::collections::BTreeMap;
 use std::fmt;

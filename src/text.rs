@@ -33,6 +33,11 @@ pub fn clean(raw: &str, max: usize) -> String {
     cleaned
 }
 
+/// A word as a shell takes it, for a line that is shown to be typed; what no word may hold is left out whole.
+pub fn shell_word(word: &str) -> String {
+    shlex::try_quote(word).map_or_else(|_| "''".to_owned(), std::borrow::Cow::into_owned)
+}
+
 /// Whether a variable or a flag of this name is likely to carry a secret, which is then never shown.
 pub fn names_a_secret(name: &str) -> bool {
     let name = name.to_ascii_uppercase().replace('-', "_");

@@ -109,7 +109,7 @@ impl<'a> Facts<'a> {
         let slices = slices::cut(&replicas, first, now, interval_s, targets);
         let slo: Vec<SloRow> = [Metric::Ttft, Metric::Tpot]
             .into_iter()
-            .map(|m| slo::judge(m, &replicas, &window, now, model.as_deref(), targets, snapshot))
+            .map(|m| slo::judge((m, m.dist()), &replicas, &window, now, model.as_deref(), targets, snapshot))
             .collect();
         let waiting_late = waiting_late(&replicas, now, targets.ttft.seconds, interval_s);
         let spells = stall::find(&replicas, endpoints, from, now);

@@ -2,8 +2,8 @@
 //!
 //! A rule reads the [`Facts`] and answers with a [`Finding`] or nothing. To add one: write `fn(&Facts, &Split) ->
 //! Option<Finding>` in the file of its phase, name it in [`MECHANISMS`] or [`CAUSES`], say in `levers` what helps, and
-//! tell a story of it in `tests`. Beside it stands whom it is asked about where prompts and tokens are made by two pools. A mechanism says where the seconds sit and is read off the quantities; a cause says why
-//! and needs evidence of its own.
+//! tell a story of it in `tests`. Beside it stands whom it is asked about where prompts and tokens are made by two pools. A
+//! mechanism says where the seconds sit and is read off the quantities; a cause says why and needs evidence of its own.
 
 mod admission;
 mod buffering;

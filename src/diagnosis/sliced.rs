@@ -89,7 +89,7 @@ fn row(
         return None;
     }
     let by = (Metric::Ttft, Dist::GatewayTtft);
-    let row = slo::judge_by(by, tracks, &window, now, slice.model.as_deref(), targets, snapshot);
+    let row = slo::judge(by, tracks, &window, now, slice.model.as_deref(), targets, snapshot);
     Some(SloRow { slice: Some(slice.clone()), ..row })
 }
 

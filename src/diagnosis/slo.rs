@@ -136,21 +136,8 @@ pub(super) fn rate_rose(now: f64, now_s: f64, before: f64, before_s: f64) -> boo
     now_s > 0.0 && before_s > 0.0 && over_budget(now, now + before, expected_share)
 }
 
-/// Judges one objective of one model over `window`.
+/// Judges one objective of one model over `window`, by the distribution that tells of it: the engines' own, or a gateway's.
 pub(super) fn judge(
-    metric: Metric,
-    replicas: &[Replica<'_>],
-    window: &Span,
-    now: At,
-    model: Option<&str>,
-    targets: Targets,
-    snapshot: &Snapshot,
-) -> SloRow {
-    judge_by((metric, metric.dist()), replicas, window, now, model, targets, snapshot)
-}
-
-/// The same by another distribution than the engines' own, such as a gateway's first tokens.
-pub(super) fn judge_by(
     (metric, dist): (Metric, Dist),
     replicas: &[Replica<'_>],
     window: &Span,

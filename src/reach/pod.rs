@@ -17,6 +17,7 @@ use crate::apiserver::Client;
 use crate::clock;
 use crate::domain::budget::FORWARDS_KEPT;
 use crate::domain::{Failure, Reached, Via};
+use crate::text::shell_word;
 
 /// The most that is remembered: namespaces with ports.
 const REMEMBERED: usize = 1_000;
@@ -167,7 +168,7 @@ impl PodPage {
     /// A line that shows the same page by hand, on the way that is in use, for somebody whose context is `context`.
     pub fn reproduce(&self, context: &str) -> String {
         let Where { namespace, pod, port, page, .. } = &self.at;
-        let context = quoted(context);
+        let context = shell_word(context);
         match (self.search().first(), self.url()) {
             (Via::Direct, Some(url)) => format!("curl -s --noproxy '*' '{url}'"),
             (Via::PortForward, _) => {
@@ -249,15 +250,6 @@ fn is_metrics(page: &[u8]) -> bool {
 /// A port of this machine for a pod's port, in a line to be typed: one that is seldom taken, and never a privileged one.
 fn near(port: u16) -> u16 {
     port.checked_add(10_000).unwrap_or(port)
-}
-
-/// A word as a shell takes it.
-fn quoted(word: &str) -> String {
-    if !word.is_empty() && word.chars().all(|c| c.is_ascii_alphanumeric() || "-_./:@".contains(c)) {
-        word.to_owned()
-    } else {
-        format!("'{}'", word.replace('\'', "'\\''"))
-    }
 }
 
 impl std::fmt::Debug for PodPage {

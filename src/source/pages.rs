@@ -24,7 +24,7 @@ use super::engine::Decoder;
 use crate::decode::exposition::MAX_PAGE;
 use crate::dialect::Memory;
 use crate::domain::{At, Body, Endpoint, Failure, GpuPage, Observation, Page, Placement, Pool};
-use crate::text::clean;
+use crate::text::{clean, shell_word};
 
 /// A name below this counts seconds and not milliseconds: as seconds it is the year 5138, as milliseconds March 1973.
 const SECONDS_BELOW: i64 = 100_000_000_000;
@@ -419,10 +419,5 @@ fn placements(path: &Path) -> Result<Vec<Placement>, PagesError> {
 
 /// A path as a shell takes it.
 fn quoted(path: &Path) -> String {
-    let text = clean(&path.display().to_string(), 4096);
-    if text.chars().all(|c| c.is_ascii_alphanumeric() || "/._-".contains(c)) {
-        text
-    } else {
-        format!("'{}'", text.replace('\'', "'\\''"))
-    }
+    shell_word(&clean(&path.display().to_string(), 4096))
 }

@@ -10,6 +10,8 @@ pub(super) mod vllm_v0;
 
 use std::fmt::Write as _;
 
+use super::engine::Buckets;
+
 /// How an engine speaks of itself: the same requests, told in other names, bounds and moments.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub(super) enum Speech {
@@ -47,4 +49,15 @@ pub(super) fn python(value: f64) -> String {
 /// The two lines before a family.
 pub(super) fn header(out: &mut String, name: &str, kind: &str, help: &str) {
     let _ = writeln!(out, "# HELP {name} {help}\n# TYPE {name} {kind}");
+}
+
+/// The lines of a histogram as the gateways write them: cumulative buckets, the sum, the count.
+fn buckets_of(out: &mut String, name: &str, labels: &str, buckets: &Buckets) {
+    let mut below = 0;
+    for (i, count) in buckets.counts.iter().enumerate() {
+        below += count;
+        let le = buckets.bounds.get(i).map_or_else(|| "+Inf".to_owned(), ToString::to_string);
+        let _ = writeln!(out, "{name}_bucket{{{labels},le=\"{le}\"}} {below}");
+    }
+    let _ = writeln!(out, "{name}_sum{{{labels}}} {}\n{name}_count{{{labels}}} {below}", buckets.sum);
 }

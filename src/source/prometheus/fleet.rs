@@ -24,6 +24,7 @@ use super::{Asked, Query, Whom, answer, asked};
 use crate::apiserver::deadline;
 use crate::clock::{self, Clock};
 use crate::domain::{At, Body, Failure, Observation, Page, Untold};
+use crate::text::shell_word;
 
 /// For one answer: it is looked for again anyway.
 const PATIENCE: Duration = Duration::from_secs(15);
@@ -272,18 +273,9 @@ pub fn reproduce(shown: &str, context: &str, namespace: &str, pod: &str) -> Stri
     let promql = format!("{{namespace={},pod={}}}", quoted(namespace), quoted(pod));
     let what = format!("{}/api/v1/query?query={}", shown.trim_end_matches('/'), asked::escaped(&promql));
     if what.starts_with('/') {
-        format!("kubectl --context {} get --raw '{what}'", word(context))
+        format!("kubectl --context {} get --raw '{what}'", shell_word(context))
     } else {
         format!("curl -s '{}'", what.replace('\'', "%27"))
-    }
-}
-
-/// A word as a shell takes it.
-fn word(word: &str) -> String {
-    if !word.is_empty() && word.chars().all(|c| c.is_ascii_alphanumeric() || "-_./:@".contains(c)) {
-        word.to_owned()
-    } else {
-        format!("'{}'", word.replace('\'', "'\\''"))
     }
 }
 

@@ -1,11 +1,8 @@
 //! The page of Envoy AI Gateway's processor: what a request took until its first token and until its last, in seconds, by
 //! the names of OpenTelemetry's conventions.
 
-use std::fmt::Write as _;
-
-use super::super::engine::Buckets;
 use super::super::gateway::Gateway;
-use super::header;
+use super::{buckets_of, header};
 use crate::sim::scenario::Scenario;
 
 /// The gateway's page.
@@ -26,17 +23,7 @@ pub(in crate::sim::serving) fn write(it: &Gateway, scenario: &Scenario) -> Strin
         ),
     ] {
         header(&mut out, name, "histogram", help);
-        histogram(&mut out, name, &labels, buckets);
+        buckets_of(&mut out, name, &labels, buckets);
     }
     out
-}
-
-fn histogram(out: &mut String, name: &str, labels: &str, buckets: &Buckets) {
-    let mut below = 0;
-    for (i, count) in buckets.counts.iter().enumerate() {
-        below += count;
-        let le = buckets.bounds.get(i).map_or_else(|| "+Inf".to_owned(), ToString::to_string);
-        let _ = writeln!(out, "{name}_bucket{{{labels},le=\"{le}\"}} {below}");
-    }
-    let _ = writeln!(out, "{name}_sum{{{labels}}} {}\n{name}_count{{{labels}}} {below}", buckets.sum);
 }

@@ -4,6 +4,7 @@ use std::fmt::Write as _;
 
 use super::super::engine::Buckets;
 use super::super::gateway::Gateway;
+use super::buckets_of;
 use crate::sim::scenario::Scenario;
 
 /// The listener's name.
@@ -63,11 +64,5 @@ fn classes(out: &mut String, name: &str, labels: &str, counts: [u64; 5]) {
 
 fn histogram(out: &mut String, name: &str, labels: &str, buckets: &Buckets) {
     let _ = writeln!(out, "# TYPE {name} histogram");
-    let mut below = 0;
-    for (i, count) in buckets.counts.iter().enumerate() {
-        below += count;
-        let le = buckets.bounds.get(i).map_or_else(|| "+Inf".to_owned(), ToString::to_string);
-        let _ = writeln!(out, "{name}_bucket{{{labels},le=\"{le}\"}} {below}");
-    }
-    let _ = writeln!(out, "{name}_sum{{{labels}}} {}\n{name}_count{{{labels}}} {below}", buckets.sum);
+    buckets_of(out, name, labels, buckets);
 }
