@@ -48,9 +48,10 @@ impl Judged<'_> {
         parts.extend(self.whose.as_ref().map(sliced::in_words));
         parts.extend(self.why());
         parts.extend(self.capacity());
-        let endpoints: Vec<&SourceRow> = sources.iter().filter(|s| s.name != KUBERNETES).collect();
-        let down: Vec<&&SourceRow> =
-            endpoints.iter().filter(|s| s.state != SourceState::Live && !self.starts(&s.name)).collect();
+        // What is not there and need not be is no part of the whole.
+        let meant = |s: &&SourceRow| s.name != KUBERNETES && (s.is_missing() || s.state == SourceState::Live);
+        let endpoints: Vec<&SourceRow> = sources.iter().filter(meant).collect();
+        let down: Vec<&&SourceRow> = endpoints.iter().filter(|s| s.is_missing() && !self.starts(&s.name)).collect();
         // Of several reasons one that was given.
         let told = down.iter().min_by_key(|s| (s.error.is_none() || s.state == SourceState::Stale, &s.name));
         if let Some(told) = told.filter(|_| !self.stale) {

@@ -95,6 +95,8 @@ async fn what_may_not_be_looked_for_or_asked_is_no_failure_and_names_the_line_th
         assert_eq!(told["state"], "denied", "{told:#}");
         says(&told, "error", &says_why);
         assert_eq!(said["verdict"], healthy, "nothing else is lost");
+        let sentence = said["sentence"].as_str().expect("a sentence");
+        assert!(!sentence.contains("not read"), "{sentence}");
         let doctor = lab.typed(&["doctor", "-o", "json", sim::NAME]).await;
         let told = row(&doctor);
         assert_eq!(told["standing"], "cannot_tell", "{told:#}");
@@ -105,8 +107,11 @@ async fn what_may_not_be_looked_for_or_asked_is_no_failure_and_names_the_line_th
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn where_there_is_none_that_is_said_once_and_whoever_wants_none_is_not_told_of_any() {
     let lab = Lab::with(&[], &[]).await;
-    let told = row(&lab.check(&[]).await);
+    let said = lab.check(&[]).await;
+    let told = row(&said);
     assert_eq!(told["state"], "absent", "{told:#}");
+    let sentence = said["sentence"].as_str().expect("a sentence");
+    assert!(!sentence.is_empty() && !sentence.contains("not read"), "most have none: {sentence}");
     says(&told, "error", &["no Service of a Prometheus", "--prometheus NAMESPACE/SERVICE:PORT"]);
     assert_eq!(row(&lab.check(&["--prometheus", "off"]).await), Value::Null);
     let silent = Lab::with(&[("prometheus", "prometheus", &served::nobody())], &[]).await;
