@@ -331,15 +331,17 @@ impl<'a> Facts<'a> {
     }
 
     /// Whether the phase split describes other requests than TTFT does: first tokens and finished requests differ by
-    /// more than a fifth, or requests wait. With it, how many are unfinished.
+    /// more than a fifth, or requests wait: more than one in a hundred, for fewer move no mean. With it, how many are
+    /// unfinished.
     pub(super) fn lag(&self, span: &Span, waiting_now: f64) -> Option<f64> {
         const TOLERATED: f64 = 0.2;
+        const FEW: f64 = 0.01;
         if self.system.phases == Finish::Live {
             return None;
         }
         let (first, finished) = (span.count(Dist::Ttft), span.count(Dist::E2e));
         let apart = first > 0.0 && (first - finished).abs() / first > TOLERATED;
-        (apart || waiting_now >= 1.0).then_some((first - finished).max(0.0))
+        (apart || waiting_now >= (FEW * first).max(1.0)).then_some((first - finished).max(0.0))
     }
 
     /// Requests that arrived during `stretch`, and the seconds in which that many come at the rate of that time: those
@@ -454,10 +456,11 @@ fn serving(replicas: &[Replica<'_>], (from, to): (At, At)) -> usize {
     let mut counts: Vec<usize> = (0..PARTS)
         .map(|i| {
             let (start, end) = (At(from.0 + i * step), At(from.0 + (i + 1) * step));
-            // A stretch that is shorter than the time between two pages still has who answered around it.
+            // A stretch that is shorter than the time between two pages has who answered before it and after it.
             let slack = 15.0;
             let answered = |r: &&Replica<'_>| {
-                r.is_engine() && r.points(start, end.plus(slack)).any(|p| p.at >= start.plus(-slack))
+                let any = |from: At, to: At| r.points(from, to).any(|p| p.at >= from && p.at <= to);
+                r.is_engine() && (any(start, end) || any(start.plus(-slack), start) && any(end, end.plus(slack)))
             };
             replicas.iter().filter(answered).count()
         })
@@ -468,7 +471,7 @@ fn serving(replicas: &[Replica<'_>], (from, to): (At, At)) -> usize {
 
 /// Requests that have waited longer than `target` and still have no first token: of those that waited then, all but as
 /// many as got a first token since. Exact but for clients that gave up, whom the gauge leaves out as well; preempted
-/// requests had their first token, so as many as were preempted lately are taken away.
+/// requests had their first token, so as many as may be among those who wait are taken away.
 fn waiting_late(replicas: &[Replica<'_>], now: At, target: f64, interval_s: f64) -> f64 {
     replicas
         .iter()
@@ -489,10 +492,15 @@ fn waiting_late(replicas: &[Replica<'_>], now: At, target: f64, interval_s: f64)
                 (Some(Pool::Prefill), None) => queued(end) - queued(start),
                 _ => dist(end) - dist(start),
             };
-            let preempted =
+            // No more than were ever running at once, and none from before a moment at which nobody waited.
+            let preemptions = |p: &crate::domain::Point| p.values.total(Total::Preemptions).unwrap_or(0.0);
+            let nobody = |p: &&crate::domain::Point| p.values.gauge(Gauge::Waiting).is_none_or(|w| w < 1.0);
+            let before = r.track.points().iter().rev().skip_while(|p| p.at > start.at).find(nobody);
+            let since = before.map_or(f64::INFINITY, |p| preemptions(end) - preemptions(p));
+            let running =
                 Level::of(std::slice::from_ref(r), Gauge::Running, start.at, end.at, 30.0).map_or(0.0, |l| l.peak);
-            let preempting = end.values.total(Total::Preemptions).unwrap_or(0.0) > 0.0;
-            Some((waited - started - if preempting { preempted } else { 0.0 }).max(0.0))
+            let preempted = if preemptions(end) > 0.0 { running.min(since.max(0.0)) } else { 0.0 };
+            Some((waited - started - preempted).max(0.0))
         })
         .sum()
 }

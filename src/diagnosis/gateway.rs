@@ -19,8 +19,8 @@ const MOST_STEPS: f64 = 720.0;
 const OVER_S: f64 = 60.0;
 /// What counts as the end of a trouble (s).
 const LATELY_S: f64 = 15.0;
-/// Requests that a comparison needs.
-const ENOUGH: f64 = 5.0;
+/// Requests that a comparison needs: of five that stream none has waited for most of its answer.
+pub(super) const ENOUGH: f64 = 5.0;
 
 /// The gateways in front of the engines, over the judged window.
 #[derive(Debug, Clone)]

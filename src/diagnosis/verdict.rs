@@ -335,12 +335,7 @@ pub(super) fn explains(cause: Cause, mechanism: Mechanism) -> bool {
         Cause::ReplicaOutlier => !matches!(mechanism.phase(), Phase::Gpu | Phase::Rollout),
         Cause::TrafficSurge | Cause::CapacityLoss => !matches!(
             mechanism,
-            EngineStalled
-                | DecodeSlowdown
-                | PrefillWork
-                | PrefillHeadOfLine
-                | Mechanism::FrontendStarved
-                | Mechanism::EngineLoopBlocked
+            EngineStalled | DecodeSlowdown | PrefillWork | PrefillHeadOfLine | Mechanism::EngineLoopBlocked
         ),
         Cause::PromptLengthShift => {
             matches!(

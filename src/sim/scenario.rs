@@ -35,6 +35,7 @@ const EMBEDDED: &[(&str, &str)] = &[
     ("stalled.toml", include_str!("../../assets/scenarios/stalled.toml")),
     ("innocent-deploy.toml", include_str!("../../assets/scenarios/innocent-deploy.toml")),
     ("one-slow-replica.toml", include_str!("../../assets/scenarios/one-slow-replica.toml")),
+    ("slow-link.toml", include_str!("../../assets/scenarios/slow-link.toml")),
     ("healthy.toml", include_str!("../../assets/scenarios/healthy.toml")),
 ];
 
@@ -56,6 +57,8 @@ pub struct Scenario {
     pub model: Weights,
     /// The workload.
     pub workload: Workload,
+    /// Those that compute its prompts, where others do; the workload produces tokens then.
+    pub prefill: Option<Prefill>,
     /// What scales it, if anything does.
     pub autoscaler: Option<Autoscaler>,
     /// What stands in front of it.
@@ -151,6 +154,29 @@ pub struct Workload {
     /// How often it is asked whether it is ready.
     #[serde(default = "ten_seconds")]
     pub probe_every: Seconds,
+}
+
+/// The Deployment that computes prompts for the workload, whose pods it is otherwise like.
+#[derive(Debug, Clone, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Prefill {
+    /// Its name.
+    pub name: String,
+    /// Replicas.
+    pub replicas: u32,
+    /// Flags in which its engines differ from the workload's.
+    #[serde(default)]
+    pub set: Vec<String>,
+    /// How fast the KV cache of a prompt comes to one decoder, in GB/s: what a network card does, or what is left of it.
+    pub link_gb_per_s: f64,
+}
+
+impl Prefill {
+    /// The arguments of its engines, for a workload with these ones.
+    pub fn args(&self, workload: &[String]) -> Vec<String> {
+        let part = workload.iter().map(|arg| arg.replace("kv_consumer", "kv_producer")).collect::<Vec<_>>();
+        with_flags(&part, &self.set, &[])
+    }
 }
 
 fn quarter() -> String {

@@ -261,16 +261,19 @@ impl World {
             }
             let kept = self.cluster.desk.create(kind, object);
             if kind == Kind::Deployment {
-                self.revisions(&kept, setup, newest_s / 2.0);
+                // Only the workload itself had others.
+                let own = (namespace(&kept), name(&kept)) == (&*self.workload.0, &*self.workload.1);
+                let earlier = if own { setup.earlier.as_slice() } else { &[] };
+                self.revisions(&kept, earlier, newest_s / 2.0);
             }
         }
         self.cluster.desk.now = begins;
     }
 
     /// The sets of earlier revisions, and that of the one which runs: it was rolled out long ago.
-    fn revisions(&mut self, deployment: &Object, setup: &Setup, current_s: f64) {
+    fn revisions(&mut self, deployment: &Object, earlier: &[Past], current_s: f64) {
         let begins = self.begins;
-        for past in &setup.earlier {
+        for past in earlier {
             self.cluster.desk.now = begins.plus(-past.before_s);
             let mut old = Value::clone(deployment);
             engine(&mut old, &past.args, &past.image);

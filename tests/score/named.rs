@@ -5,7 +5,7 @@ use warroom::sim::scenario::{Change, GatewayChange, Readiness, Rollout, TrafficC
 use warroom::sim::serving::{Config, Ledger, Product};
 
 use super::story::{Blind, Draw, Teller};
-use super::truth::{NOTICED, PART, requests};
+use super::truth::{NOTICED, PART};
 
 type Named = (Vec<Mechanism>, Vec<Cause>);
 
@@ -56,7 +56,7 @@ fn of_traffic(traffic: &TrafficChange, draw: &Draw, with: &Ledger, without: &Led
     let mut causes = Vec::new();
     // What it came to counts: one class that sends more may make more requests, or longer ones on the whole.
     let times = |of: &dyn Fn(&Ledger) -> f64| of(with) / of(without).max(f64::EPSILON);
-    let more = times(&|l| requests(l).1) >= NOTICED;
+    let more = times(&|l| l.arrived) >= NOTICED;
     let longer = times(&|l| l.computed / l.first_tokens.max(1.0)) >= NOTICED;
     let by_rate = traffic.rate_factor.is_some();
     causes.extend((by_rate && more).then_some(Cause::TrafficSurge));

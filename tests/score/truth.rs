@@ -245,6 +245,7 @@ fn places(with: &Ledger, without: &Ledger, requests: bool, tokens: bool) -> Vec<
         places.push(("slots", added(|l| l.slots_s)));
         places.push(("tokens", added(|l| l.tokens_s)));
         places.push(("blocks", added(|l| l.blocks_s)));
+        places.push(("transfer", added(|l| l.transfer_s)));
         places.push(("prefill", added(|l| l.prefill_s)));
     }
     if tokens {
@@ -285,6 +286,7 @@ fn mechanisms(places: &[(&'static str, f64)], with: &Ledger, without: &Ledger) -
             "gateway" => all.push(Mechanism::GatewayOverhead),
             "front" => all.push(Mechanism::FrontendStarved),
             "loop" => all.push(Mechanism::EngineLoopBlocked),
+            "transfer" => all.push(Mechanism::KvTransferWait),
             "slots" | "tokens" | "blocks" => {}
             "prefill" => {
                 // Long prompts are the work of those who have them, and the wait of those beside them.

@@ -22,6 +22,8 @@ struct Pod {
     /// The generation of the template that it was made from.
     made: usize,
     dies: Option<At>,
+    /// Whether it computes prompts for the others, who alone are routed to.
+    prefills: bool,
 }
 
 pub(crate) struct Fleet {
@@ -38,6 +40,8 @@ pub(crate) struct Fleet {
     pulled: Vec<String>,
     /// Containers that are being pulled: when they start.
     pulling: Vec<(At, String, Vec<u32>)>,
+    /// Those that compute prompts for the others are on their way.
+    prefillers: usize,
     changes: Vec<(At, ClusterChange)>,
     autoscale: bool,
     pub(crate) log: Vec<(f64, String)>,
@@ -60,6 +64,7 @@ impl Fleet {
             image: scenario.workload.image.clone(),
             pulled: scenario.nodes.iter().map(|node| node.name.clone()).collect(),
             pulling: Vec::new(),
+            prefillers: 0,
             changes,
             autoscale: true,
             log: Vec::new(),
@@ -70,6 +75,11 @@ impl Fleet {
         for _ in 0..fleet.wanted {
             fleet.start();
         }
+        let prefillers = scenario.prefill.as_ref().map_or(0, |prefill| prefill.replicas as usize);
+        for _ in 0..prefillers {
+            fleet.start();
+        }
+        fleet.prefillers = prefillers;
         // Only nodes that ran it have the image.
         fleet.pulled = fleet.pulling.iter().map(|(_, node, _)| node.clone()).collect();
         fleet
@@ -119,18 +129,22 @@ impl Fleet {
         let due: Vec<(At, String, Vec<u32>)> = due;
         for (_, node, gpus) in due {
             self.count += 1;
-            let name = format!("vllm-runtime-{}-{}", self.made, self.count);
+            let prefills = self.count <= self.prefillers;
+            let part = if prefills { "prefill" } else { "runtime" };
+            let name = format!("vllm-{part}-{}-{}", self.made, self.count);
+            let prefill = self.scenario.prefill.as_ref().filter(|_| prefills);
+            let args = prefill.map_or_else(|| self.args.clone(), |prefill| prefill.args(&self.args));
             self.note(format!("launch {name} on {node}"));
             let launch = Launch {
                 pod: name.clone(),
                 ip: format!("10.0.0.{}", self.count),
                 node: node.clone(),
                 gpus: gpus.clone(),
-                args: self.args.clone(),
+                args,
                 image: self.image.clone(),
             };
             self.model.launch(self.now, launch);
-            self.pods.push(Pod { name, node, gpus, serving: false, made: self.made, dies: None });
+            self.pods.push(Pod { name, node, gpus, serving: false, made: self.made, dies: None, prefills });
         }
     }
 
@@ -168,8 +182,7 @@ impl Fleet {
     }
 
     fn route(&mut self) {
-        let pods: Vec<String> =
-            self.pods.iter().filter(|pod| pod.serving && pod.dies.is_none()).map(|pod| pod.name.clone()).collect();
+        let pods = self.serving();
         self.model.route(self.now, &pods);
     }
 
@@ -222,7 +235,12 @@ impl Fleet {
     }
 
     pub(crate) fn serving(&self) -> Vec<String> {
-        self.pods.iter().filter(|p| p.serving && p.dies.is_none()).map(|p| p.name.clone()).collect()
+        self.pods.iter().filter(|p| p.serving && p.dies.is_none() && !p.prefills).map(|p| p.name.clone()).collect()
+    }
+
+    /// Those that compute prompts for the others.
+    pub(crate) fn prefillers(&self) -> Vec<String> {
+        self.pods.iter().filter(|p| p.prefills).map(|p| p.name.clone()).collect()
     }
 
     /// Lets time pass until so many seconds after the beginning.

@@ -38,7 +38,7 @@ fn every_built_in_scenario_can_be_read_and_is_called_as_its_file() {
     let names: Vec<&str> = all.iter().map(|scenario| scenario.name.as_str()).collect();
     assert_eq!(names, Scenario::names());
     assert_eq!(names[0], "bad-rollout", "the default comes first");
-    assert_eq!(names.len(), 13);
+    assert_eq!(names.len(), 14);
 }
 
 #[test]
@@ -206,6 +206,62 @@ fn one_slow_replica_is_slow_alone() {
     let (mut fleet, _) = at_opening(&scenario("one-slow-replica"));
     let itl: Vec<f64> = fleet.recent(Dist::Itl, 120.0);
     assert!(itl[0] > 2.0 * itl[1] && itl[0] > 2.0 * itl[2], "{itl:?}");
+}
+
+#[test]
+fn a_prompts_cache_comes_as_fast_as_the_link_and_neither_pool_computes_longer() {
+    let (fleet, broken) = at_opening(&scenario("slow-link"));
+    let (_, well) = at_opening(&scenario("slow-link").without_changes());
+    let transfer = |window: &Window| window.mean(Dist::KvTransfer);
+    // 3,000 tokens of 320 KiB are about a gigabyte.
+    assert!(transfer(&well) < 0.1, "{}", transfer(&well));
+    assert!(transfer(&broken) > 1.0, "{}", transfer(&broken));
+    let per_token = |window: &Window| window.mean(Dist::Itl);
+    assert!(per_token(&broken) < 1.2 * per_token(&well), "{} and {}", per_token(&broken), per_token(&well));
+    // A decoder computes the last token of a prompt alone.
+    let pods = fleet.serving();
+    let page = fleet.model.page(&pods[0]).expect("a page");
+    let value = |name: &str| {
+        let line = page.lines().find(|line| line.starts_with(name)).unwrap_or_else(|| panic!("{name}"));
+        line.rsplit(' ').next().expect("a value").parse::<f64>().expect("a number")
+    };
+    let came = value(
+        "vllm:prompt_tokens_by_source_total{engine=\"0\",model_name=\"llama-3-70b\",source=\"external_kv_transfer\"}",
+    );
+    let computed =
+        value("vllm:prompt_tokens_by_source_total{engine=\"0\",model_name=\"llama-3-70b\",source=\"local_compute\"}");
+    assert!(came > 1000.0 * computed, "{came} and {computed}");
+    let [waiting, deferred] = [
+        "vllm:num_requests_waiting{",
+        "vllm:num_requests_waiting_by_reason{engine=\"0\",model_name=\"llama-3-70b\",reason=\"deferred\"}",
+    ]
+    .map(value);
+    assert!(deferred > 0.0 && deferred <= waiting, "{deferred} of {waiting}");
+}
+
+#[test]
+fn a_prefiller_keeps_a_prompt_until_it_was_read_and_no_longer() {
+    let mut slow = scenario("slow-link");
+    slow.changes.clear();
+    slow.prefill.as_mut().expect("a prefill pool").link_gb_per_s = 1.2;
+    let mut fleet = Fleet::new(&slow, SEED);
+    fleet.until(1200.0);
+    let kept = |fleet: &Fleet| {
+        let pages = fleet.prefillers().into_iter().filter_map(|pod| fleet.model.page(&pod));
+        let usage = pages.filter_map(|page| match fleet.read(&page) {
+            Page::Engine(page) => page.replicas[0].values.gauge(Gauge::KvUsage),
+            _ => None,
+        });
+        usage.sum::<f64>()
+    };
+    assert!(kept(&fleet) > 0.02, "{}", kept(&fleet));
+    // Without a decoder nobody reads any more, and clients are told so.
+    for pod in fleet.serving() {
+        fleet.model.kill(fleet.now, &pod);
+    }
+    fleet.model.route(fleet.now, &[]);
+    fleet.model.advance(fleet.now.plus(60.0));
+    assert!(kept(&fleet) < 0.001, "{}", kept(&fleet));
 }
 
 #[test]

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use serde_json::Value;
-use warroom::decode::kubernetes::{Objects, facts, gpus_of};
+use warroom::decode::kubernetes::{Kin, Objects, Sibling, facts, gpus_of};
 use warroom::diagnosis::{BurnPreset, Policy, Target, Targets};
 use warroom::dialect::{Catalogue, Memory};
 use warroom::domain::{
@@ -64,7 +64,9 @@ impl Reader {
         let at = world.now();
         let mut bodies = Vec::new();
         let mut there = Vec::new();
+        let others = self.other_pool(world);
         for endpoint in world.endpoints() {
+            let sibling = others.get(&endpoint.pod);
             let name: Arc<str> = endpoint.pod.as_str().into();
             there.push(endpoint.pod.clone());
             let memory = self.memories.entry(endpoint.pod.clone()).or_default();
@@ -78,6 +80,8 @@ impl Reader {
                 node: Some(endpoint.node),
                 revision: endpoint.revision,
                 ready: Some(endpoint.ready),
+                pool: sibling.map(|s| s.pool),
+                workload: sibling.and_then(|s| s.workload.clone()),
                 ..Placement::default()
             };
             bodies.push(Body::Endpoint {
@@ -94,6 +98,17 @@ impl Reader {
         self.there = there;
         bodies.extend(self.watched(world));
         bodies.into_iter().map(|body| Observation { at, body }).collect()
+    }
+
+    /// Engines of the other pool, where prompts are computed on others than tokens: by pod.
+    fn other_pool(&self, world: &World) -> BTreeMap<String, Sibling> {
+        let deployments = world.objects(Kind::Deployment);
+        let own = deployments.iter().find(|o| o["metadata"]["name"] == self.workload.as_str());
+        let Some(kin) = own.and_then(Kin::of) else { return BTreeMap::new() };
+        let pods = world.objects(Kind::Pod);
+        let of_it = |pod: &Value| kin.tied(pod).and_then(|_| kin.other(pod));
+        let named = |pod: &Value| Some((pod["metadata"]["name"].as_str()?.to_owned(), of_it(pod)?));
+        pods.iter().filter_map(named).collect()
     }
 
     /// What watches deliver.

@@ -4,7 +4,7 @@ use super::gateway::from_gateway;
 use super::{Split, finding};
 use crate::diagnosis::facts::Facts;
 use crate::diagnosis::format::{percent, seconds};
-use crate::diagnosis::gateway::HELD;
+use crate::diagnosis::gateway::{ENOUGH, HELD};
 use crate::diagnosis::span::Span;
 use crate::diagnosis::{Finding, Op};
 use crate::domain::{Code, Confidence, Dist, Mechanism, Phase, Severity};
@@ -12,8 +12,6 @@ use crate::domain::{Code, Confidence, Dist, Mechanism, Phase, Severity};
 /// What is added must be this share of the target, and this many times what the engine took.
 const NOTICEABLE: f64 = 0.25;
 const MORE: f64 = 1.5;
-/// Requests that a mean needs.
-const ENOUGH: f64 = 10.0;
 
 /// The first byte is held back. Only a gateway that measures its own time to the first one can show it.
 pub(super) fn gateway_buffering(facts: &Facts<'_>, _: &Split) -> Option<Finding> {

@@ -16,7 +16,8 @@ use crate::domain::{At, Cause, Code, Confidence, Dist, Gauge, Mechanism, Phase, 
 /// How long after the last replica of a rollout serves a break still lies at it (s): a cache fills, a queue builds up.
 /// Unless the new revision served as well as the old one for a while: then something else came.
 const FOLLOWS_S: f64 = 600.0;
-/// Serving well for this long, and so many first tokens, acquits (s).
+/// Serving well for this long, and so many first tokens, acquits (s): shorter where what is slow is measured for each
+/// request by itself and does not build up.
 const WELL_S: f64 = 120.0;
 const WELL_EVENTS: f64 = 30.0;
 /// How exactly an onset is known (s): a slice, and a scrape.
@@ -325,8 +326,11 @@ fn served_well(facts: &Facts<'_>, rollout: &Rollout<'_>, complete: At) -> Option
     let length = onset.since(complete);
     let number = rollout.revision.number;
     let of: Vec<_> = facts.engines().filter(|r| facts.revision(r) == Some(number)).collect();
-    let ttft = Span::between(&of, complete, onset).filter(|_| length >= WELL_S)?;
-    let ttft = ttft.dist(Dist::Ttft).filter(|h| h.count >= WELL_EVENTS)?;
+    let span = Span::between(&of, complete, onset)?;
+    if length < WELL_S && !super::transfer::came_as_before(facts, &span) {
+        return None;
+    }
+    let ttft = span.dist(Dist::Ttft).filter(|h| h.count >= WELL_EVENTS)?;
     let target = facts.targets.ttft;
     let late = over_budget(ttft.above(target.seconds)?.at_least, ttft.count, target.budget());
     let before = facts

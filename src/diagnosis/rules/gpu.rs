@@ -186,7 +186,8 @@ pub(super) fn compared(
             let all = share.is_some_and(|s| s >= NEARLY_ALL) && over_budget(bad, bad + other_bad, by_chance);
             (share, (other_mean > 0.0).then(|| mean / other_mean), all)
         }
-        (Some((bad, ..)), None) if others.is_empty() && bad > 0.0 => (Some(1.0), None, false),
+        // Those who went before it broke have nothing to be compared with; of one that is there and says nothing who knows.
+        (Some((bad, ..)), None) if bad > 0.0 && others.iter().all(|r| r.endpoint.gone) => (Some(1.0), None, false),
         _ => (None, None, false),
     }
 }

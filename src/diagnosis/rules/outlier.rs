@@ -19,6 +19,9 @@ const NEARLY_ALL: f64 = 0.9;
 const MANY: f64 = 100.0;
 const SLOWER: f64 = 1.5;
 
+/// In so many half minutes it must be the worst where something else came, too.
+const AGAIN: u32 = 3;
+
 /// A replica that is given this many times the requests of the others is not slow by itself.
 const MORE_TRAFFIC: f64 = 3.0;
 
@@ -62,9 +65,7 @@ fn by(facts: &Facts<'_>, engines: &[Replica<'_>], metric: Metric) -> Option<Find
     if mean < needed * middle || bad < OWN * all || middle > target || !over_budget(bad, all, share) {
         return None;
     }
-    if !stays_the_worst(facts, engines, worst, metric) {
-        return None;
-    }
+    let times = times_the_worst(facts, engines, worst, metric)?;
     let name = replica_name(&engines[worst]);
     let summary = format!(
         "{name} has {} of the late events, at a mean {} of {} against {} for the others",
@@ -82,6 +83,13 @@ fn by(facts: &Facts<'_>, engines: &[Replica<'_>], metric: Metric) -> Option<Find
         ..Subject::default()
     };
     found.confidence = if engines.len() >= 3 { Confidence::High } else { Confidence::Medium };
+    // Where all have more to do, one tips first by chance, and is the worst of all until it has caught up.
+    let other = super::deploy::other_change(facts).filter(|_| times < AGAIN);
+    if let Some(mut other) = other {
+        found.confidence = Confidence::Low;
+        other.supports = false;
+        found.evidence.push(other);
+    }
     let given = times_the_traffic(facts, engines, worst);
     let favoured = super::gateway::favours(facts, &replica_name(&engines[worst]));
     if favoured || given.is_some_and(|times| times >= MORE_TRAFFIC) {
@@ -112,9 +120,9 @@ fn by(facts: &Facts<'_>, engines: &[Replica<'_>], metric: Metric) -> Option<Find
     Some(found)
 }
 
-/// Whether it is the same replica all along. Where all are near their limit one tips first, and the next one a little
-/// later: what is wrong then is not the replica.
-fn stays_the_worst(facts: &Facts<'_>, engines: &[Replica<'_>], worst: usize, metric: Metric) -> bool {
+/// In how many parts of the incident it is the worst, where it is the same replica all along. Where all are near their
+/// limit one tips first, and the next one a little later: what is wrong then is not the replica.
+fn times_the_worst(facts: &Facts<'_>, engines: &[Replica<'_>], worst: usize, metric: Metric) -> Option<u32> {
     /// Long enough for some late events, short enough for several parts (s).
     const PART_S: f64 = 30.0;
     /// Late events that make a part count.
@@ -123,7 +131,7 @@ fn stays_the_worst(facts: &Facts<'_>, engines: &[Replica<'_>], worst: usize, met
     const MOST: f64 = 0.75;
     let target = metric.target(facts.targets).seconds;
     let (from, to) = facts.incident;
-    let (mut parts, mut its) = (0.0, 0.0);
+    let (mut parts, mut its) = (0_u32, 0_u32);
     let mut start = from;
     while start < to {
         let end = start.plus(PART_S).min(to);
@@ -134,13 +142,13 @@ fn stays_the_worst(facts: &Facts<'_>, engines: &[Replica<'_>], worst: usize, met
         let of_each: Vec<f64> = engines.iter().map(|r| late(r).unwrap_or(0.0)).collect();
         let most = of_each.iter().copied().fold(0.0, f64::max);
         if most >= FEW {
-            parts += 1.0;
-            its += f64::from(u8::from(of_each[worst] >= most));
+            parts += 1;
+            its += u32::from(of_each[worst] >= most);
         }
         start = end;
     }
     // Too few late events for parts say nothing against it.
-    parts == 0.0 || its >= MOST * parts
+    (f64::from(its) >= MOST * f64::from(parts)).then_some(its)
 }
 
 /// How many times the requests of the median of the others a replica was given during the incident.

@@ -8,6 +8,8 @@ use crate::diagnosis::{Finding, Metric, Op};
 use crate::domain::{Code, Confidence, Dist, Mechanism, Phase, Total};
 
 const SHARE: f64 = 0.5;
+/// Of the rest's seconds, as many in the queue are nothing: a page now and then catches one who is about to be taken in.
+const HARDLY: f64 = 0.1;
 /// The mean rest, as a share of the target, from which on it is slow for many.
 const BROAD: f64 = 0.25;
 /// A front end of Python is one thread: from here on it has no time left.
@@ -19,7 +21,7 @@ pub(super) fn front_end_or_loop(facts: &Facts<'_>, split: &Split) -> Option<Find
     if !facts.late(Metric::Ttft) || share < SHARE || !split.settled {
         return None;
     }
-    if !facts.spells.is_empty() || facts.waiting.is_some_and(|w| w.mean >= 0.5) {
+    if !facts.spells.is_empty() || split.waited >= HARDLY * split.rest {
         return None;
     }
     let rest = facts.rest_mean(&facts.during)?;
@@ -64,11 +66,15 @@ pub(super) fn front_end_or_loop(facts: &Facts<'_>, split: &Split) -> Option<Find
     if let Some(waiting) = facts.waiting {
         found.evidence.push(facts.evidence(
             "waiting",
-            format!("{} waiting on average", number(waiting.mean)),
-            waiting.mean,
+            format!(
+                "{} waiting on average: {} beside the rest",
+                number(waiting.mean),
+                percent(split.waited / split.rest)
+            ),
+            split.waited / split.rest,
             Op::Under,
-            Some(0.5),
-            "requests",
+            Some(HARDLY),
+            "ratio",
         ));
     }
     if let Some(cpu) = cpu {

@@ -4,7 +4,7 @@ use super::queue::{Batch, KV_FULL, kv_while_waiting};
 use super::{Split, confidence, finding};
 use crate::diagnosis::facts::Facts;
 use crate::diagnosis::format::{number, percent, seconds};
-use crate::diagnosis::span::Level;
+use crate::diagnosis::span::{Level, Span};
 use crate::diagnosis::{Evidence, Finding, Metric, Op};
 use crate::domain::{Code, Confidence, Dist, Gauge, Mechanism, Phase, Total};
 
@@ -55,6 +55,15 @@ fn measured(facts: &Facts<'_>, split: &Split) -> Option<Finding> {
     }
     found.surer = Some(LINK.to_owned());
     Some(found)
+}
+
+/// Where first tokens wait for transfers: whether those of a span took no longer than before.
+pub(super) fn came_as_before(facts: &Facts<'_>, span: &Span) -> bool {
+    let slower = |now: f64, before: f64| now >= MORE * before;
+    let before = facts.baseline.as_ref().and_then(|b| b.span.mean(Dist::KvTransfer));
+    let (Some(before), Some(during)) = (before, facts.during.mean(Dist::KvTransfer)) else { return false };
+    let mean = span.mean(Dist::KvTransfer).filter(|_| span.count(Dist::KvTransfer) >= ENOUGH);
+    slower(during, before) && mean.is_some_and(|mean| !slower(mean, before))
 }
 
 const LINK: &str = "the link between the pools: NCCL's and the connector's lines in the log (NET/IB, GDRDMA or not)";

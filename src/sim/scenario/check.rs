@@ -19,9 +19,23 @@ pub(super) fn check(scenario: &Scenario) -> Result<(), Wrong> {
     })?;
     demand(it.workload.gpus > 0, "gpus", || "'gpus' is 0: an engine needs at least one".to_owned())?;
     let fits: u32 = it.nodes.iter().map(|node| node.gpus / it.workload.gpus).sum();
-    demand(fits >= it.workload.replicas, "replicas", || {
-        format!("'replicas' is {}, and the nodes have GPUs for {fits}: add nodes", it.workload.replicas)
+    let prefillers = it.prefill.as_ref().map_or(0, |prefill| prefill.replicas);
+    demand(fits >= it.workload.replicas + prefillers, "replicas", || {
+        let all = it.workload.replicas + prefillers;
+        format!("'replicas' is {all} in all, and the nodes have GPUs for {fits}: add nodes")
     })?;
+    if let Some(prefill) = &it.prefill {
+        positive("link_gb_per_s", prefill.link_gb_per_s)?;
+        demand(prefill.name != it.workload.name, "prefill", || {
+            format!("'{}' is the workload's name too: give the prefill pool one of its own", prefill.name)
+        })?;
+        let takes_over = it.workload.args.iter().any(|arg| arg.contains("kv_consumer"));
+        demand(takes_over, "prefill", || {
+            "nothing takes over what [prefill] computes: give the workload's 'args' a --kv-transfer-config with \"kv_role\": \
+             \"kv_consumer\""
+                .to_owned()
+        })?;
+    }
     let named = it.workload.args.iter().any(|arg| arg.starts_with("--config="));
     demand(it.workload.config.is_empty() || named, "config", || {
         "'config' has flags that no argument names: add \"--config=/etc/vllm/serve.yaml\" to 'args'".to_owned()
@@ -81,6 +95,11 @@ fn check_change(scenario: &Scenario, change: &Change) -> Result<(), Wrong> {
     if let Some(share) = change.draft_acceptance {
         demand((0.0..=1.0).contains(&share), "draft_acceptance", || {
             format!("'draft_acceptance' is {share}: write a share from 0 to 1")
+        })?;
+    }
+    if let Some(link) = change.link_gb_per_s {
+        demand(scenario.prefill.is_some() && link > 0.0, "link_gb_per_s", || {
+            format!("'link_gb_per_s' is {link}: write a number above 0, in a scenario with a [prefill]")
         })?;
     }
     if let Some(traffic) = &change.traffic {

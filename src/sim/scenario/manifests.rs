@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use super::{Autoscaler, NodeSpec, Readiness, Scenario, Signal};
+use super::{Autoscaler, NodeSpec, Prefill, Readiness, Scenario, Signal, Workload};
 
 /// The port of an engine.
 const PORT: u16 = 8000;
@@ -10,6 +10,10 @@ const PORT: u16 = 8000;
 /// Where flags of a `ConfigMap` are mounted, and the file in it.
 const CONFIG_AT: &str = "/etc/vllm";
 const CONFIG_FILE: &str = "serve.yaml";
+
+/// llm-d's labels: an engine's part, and the model that both pools serve.
+const ROLE: &str = "llm-d.ai/role";
+const SERVES: &str = "llm-d.ai/model";
 
 /// The `data` of a `ConfigMap` that holds flags.
 pub(super) fn data(flags: &[String]) -> Value {
@@ -26,6 +30,7 @@ impl Scenario {
         let mut objects: Vec<Value> = self.nodes.iter().map(node).collect();
         objects.extend(self.config_map());
         objects.push(self.deployment());
+        objects.extend(self.prefill.as_ref().map(|prefill| self.prefillers(prefill)));
         objects.push(self.service());
         objects.extend(self.autoscaler.as_ref().map(|autoscaler| self.scaler(autoscaler)));
         objects
@@ -100,6 +105,26 @@ impl Scenario {
         for (name, probe) in self.probes(it.readiness) {
             container[name] = probe;
         }
+        if self.prefill.is_some() {
+            let labels = &mut deployment["spec"]["template"]["metadata"]["labels"];
+            (labels[ROLE], labels[SERVES]) = (json!("decode"), json!(self.model.name));
+        }
+        deployment
+    }
+
+    /// The Deployment of those that compute prompts, like the workload's but for its part; neither its Service nor its
+    /// autoscaler is about them.
+    fn prefillers(&self, prefill: &Prefill) -> Value {
+        let own = Workload {
+            name: prefill.name.clone(),
+            replicas: prefill.replicas,
+            revision: 1,
+            cause: "prefill pool".to_owned(),
+            args: prefill.args(&self.workload.args),
+            ..self.workload.clone()
+        };
+        let mut deployment = Self { workload: own, ..self.clone() }.deployment();
+        deployment["spec"]["template"]["metadata"]["labels"][ROLE] = json!("prefill");
         deployment
     }
 

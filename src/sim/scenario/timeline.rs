@@ -50,6 +50,8 @@ pub struct Change {
     /// From now on a drafted token is accepted so often, where those before it were: what is asked has changed, or the model
     /// without its draft.
     pub draft_acceptance: Option<f64>,
+    /// From now on KV caches come to each decoder at so many GB/s: cards are shared, or RDMA has fallen back to TCP.
+    pub link_gb_per_s: Option<f64>,
 }
 
 /// A new revision.
@@ -179,6 +181,7 @@ pub enum Fault {
     Stall(Stall),
     LoadSpeed(f64),
     Acceptance(f64),
+    Link(f64),
 }
 
 impl Change {
@@ -203,6 +206,7 @@ impl Change {
             self.stall.is_some(),
             self.load_gb_per_s.is_some(),
             self.draft_acceptance.is_some(),
+            self.link_gb_per_s.is_some(),
         ]
         .into_iter()
         .filter(|there| *there)
@@ -226,6 +230,7 @@ impl Change {
             .or_else(|| self.stall.clone().map(Fault::Stall))
             .or_else(|| self.load_gb_per_s.map(Fault::LoadSpeed))
             .or_else(|| self.draft_acceptance.map(Fault::Acceptance))
+            .or_else(|| self.link_gb_per_s.map(Fault::Link))
     }
 }
 

@@ -11,6 +11,7 @@ mod kv;
 mod meters;
 mod schedule;
 mod speed;
+mod transfer;
 
 use std::collections::VecDeque;
 
@@ -18,12 +19,15 @@ pub use config::{Config, StartError};
 pub(super) use meters::{Buckets, Meters};
 use schedule::Step;
 pub(super) use speed::Conditions;
+use speed::SLOW_TOKENIZER;
 pub use speed::{FrontSpeed, Speed};
+use transfer::Transfers;
 
 use super::ledger::Ledger;
 use super::number::{Us, seconds, us};
 use super::page::Speech;
 use super::page::vllm::{self, Life};
+use crate::domain::Pool;
 use kv::{Freed, Kv};
 
 /// A request, as a client makes it.
@@ -46,6 +50,8 @@ pub enum Seen {
     FirstToken,
     /// The last one.
     Finished,
+    /// Its prompt's cache has come from the engine that computed it, which need not keep it any more.
+    TakenOver,
     /// Turned away: the status.
     Refused(u16),
 }
@@ -74,6 +80,8 @@ struct Seq {
     cached: u32,
     /// Its own blocks when it was pushed out.
     left: Freed,
+    /// Whether its prompt's cache lies in another engine.
+    elsewhere: bool,
 }
 
 impl Seq {
@@ -93,6 +101,7 @@ impl Seq {
             preemptions: 0,
             cached: 0,
             left: Freed::default(),
+            elsewhere: false,
         }
     }
 
@@ -135,6 +144,9 @@ pub struct Engine {
     booked: Us,
     slow_gap: f64,
     short: Short,
+    transfers: Transfers,
+    /// Caches that were read, with the moment, which nobody was told yet.
+    handed_over: Vec<(Us, u64)>,
 }
 
 /// What the queue waits for.
@@ -166,7 +178,7 @@ impl Engine {
             meters: Meters::new(config.max_model_len, speech),
             config,
             speed,
-            conditions: Conditions { clock: 1.0, bandwidth: 1.0, host: 1.0, acceptance: 1.0 },
+            conditions: Conditions { clock: 1.0, bandwidth: 1.0, host: 1.0, acceptance: 1.0, link: f64::INFINITY },
             inbox: VecDeque::new(),
             front_free: now,
             gone: Vec::new(),
@@ -185,6 +197,8 @@ impl Engine {
             booked: now,
             slow_gap: f64::INFINITY,
             short: Short::Tokens,
+            transfers: Transfers::default(),
+            handed_over: Vec::new(),
         }
     }
 
@@ -209,6 +223,7 @@ impl Engine {
             Short::Slots => self.ledger.slots_s += queued,
             Short::Tokens => self.ledger.tokens_s += queued,
         }
+        self.ledger.transfer_s += times(self.transfers.coming());
         let decoding = self.decoding as usize;
         self.ledger.decode_s += times(decoding);
         self.ledger.prefill_s += times(self.running.len().saturating_sub(decoding));
@@ -221,20 +236,25 @@ impl Engine {
 
     /// A request arrives at the API server, which reads and tokenises one after the other.
     pub fn submit(&mut self, now: i64, ask: Ask) -> Result<(), Seen> {
+        self.accept(now, ask, false)
+    }
+
+    fn accept(&mut self, now: Us, ask: Ask, elsewhere: bool) -> Result<(), Seen> {
         let front = self.speed.front;
-        let work = (front.request + front.prompt_token * f64::from(ask.prompt)) / self.conditions.host;
+        let times = if self.config.slow_tokenizer { SLOW_TOKENIZER } else { 1.0 };
+        let work = (front.request + times * front.prompt_token * f64::from(ask.prompt)) / self.conditions.host;
         self.meters.cpu_s += work * self.conditions.host;
         if ask.prompt + ask.output > self.config.max_model_len || ask.prompt == 0 {
             self.meters.http_4xx += 1;
             return Err(Seen::Refused(400));
         }
-        let queued = self.inbox.len() + self.waiting.len();
+        let queued = self.inbox.len() + self.waiting.len() + self.transfers.coming();
         if self.config.max_queued.is_some_and(|most| queued >= most as usize) {
             (self.meters.rejected, self.meters.http_5xx) = (self.meters.rejected + 1, self.meters.http_5xx + 1);
             return Err(Seen::Refused(503));
         }
         self.front_free = self.front_free.max(now) + us(work);
-        self.inbox.push_back((self.front_free, Seq::new(ask, now)));
+        self.inbox.push_back((self.front_free, Seq { elsewhere, ..Seq::new(ask, now) }));
         Ok(())
     }
 
@@ -266,14 +286,18 @@ impl Engine {
 
     /// Requests that it holds, from the API server's point of view.
     pub fn held(&self) -> usize {
-        self.inbox.len() + self.waiting.len() + self.running.len()
+        self.inbox.len() + self.waiting.len() + self.transfers.coming() + self.running.len()
     }
 
     /// When it will do something next by itself.
     pub fn next(&self) -> Option<i64> {
         match &self.step {
             Some(step) => Some(step.ends),
-            None => self.inbox.front().map(|(ready, _)| (*ready).max(self.hung_until)),
+            None => {
+                let arrives = self.inbox.front().map(|(ready, _)| *ready);
+                let next = arrives.into_iter().chain(self.transfers.next()).min();
+                next.map(|next| next.max(self.hung_until))
+            }
         }
     }
 
@@ -286,8 +310,10 @@ impl Engine {
             self.ended = now;
         }
         self.schedule(now);
+        seen.extend(self.handed_over.drain(..).map(|(when, id)| (when, id, Seen::TakenOver)));
         self.meters.running = u32::try_from(self.running.len()).unwrap_or(u32::MAX);
-        self.meters.waiting = u32::try_from(self.waiting.len()).unwrap_or(u32::MAX);
+        self.meters.deferred = u32::try_from(self.transfers.coming()).unwrap_or(u32::MAX);
+        self.meters.waiting = u32::try_from(self.waiting.len()).unwrap_or(u32::MAX) + self.meters.deferred;
         self.meters.kv_usage = self.kv.usage();
     }
 
@@ -358,8 +384,8 @@ impl Engine {
         seq.last_token = now;
         if seq.generated >= seq.ask.output {
             let seq = self.running.remove(at);
-            self.free(&seq);
             self.finished(now, &seq, seen);
+            self.part_with(seq);
         } else {
             self.join(at);
         }
@@ -458,7 +484,10 @@ impl Engine {
         meters.computed.observe(f64::from(seq.ask.prompt - seq.cached));
         meters.parallel.observe(1.0);
         meters.preempted.observe(f64::from(seq.preemptions));
-        meters.finished_stop += 1;
+        // A prefiller is asked for one token.
+        let cut_short = self.config.pool == Some(Pool::Prefill);
+        meters.finished_stop += u64::from(!cut_short);
+        meters.finished_length += u64::from(cut_short);
         self.answered(seconds(out - seq.arrived));
         seen.push((out, seq.ask.id, Seen::Finished));
     }

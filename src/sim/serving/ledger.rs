@@ -7,6 +7,8 @@ use std::ops::{Add, AddAssign, Sub};
 /// ends, so that a backlog shows in it at once.
 #[derive(Debug, Clone, Copy, PartialEq, Default)]
 pub struct Ledger {
+    /// Requests that clients sent.
+    pub arrived: f64,
     /// First tokens that clients saw, and how many of them came later than was promised.
     pub first_tokens: f64,
     /// See `first_tokens`.
@@ -35,6 +37,8 @@ pub struct Ledger {
     pub tokens_s: f64,
     /// Seconds in the queue while blocks of the KV cache were short.
     pub blocks_s: f64,
+    /// Seconds until the KV cache of a prompt had come from the engine that computed it.
+    pub transfer_s: f64,
     /// Seconds from the first step to the first token.
     pub prefill_s: f64,
     /// Seconds from the first token to the last.
@@ -48,6 +52,7 @@ pub struct Ledger {
 impl Ledger {
     fn with(self, other: Self, f: impl Fn(f64, f64) -> f64) -> Self {
         Self {
+            arrived: f(self.arrived, other.arrived),
             first_tokens: f(self.first_tokens, other.first_tokens),
             late: f(self.late, other.late),
             late_now: f(self.late_now, other.late_now),
@@ -62,6 +67,7 @@ impl Ledger {
             tokens_s: f(self.tokens_s, other.tokens_s),
             slots_s: f(self.slots_s, other.slots_s),
             blocks_s: f(self.blocks_s, other.blocks_s),
+            transfer_s: f(self.transfer_s, other.transfer_s),
             prefill_s: f(self.prefill_s, other.prefill_s),
             decode_s: f(self.decode_s, other.decode_s),
             computed: f(self.computed, other.computed),

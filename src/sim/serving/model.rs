@@ -48,6 +48,7 @@ enum Event {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 enum Sight {
     First,
+    Read,
     Last,
     Cut,
 }
@@ -80,6 +81,7 @@ pub struct Model {
     host: BTreeMap<String, f64>,
     load_gb_per_s: f64,
     acceptance: f64,
+    link_gb_per_s: f64,
     happened: Vec<Happened>,
     seen: Vec<(Us, u64, Seen)>,
     /// What happened at clients and in the gateway, and in engines that are gone.
@@ -116,6 +118,7 @@ impl Model {
             host: BTreeMap::new(),
             load_gb_per_s: scenario.workload.load_gb_per_s,
             acceptance: scenario.workload.draft_acceptance,
+            link_gb_per_s: scenario.prefill.as_ref().map_or(f64::INFINITY, |prefill| prefill.link_gb_per_s),
             happened: Vec::new(),
             seen: Vec::new(),
             ledger: Ledger::default(),
@@ -173,7 +176,11 @@ impl Model {
             let mut seen = std::mem::take(&mut self.seen);
             engine.run(now, &mut seen);
             for (when, request, sight) in seen.drain(..) {
-                let sight = if sight == Seen::FirstToken { Sight::First } else { Sight::Last };
+                let sight = match sight {
+                    Seen::FirstToken => Sight::First,
+                    Seen::TakenOver => Sight::Read,
+                    Seen::Finished | Seen::Refused(_) => Sight::Last,
+                };
                 self.at(when, Event::Sees(request, sight));
             }
             self.seen = seen;
@@ -253,6 +260,7 @@ impl Model {
                 bandwidth: slowest(|gpu| gpu.bandwidth),
                 host: self.host.get(node).copied().unwrap_or(1.0),
                 acceptance: self.acceptance,
+                link: self.link_gb_per_s,
             };
             if let Some(engine) = container.engine_mut() {
                 engine.set_conditions(conditions);
@@ -295,7 +303,9 @@ impl Serving for Model {
         // A cluster has endpoints that are no engines: they are not this gateway's.
         let pods: Vec<String> = pods.iter().filter(|pod| self.container(pod).is_some()).cloned().collect();
         self.gateway.route(&pods);
-        if self.began.is_none() && pods.len() >= self.scenario.workload.replicas as usize {
+        let prefillers = self.scenario.prefill.as_ref().map_or(0, |prefill| prefill.replicas);
+        let whole = self.prefillers().count() >= prefillers as usize;
+        if self.began.is_none() && whole && pods.len() >= self.scenario.workload.replicas as usize {
             self.began = Some(self.now);
             self.begin_traffic();
         }

@@ -1,5 +1,6 @@
 //! What an engine makes of its arguments and its GPUs: limits of the scheduler, and how much KV cache is left.
 
+use crate::domain::Pool;
 use crate::sim::scenario::{Weights, flag};
 use crate::sim::serving::hardware::Product;
 use crate::sim::serving::number::whole;
@@ -35,6 +36,8 @@ pub struct Config {
     pub block_size: u32,
     /// Blocks of KV cache.
     pub blocks: u32,
+    /// Bytes of KV cache per token, on all GPUs together.
+    pub token_bytes: f64,
     /// `--num-gpu-blocks-override`: so many, whatever memory has room for.
     pub blocks_override: Option<u32>,
     /// `--served-model-name`, or the model's path.
@@ -43,6 +46,10 @@ pub struct Config {
     pub max_queued: Option<u32>,
     /// `num_speculative_tokens` of `--speculative-config`: tokens that are drafted for each sequence and step.
     pub drafts: u32,
+    /// `kv_role` of `--kv-transfer-config`: the part that it has where prompts are computed on other engines than tokens.
+    pub pool: Option<Pool>,
+    /// `--tokenizer-mode=slow`: Python's own tokenizer instead of the compiled one.
+    pub slow_tokenizer: bool,
 }
 
 /// Why an engine does not start.
@@ -81,6 +88,16 @@ fn drafts(json: &str) -> u32 {
     config["num_speculative_tokens"].as_u64().and_then(|n| u32::try_from(n).ok()).unwrap_or(0).min(MOST_DRAFTS)
 }
 
+/// The part that a `--kv-transfer-config` gives an engine.
+fn pool(json: &str) -> Option<Pool> {
+    let config: serde_json::Value = serde_json::from_str(json).unwrap_or_default();
+    match config["kv_role"].as_str()? {
+        "kv_producer" => Some(Pool::Prefill),
+        "kv_consumer" => Some(Pool::Decode),
+        _ => None,
+    }
+}
+
 impl Config {
     /// The configuration that these arguments give on these GPUs; vLLM's defaults where they say nothing.
     pub fn new(args: &[String], model: &Weights, gpus: &[Product]) -> Result<Self, StartError> {
@@ -101,10 +118,13 @@ impl Config {
             memory_utilisation: flag(args, "--gpu-memory-utilization").and_then(|v| v.parse().ok()).unwrap_or(0.9),
             block_size: number("--block-size").unwrap_or(16).max(1),
             blocks: 0,
+            token_bytes: model.kv_kib_per_token * 1024.0,
             blocks_override: number("--num-gpu-blocks-override"),
             model_name: flag(args, "--served-model-name").filter(|n| !n.is_empty()).unwrap_or(&model.name).to_owned(),
             max_queued: number("--max-num-queued-reqs"),
             drafts: flag(args, "--speculative-config").map_or(0, drafts),
+            pool: flag(args, "--kv-transfer-config").and_then(pool),
+            slow_tokenizer: flag(args, "--tokenizer-mode") == Some("slow"),
         };
         if tensor_parallel > given {
             return Err(StartError::GpusMissing { wanted: tensor_parallel, given });
@@ -130,6 +150,6 @@ impl Config {
         let sampling = PER_SEQUENCE * f64::from(self.max_num_seqs);
         let used = model.weights_gb * 1e9 / share + activations + sampling + OUTSIDE;
         let smallest = gpus.iter().map(Product::memory_bytes).fold(f64::INFINITY, f64::min);
-        (smallest * self.memory_utilisation - used) * share / (model.kv_kib_per_token * 1024.0)
+        (smallest * self.memory_utilisation - used) * share / self.token_bytes
     }
 }

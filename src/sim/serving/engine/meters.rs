@@ -62,6 +62,8 @@ const SGLANG_LENGTHS: &[f64] = &[
     10_000.0, 12_500.0, 15_000.0, 17_500.0, 20_000.0, 22_500.0, 25_000.0, 27_500.0, 30_000.0, 35_000.0, 40_000.0,
     60_000.0, 80_000.0, 100_000.0,
 ];
+/// Of a connector's transfers.
+const TRANSFER: &[f64] = &[0.005, 0.01, 0.025, 0.05, 0.075, 0.1, 0.2, 0.3, 0.5, 0.75, 1.0, 5.0];
 const STEP_TOKENS: &[f64] = &[1.0, 8.0, 16.0, 32.0, 64.0, 128.0, 256.0, 512.0, 1024.0, 2048.0, 4096.0, 8192.0, 16384.0];
 const HIGH_RESOLUTION: &[f64] = &[
     0.01, 0.025, 0.05, 0.075, 0.1, 0.25, 0.5, 0.75, 1.0, 1.5, 2.0, 2.5, 3.0, 3.5, 4.0, 4.5, 5.0, 7.5, 10.0, 30.0, 60.0,
@@ -73,6 +75,8 @@ pub(in crate::sim::serving) struct Meters {
     // As the last step left them: a hanging engine's gauges stand still.
     pub(in crate::sim::serving) running: u32,
     pub(in crate::sim::serving) waiting: u32,
+    /// Of those that wait, how many wait for a cache from another engine.
+    pub(in crate::sim::serving) deferred: u32,
     pub(in crate::sim::serving) kv_usage: f64,
     pub(in crate::sim::serving) cache_queries: u64,
     pub(in crate::sim::serving) cache_hits: u64,
@@ -114,6 +118,9 @@ pub(in crate::sim::serving) struct Meters {
     /// Steps that computed the last part of a prompt, and steps that computed another one: once for each prompt in them.
     pub(in crate::sim::serving) last_chunk: Buckets,
     pub(in crate::sim::serving) chunks: Buckets,
+    /// How long caches took to come from other engines, and prompt tokens in them.
+    pub(in crate::sim::serving) transfer: Buckets,
+    pub(in crate::sim::serving) transferred: u64,
 }
 
 impl Meters {
@@ -128,6 +135,7 @@ impl Meters {
         Self {
             running: 0,
             waiting: 0,
+            deferred: 0,
             kv_usage: 0.0,
             cache_queries: 0,
             cache_hits: 0,
@@ -165,6 +173,8 @@ impl Meters {
             live: sglang,
             last_chunk: Buckets::new(&stages),
             chunks: Buckets::new(&stages),
+            transfer: Buckets::new(TRANSFER),
+            transferred: 0,
         }
     }
 }

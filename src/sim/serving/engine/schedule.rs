@@ -17,7 +17,7 @@ pub(super) struct Step {
 
 /// What a scheduling round has chosen so far.
 #[derive(Debug, Default)]
-struct Round {
+pub(super) struct Round {
     budget: u32,
     prefills: Vec<(u64, u32)>,
     work: Work,
@@ -29,7 +29,7 @@ struct Round {
 }
 
 impl Round {
-    fn chunk(&mut self, seq: &Seq, chunk: u32) {
+    pub(super) fn chunk(&mut self, seq: &Seq, chunk: u32) {
         let middle = f64::from(seq.computed) + f64::from(chunk) / 2.0;
         let (before, all) = (f64::from(self.work.prefill), f64::from(self.work.prefill + chunk));
         self.work.position = (self.work.position * before + middle * f64::from(chunk)) / all;
@@ -45,6 +45,7 @@ impl Engine {
     pub(super) fn schedule(&mut self, now: Us) {
         self.take_in(now);
         self.drop_gone(now);
+        self.take_what_came(now);
         let mut round = Round { budget: self.config.max_num_batched_tokens, ..Round::default() };
         round.tokens = self.tokens_of_step();
         self.decode_all(&mut round);
@@ -95,10 +96,16 @@ impl Engine {
             let mut dropped = None;
             if let Some(at) = self.waiting.iter().position(|seq| seq.ask.id == id) {
                 dropped = self.waiting.remove(at);
+                // One whose cache has come holds blocks already.
+                if let Some(seq) = &dropped {
+                    self.free(seq);
+                }
             } else if let Some(at) = self.running.iter().position(|seq| seq.ask.id == id) {
                 self.settle(at);
                 let seq = self.running.remove(at);
                 self.free(&seq);
+                dropped = Some(seq);
+            } else if let Some(seq) = self.drop_coming(id) {
                 dropped = Some(seq);
             } else if let Some(at) = self.inbox.iter().position(|(_, seq)| seq.ask.id == id) {
                 dropped = self.inbox.remove(at).map(|(_, seq)| seq);
@@ -149,6 +156,18 @@ impl Engine {
     fn admit(&mut self, now: Us, round: &mut Round) {
         while round.budget > 0 && self.running.len() < self.config.max_num_seqs as usize {
             let Some(mut seq) = self.waiting.pop_front() else { return };
+            if seq.elsewhere {
+                if let Err(seq) = self.read(now, seq) {
+                    self.waiting.push_front(seq);
+                    self.short = Short::Blocks;
+                    return;
+                }
+                continue;
+            }
+            if seq.blocks > 0 {
+                self.join_with_cache(now, seq, round);
+                continue;
+            }
             // What lies in the cache may leave too little room to use it: alone, a sequence can always begin afresh.
             let alone = self.running.is_empty();
             let placed = self.place(now, &mut seq, round, true) || (alone && self.place(now, &mut seq, round, false));

@@ -60,6 +60,9 @@ pub struct FrontSpeed {
     pub token: f64,
 }
 
+/// How many times as long Python's tokenizer takes for a token as the compiled one, about.
+pub(super) const SLOW_TOKENIZER: f64 = 20.0;
+
 /// What slows a step down: 1 is nothing.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(in crate::sim::serving) struct Conditions {
@@ -71,6 +74,8 @@ pub(in crate::sim::serving) struct Conditions {
     pub(in crate::sim::serving) host: f64,
     /// How often a drafted token is what the model would have said, where those before it were.
     pub(in crate::sim::serving) acceptance: f64,
+    /// How fast KV caches come from other engines (GB/s).
+    pub(in crate::sim::serving) link: f64,
 }
 
 impl Speed {

@@ -2,9 +2,11 @@
 
 use rand::Rng;
 
-use super::super::engine::{Ask, Seen};
+use super::super::container::Container;
+use super::super::engine::{Ask, Engine, Seen};
 use super::super::number::{Us, seconds, us};
 use super::{Event, Model, Sight};
+use crate::domain::Pool;
 
 /// New users come one after the other, within so many seconds.
 const ARRIVE_WITHIN_S: f64 = 60.0;
@@ -19,10 +21,20 @@ pub(super) struct Request {
     asked: Us,
     sent: Us,
     pod: Option<String>,
+    /// The engine that computes its prompt, where that is another one.
+    prefills: Option<Prefills>,
     tried: Vec<String>,
     first_token: bool,
     /// Since when the gateway has its first token and does not pass it on.
     held: Option<Us>,
+}
+
+/// A prompt that is computed by another engine than the one that produces its answer.
+#[derive(Debug, Clone)]
+struct Prefills {
+    pod: String,
+    /// Whether it is computed.
+    done: bool,
 }
 
 impl Request {
@@ -35,10 +47,17 @@ impl Request {
             asked: now,
             sent: now,
             pod: None,
+            prefills: None,
             tried: Vec::new(),
             first_token: false,
             held: None,
         }
+    }
+
+    /// Whether it is lost with this pod.
+    fn is_held_by(&self, pod: &str) -> bool {
+        let prefills = self.prefills.as_ref().filter(|prefills| !prefills.done);
+        self.pod.as_deref() == Some(pod) || prefills.is_some_and(|prefills| prefills.pod == pod)
     }
 
     /// Whether its first token is not there, and later than `promised`.
@@ -109,11 +128,13 @@ impl Model {
             asked,
             sent: asked,
             pod: None,
+            prefills: None,
             tried: Vec::new(),
             first_token: false,
             held: None,
         };
         self.requests.insert(id, request);
+        self.ledger.arrived += 1.0;
         self.gateway.downstream_total += 1;
         self.gateway.active += 1;
         let jitter: f64 = self.random.random_range(0.6..1.6);
@@ -158,14 +179,26 @@ impl Model {
         let now = self.now;
         let Some(request) = self.requests.get_mut(&id) else { return true };
         request.tried.push(pod.to_owned());
-        let engine =
-            self.containers.iter_mut().find(|c| c.launch.pod == pod).and_then(|container| container.engine_mut());
-        let Some(engine) = engine else {
+        let Some(engine) = engine_of(&mut self.containers, pod) else {
             self.gateway.connect_fail += 1;
             self.gateway.upstream_total += 1;
             return false;
         };
-        match engine.submit(now, request.ask) {
+        // A decoder's proxy asks a prefiller for one token first; where there is none, the decoder does everything.
+        let decodes = engine.pool() == Some(Pool::Decode);
+        let prefiller = if decodes { self.prefiller() } else { None };
+        let Some(request) = self.requests.get_mut(&id) else { return true };
+        let answered = match prefiller.and_then(|pod| Some((engine_of(&mut self.containers, &pod)?, pod))) {
+            Some((engine, pod)) => {
+                request.prefills = Some(Prefills { pod, done: false });
+                engine.submit(now, Ask { output: 1, ..request.ask })
+            }
+            None => match engine_of(&mut self.containers, pod) {
+                Some(engine) => engine.submit(now, request.ask),
+                None => Ok(()),
+            },
+        };
+        match answered {
             Ok(()) => {
                 self.ledger.gateway_s += seconds(now - request.asked);
                 (request.sent, request.pod) = (now, Some(pod.to_owned()));
@@ -183,11 +216,15 @@ impl Model {
     }
 
     pub(super) fn sees(&mut self, id: u64, sight: Sight) {
+        if sight != Sight::Cut && self.prefill_sees(id, sight) {
+            return;
+        }
         if self.own_sees(id, sight) {
             return;
         }
         let Some(request) = self.requests.get_mut(&id) else { return };
         match sight {
+            Sight::Read => {}
             Sight::First if self.gateway.buffers => request.held = Some(self.now),
             Sight::First => self.first_leaves(id),
             Sight::Last => {
@@ -208,6 +245,50 @@ impl Model {
                 self.end(id, Some(status));
             }
         }
+    }
+
+    /// What the engine that computes a prompt says of it; whether it was that one's to say.
+    fn prefill_sees(&mut self, id: u64, sight: Sight) -> bool {
+        let now = self.now;
+        let Some(request) = self.requests.get_mut(&id) else { return false };
+        let Some(prefills) = &mut request.prefills else { return false };
+        if sight == Sight::Read {
+            if let Some(engine) = engine_of(&mut self.containers, &prefills.pod) {
+                engine.release(id);
+            }
+            return true;
+        }
+        if prefills.done {
+            return false;
+        }
+        if sight == Sight::First {
+            return true;
+        }
+        // Its prompt is computed: now it is the decoder's.
+        prefills.done = true;
+        let ask = Ask { prefix: None, ..request.ask };
+        let decoder = request.pod.as_ref().and_then(|pod| engine_of(&mut self.containers, pod));
+        match decoder.map(|engine| engine.take_over(now, ask)) {
+            Some(Ok(())) => {}
+            Some(Err(Seen::Refused(status))) => {
+                self.gateway.upstream_answer(status, 2.0);
+                self.ledger.refused += 1.0;
+                self.end(id, Some(status));
+            }
+            _ => self.end(id, Some(503)),
+        }
+        true
+    }
+
+    /// Engines that compute prompts for others.
+    pub(super) fn prefillers(&self) -> impl Iterator<Item = &Container> {
+        self.containers.iter().filter(|c| c.engine().is_some_and(|engine| engine.pool() == Some(Pool::Prefill)))
+    }
+
+    /// The one of them that holds the fewest requests.
+    fn prefiller(&self) -> Option<String> {
+        let held = |c: &&Container| c.engine().map_or(usize::MAX, Engine::held);
+        Some(self.prefillers().min_by_key(held)?.launch.pod.clone())
     }
 
     /// The first token leaves the gateway.
@@ -244,11 +325,14 @@ impl Model {
     }
 
     fn abort(&mut self, id: u64) {
-        let Some(pod) = self.requests.get(&id).and_then(|request| request.pod.clone()) else { return };
+        let Some(request) = self.requests.get(&id) else { return };
+        let Some(pod) = &request.pod else { return };
         self.gateway.upstream_cancelled += 1;
-        let container = self.containers.iter_mut().find(|container| container.launch.pod == pod);
-        if let Some(engine) = container.and_then(|container| container.engine_mut()) {
-            engine.abort(id);
+        let both = [Some(pod), request.prefills.as_ref().filter(|p| !p.done).map(|p| &p.pod)];
+        for pod in both.into_iter().flatten() {
+            if let Some(engine) = engine_of(&mut self.containers, pod) {
+                engine.abort(id);
+            }
         }
     }
 
@@ -258,6 +342,9 @@ impl Model {
         self.own_ended(id, status);
         if let Some(pod) = &request.pod {
             self.gateway.returned(pod);
+        }
+        if let Some(engine) = request.prefills.and_then(|p| engine_of(&mut self.containers, &p.pod)) {
+            engine.release(id);
         }
         let ms = seconds(self.now - request.asked) * 1000.0;
         if let Some(status) = status {
@@ -291,12 +378,16 @@ impl Model {
         let engine = self.containers.iter().find(|c| c.launch.pod == pod).and_then(|container| container.engine());
         let Some(engine) = engine else { return };
         self.ledger += engine.ledger();
-        let mut cut: Vec<u64> =
-            self.requests.iter().filter(|(_, r)| r.pod.as_deref() == Some(pod)).map(|(id, _)| *id).collect();
+        let mut cut: Vec<u64> = self.requests.iter().filter(|(_, r)| r.is_held_by(pod)).map(|(id, _)| *id).collect();
         cut.sort_unstable();
         for id in cut {
             self.at(self.now, Event::Sees(id, Sight::Cut));
         }
         self.own_cut(pod, self.now);
     }
+}
+
+/// The engine of a pod, where it serves.
+fn engine_of<'a>(containers: &'a mut [Container], pod: &str) -> Option<&'a mut Engine> {
+    containers.iter_mut().find(|container| container.launch.pod == pod)?.engine_mut()
 }

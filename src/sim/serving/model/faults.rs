@@ -50,6 +50,7 @@ impl Model {
                 }
             }
             Fault::Acceptance(share) => self.acceptance = share,
+            Fault::Link(gb_per_s) => self.link_gb_per_s = gb_per_s,
             Fault::LoadSpeed(gb_per_s) => self.load_gb_per_s = gb_per_s,
         }
         self.set_conditions();

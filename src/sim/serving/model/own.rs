@@ -54,6 +54,7 @@ impl Model {
     pub(super) fn own_sees(&mut self, id: u64, sight: Sight) -> bool {
         let Some(told) = self.own.get_mut(&id) else { return false };
         *told = match sight {
+            Sight::Read => return self.own_pods.contains_key(&id),
             Sight::First => Told::First,
             Sight::Last => Told::Ended(200),
             Sight::Cut => Told::Ended(503),

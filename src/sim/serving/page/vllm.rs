@@ -79,6 +79,7 @@ pub(in crate::sim::serving) fn write(engine: &Engine, life: Life) -> String {
     let mut page = Page { out: String::with_capacity(60_000), labels, created: seconds(life.serving_since) };
     process(&mut page, engine, life);
     engine_counters(&mut page, &engine.meters);
+    connector(&mut page, engine);
     histograms(&mut page, &engine.meters);
     cache_config(&mut page, engine);
     http(&mut page, &engine.meters, life);
@@ -133,6 +134,7 @@ fn estimates(page: &mut Page) {
 
 fn engine_counters(page: &mut Page, it: &Meters) {
     let computed = it.prompt_tokens - it.prompt_cached;
+    let own_hits = it.prompt_cached.saturating_sub(it.transferred);
     estimates(page);
     page.gauge(
         "vllm:num_requests_running",
@@ -149,7 +151,7 @@ fn engine_counters(page: &mut Page, it: &Meters) {
         "Number of waiting requests by reason. Reason labels: 'capacity' = waiting for scheduling capacity; 'deferred' = \
          deferred by transient constraints (LoRA budget, KV transfer, blocked status). Sum of all reasons equals \
          vllm:num_requests_waiting.",
-        &[("reason", "capacity", f64::from(it.waiting)), ("reason", "deferred", 0.0)],
+        &[("reason", "capacity", f64::from(it.waiting - it.deferred)), ("reason", "deferred", f64::from(it.deferred))],
     );
     page.gauge(
         "vllm:engine_sleep_state",
@@ -188,8 +190,8 @@ fn engine_counters(page: &mut Page, it: &Meters) {
         "Number of prompt tokens by source.",
         &[
             ("source", "local_compute", computed),
-            ("source", "local_cache_hit", it.prompt_cached),
-            ("source", "external_kv_transfer", 0),
+            ("source", "local_cache_hit", own_hits),
+            ("source", "external_kv_transfer", it.transferred),
         ],
     );
     page.counter(
@@ -231,6 +233,24 @@ fn engine_counters(page: &mut Page, it: &Meters) {
         &[("reason", "max_num_queued_reqs", it.rejected), ("reason", "max_num_queued_tokens", 0)],
     );
     page.labels = engine;
+}
+
+/// Only an engine with a connector to others has these.
+fn connector(page: &mut Page, engine: &Engine) {
+    if engine.pool().is_none() {
+        return;
+    }
+    page.histogram(
+        "vllm:nixl_xfer_time_seconds",
+        "Histogram of transfer duration for NIXL KV Cache transfers.",
+        &engine.meters.transfer,
+    );
+    for (what, help) in [
+        ("transfers", "Number of failed NIXL KV Cache transfers."),
+        ("notifications", "Number of failed NIXL KV Cache notifications."),
+    ] {
+        page.counter(&format!("vllm:nixl_num_failed_{what}"), help, &[("", "", 0)]);
+    }
 }
 
 /// Only an engine that drafts has these.
