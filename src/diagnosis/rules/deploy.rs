@@ -322,12 +322,15 @@ fn served_well(facts: &Facts<'_>, rollout: &Rollout<'_>, complete: At) -> Option
     const AS_WELL: f64 = 1.5;
     /// The share of the budget for late tokens from which they count.
     const NOTICED: f64 = 0.25;
-    let onset = facts.broke();
+    let broke = facts.broke();
+    let brief = broke.since(complete) < WELL_S;
+    // What is late by now was slow before: only until the onset has it served as before.
+    let onset = if brief { facts.incident.0.min(broke) } else { broke };
     let length = onset.since(complete);
     let number = rollout.revision.number;
     let of: Vec<_> = facts.engines().filter(|r| facts.revision(r) == Some(number)).collect();
     let span = Span::between(&of, complete, onset)?;
-    if length < WELL_S && !super::transfer::came_as_before(facts, &span) {
+    if brief && !super::transfer::came_as_before(facts, &span) {
         return None;
     }
     let ttft = span.dist(Dist::Ttft).filter(|h| h.count >= WELL_EVENTS)?;

@@ -291,14 +291,12 @@ impl Engine {
 
     /// When it will do something next by itself.
     pub fn next(&self) -> Option<i64> {
-        match &self.step {
-            Some(step) => Some(step.ends),
-            None => {
-                let arrives = self.inbox.front().map(|(ready, _)| *ready);
-                let next = arrives.into_iter().chain(self.transfers.next()).min();
-                next.map(|next| next.max(self.hung_until))
-            }
+        if let Some(step) = &self.step {
+            return Some(step.ends);
         }
+        let arrives = self.inbox.front().map(|(ready, _)| *ready);
+        let next = arrives.into_iter().chain(self.transfers.next()).min();
+        next.map(|next| next.max(self.hung_until))
     }
 
     /// Does what is due at `now`, which is [`Self::next`]; tells what clients see, and when.

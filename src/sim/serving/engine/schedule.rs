@@ -157,7 +157,7 @@ impl Engine {
         while round.budget > 0 && self.running.len() < self.config.max_num_seqs as usize {
             let Some(mut seq) = self.waiting.pop_front() else { return };
             if seq.elsewhere {
-                if let Err(seq) = self.read(now, seq) {
+                if let Some(seq) = self.read(now, seq) {
                     self.waiting.push_front(seq);
                     self.short = Short::Blocks;
                     return;

@@ -73,10 +73,10 @@ impl Engine {
     }
 
     /// Takes blocks for a prompt that was computed elsewhere and begins to read them; gives it back where there are none.
-    pub(super) fn read(&mut self, now: Us, mut seq: Seq) -> Result<(), Seq> {
+    pub(super) fn read(&mut self, now: Us, mut seq: Seq) -> Option<Seq> {
         let blocks = self.kv.blocks_for(seq.target());
         if blocks > self.kv.free() {
-            return Err(seq);
+            return Some(seq);
         }
         self.kv.take(blocks);
         seq.blocks = blocks;
@@ -87,7 +87,7 @@ impl Engine {
         self.meters.transferred += u64::from(seq.target());
         self.handed_over.push((until, seq.ask.id));
         self.transfers.coming.push((until, seq));
-        Ok(())
+        None
     }
 
     /// A sequence whose cache has come joins the batch with its last token to compute.
