@@ -106,8 +106,11 @@ pub struct Endpoint {
     pub families: Vec<(&'static str, Arc<str>)>,
     /// Its engines.
     pub tracks: Vec<Track>,
-    /// The last attempts, oldest first.
+    /// Attempts, oldest first: of many, pages between two others were left out.
     pub attempts: VecDeque<Attempt>,
+    /// How many of them are kept, where that is fewer than the most.
+    #[serde(skip)]
+    pub(crate) room: Option<usize>,
     /// Which pod it was.
     pub placements: Vec<Placement>,
     /// Samples on the last page.
@@ -154,12 +157,31 @@ impl Endpoint {
     }
 
     fn attempted(&mut self, at: At, outcome: Outcome) {
-        if self.attempts.len() >= ATTEMPTS {
-            self.attempts.pop_front();
+        while self.attempts.len() >= self.room.unwrap_or(ATTEMPTS) {
+            self.forget_one();
         }
         // A request that waited for long is told of after pages that were asked for later.
         let after = self.attempts.iter().rposition(|a| a.at <= at).map_or(0, |i| i + 1);
         self.attempts.insert(after, Attempt { at, outcome });
+    }
+
+    /// Forgets an attempt: of the older half the page between two pages that stand closest, for that it was read says
+    /// nothing that they do not say; where there is none, the oldest.
+    fn forget_one(&mut self) {
+        let half = self.attempts.len() / 2;
+        let is_page = |i: usize| self.attempts.get(i).is_some_and(|a| a.outcome == Outcome::Page);
+        let between = |i: &usize| (i - 1..=i + 1).all(is_page);
+        let gap = |i: &usize| self.attempts[i + 1].at.0 - self.attempts[i - 1].at.0;
+        match (1..half).filter(between).min_by_key(gap) {
+            Some(closest) => drop(self.attempts.remove(closest)),
+            None => drop(self.attempts.pop_front()),
+        }
+    }
+
+    /// Keeps so many readings of each engine, and as many attempts, from now on.
+    fn keep(&mut self, readings: usize) {
+        self.room = Some(readings);
+        self.tracks.iter_mut().for_each(|t| t.keep(readings));
     }
 
     /// From `at` on it is this pod; what it was before ends there.
@@ -299,15 +321,20 @@ impl Snapshot {
                 endpoint.page(at, page);
                 // Engines behind one page are taken to be as many behind the others.
                 let engines = endpoints * endpoint.tracks.len();
-                let each = (READINGS / engines.max(1)).clamp(READINGS_EACH, track::CAPACITY);
-                endpoint.tracks.iter_mut().for_each(|t| t.keep(each));
+                endpoint.keep((READINGS / engines.max(1)).clamp(READINGS_EACH, track::CAPACITY));
             }
             Ok(Page::Gateway(page)) => self.endpoint(name, Role::Gateway).page(at, page),
             Ok(Page::Gpus(page)) => self.gpus(at, name, page),
             // What it would have been is known from the pages before it, or from whoever named it.
             Err(failure) => {
                 let role = self.endpoints.iter().find(|e| *e.name == **name).map_or(Role::Engine, |e| e.role);
-                self.endpoint(name, role).failed(at, failure);
+                let endpoints = self.endpoints.len();
+                let endpoint = self.endpoint(name, role);
+                // One that never answers may not hold more than one that does.
+                if role == Role::Engine && endpoint.tracks.is_empty() {
+                    endpoint.keep((READINGS / endpoints.max(1)).clamp(READINGS_EACH, track::CAPACITY));
+                }
+                endpoint.failed(at, failure);
             }
         }
     }
@@ -357,6 +384,32 @@ mod tests {
 
     fn observe(snapshot: &mut Snapshot, at: i64, body: Body) {
         snapshot.observe(Observation { at: At(at), body });
+    }
+
+    #[test]
+    fn of_many_attempts_pages_between_pages_are_forgotten_and_never_a_failure_nor_the_first() {
+        let mut endpoint = Endpoint::new("a", "");
+        endpoint.failed(At(0), Failure::Refused);
+        for n in 1..5000 {
+            let outcome = if n == 700 { Outcome::Failed(Failure::Refused) } else { Outcome::Page };
+            if n == 300 {
+                endpoint.keep(READINGS_EACH);
+            }
+            endpoint.attempted(At(n * 5000), outcome);
+        }
+        let kept: Vec<&Attempt> = endpoint.attempts.iter().collect();
+        assert!(kept.len() <= READINGS_EACH, "{}", kept.len());
+        assert_eq!(kept[0].at, At(0), "nobody listened when it was first asked");
+        let refused: Vec<At> = kept.iter().filter(|a| a.outcome.is_absence()).map(|a| a.at).collect();
+        assert_eq!(refused, [At(0), At(700 * 5000)]);
+        // Between two that stand side by side the time grows evenly, and the newest are all there.
+        let gaps: Vec<i64> = kept.windows(2).map(|pair| pair[1].at.0 - pair[0].at.0).collect();
+        assert!(gaps.iter().rev().take(100).all(|gap| *gap == 5000), "{gaps:?}");
+        assert!(gaps.iter().all(|gap| *gap <= 1_000_000), "{gaps:?}");
+        for _ in 0..5000 {
+            endpoint.failed(At(30_000_000), Failure::Refused);
+        }
+        assert!(endpoint.attempts.len() <= READINGS_EACH, "failures alone are bounded too");
     }
 
     fn named(name: &str, ready: bool) -> Body {

@@ -9,7 +9,7 @@ use crate::diagnosis::contrast::Contrast;
 use crate::diagnosis::facts::Facts;
 use crate::diagnosis::format::{length, number, percent, seconds};
 use crate::diagnosis::slo::over_budget;
-use crate::diagnosis::span::Span;
+use crate::diagnosis::span::{Replica, Span};
 use crate::diagnosis::{Evidence, Finding, Metric, Op, Subject};
 use crate::domain::{At, Cause, Code, Confidence, Dist, Gauge, Mechanism, Phase, TemplateChange, Total};
 
@@ -202,8 +202,9 @@ pub(super) fn regression(facts: &Facts<'_>, split: &Split) -> Option<Finding> {
     let failing = facts.gateway.as_ref().and_then(|g| g.trouble).map(|(from, ..)| from);
     let onset = failing.filter(|_| early).unwrap_or_else(|| facts.broke());
     let well = rollout.as_ref().and_then(|(r, _, last)| served_well(facts, r, *last));
-    let at_rollout = rollout.as_ref().is_some_and(|(_, first, last)| {
-        onset >= first.plus(-SLACK_S) && onset <= last.plus(FOLLOWS_S) && well.is_none()
+    let at_rollout = rollout.as_ref().is_some_and(|(r, first, last)| {
+        let follows = onset >= first.plus(-SLACK_S) && onset <= last.plus(FOLLOWS_S);
+        follows && well.is_none() && !some_move(facts, r.revision.number)
     });
     // Of a revision that serves nobody yet nothing is known but what it took away.
     let serves = |number| facts.engines().any(|r| facts.revision(&r) == Some(number));
@@ -228,6 +229,9 @@ pub(super) fn regression(facts: &Facts<'_>, split: &Split) -> Option<Finding> {
     let number = rollout.as_ref().map_or_else(|| contrast.map_or(0, |c| c.new.revision), |(r, ..)| r.revision.number);
     // On other hardware the same template is another service: only a knob of the mechanism is suspect beside that.
     let moved = super::placement::moved(facts, number);
+    if moved.is_some() && touched < Touches::Knob && super::placement::placement_mismatch(facts, split).is_some() {
+        return crashes(facts);
+    }
     let confidence = if moved.is_some() && touched < Touches::Knob { Confidence::Low } else { confidence };
     let what = rollout.as_ref().map_or(String::new(), |(r, ..)| format!(" ({})", in_words(&r.changes)));
     let when = rollout.as_ref().map_or(String::new(), |(r, ..)| {
@@ -355,6 +359,13 @@ fn served_well(facts: &Facts<'_>, rollout: &Rollout<'_>, complete: At) -> Option
     }
     let as_before = before.1 < WELL_EVENTS || ttft.mean()? < AS_WELL * before.0 / before.1;
     (!late && as_before).then_some(length)
+}
+
+/// Whether an engine hangs while another one of the same revision does not: then it is not what they share.
+fn some_move(facts: &Facts<'_>, revision: u64) -> bool {
+    let hangs = |r: &Replica<'_>| facts.spells.iter().any(|s| s.on && std::ptr::eq(s.endpoint, r.endpoint));
+    let mut its = facts.engines().filter(|r| facts.revision(r) == Some(revision));
+    facts.engines().any(|r| hangs(&r)) && its.any(|r| !hangs(&r))
 }
 
 /// The mechanisms that the numbers show, as far as a knob's list needs to know.

@@ -19,7 +19,7 @@ const NEARLY_ALL: f64 = 0.9;
 const MANY: f64 = 100.0;
 const SLOWER: f64 = 1.5;
 
-/// In so many half minutes it must be the worst where something else came, too.
+/// In so many half minutes it must be the worst where it may be chance.
 const AGAIN: u32 = 3;
 
 /// A replica that is given this many times the requests of the others is not slow by itself.
@@ -66,6 +66,10 @@ fn by(facts: &Facts<'_>, engines: &[Replica<'_>], metric: Metric) -> Option<Find
         return None;
     }
     let times = times_the_worst(facts, engines, worst, metric)?;
+    // Where all have as little room, one tips first by chance, and is the worst of all until it has caught up.
+    if times < AGAIN && waits_alone(facts, engines, worst) {
+        return None;
+    }
     let name = replica_name(&engines[worst]);
     let summary = format!(
         "{name} has {} of the late events, at a mean {} of {} against {} for the others",
@@ -83,7 +87,7 @@ fn by(facts: &Facts<'_>, engines: &[Replica<'_>], metric: Metric) -> Option<Find
         ..Subject::default()
     };
     found.confidence = if engines.len() >= 3 { Confidence::High } else { Confidence::Medium };
-    // Where all have more to do, one tips first by chance, and is the worst of all until it has caught up.
+    // Where all have more to do, too.
     let other = super::deploy::other_change(facts).filter(|_| times < AGAIN);
     if let Some(mut other) = other {
         found.confidence = Confidence::Low;
@@ -149,6 +153,25 @@ fn times_the_worst(facts: &Facts<'_>, engines: &[Replica<'_>], worst: usize, met
     }
     // Too few late events for parts say nothing against it.
     (f64::from(its) >= MOST * f64::from(parts)).then_some(its)
+}
+
+/// Whether its requests wait longer than those of the others, and are computed as fast once they are let in.
+fn waits_alone(facts: &Facts<'_>, engines: &[Replica<'_>], replica: usize) -> bool {
+    /// So many times as long is slower: a batch that is fuller makes steps that much longer.
+    const SLOWER: f64 = 1.25;
+    /// The share of a first token that is spent in the queue.
+    const WAITS: f64 = 0.25;
+    let (from, to) = facts.incident;
+    let mean = |r: &Replica<'_>, dist| Span::of_dist(std::slice::from_ref(r), dist, from, to)?.1.mean();
+    let as_fast = |dist| {
+        let own = mean(&engines[replica], dist)?;
+        let others = engines.iter().enumerate().filter(|(i, _)| *i != replica);
+        let mut others: Vec<f64> = others.filter_map(|(_, r)| mean(r, dist)).collect();
+        median(&mut others).map(|others| own < SLOWER * others)
+    };
+    let queued = mean(&engines[replica], Dist::Queue).zip(mean(&engines[replica], Dist::Ttft));
+    let waits = queued.is_some_and(|(queue, ttft)| queue >= WAITS * ttft);
+    waits && as_fast(Dist::Itl) == Some(true) && as_fast(Dist::Prefill) == Some(true)
 }
 
 /// How many times the requests of the median of the others a replica was given during the incident.

@@ -12,6 +12,9 @@ const SHARE: f64 = 0.5;
 const HARDLY: f64 = 0.1;
 /// The mean rest, as a share of the target, from which on it is slow for many.
 const BROAD: f64 = 0.25;
+/// For so many late first tokens one gap that is half as long: somebody's tokens stood still with them. An engine that is
+/// inside a long step holds up everybody whom it serves, a front end nobody.
+const STRETCHED: f64 = 0.25;
 /// A front end of Python is one thread: from here on it has no time left.
 const ONE_CORE: f64 = 0.85;
 
@@ -31,12 +34,16 @@ pub(super) fn front_end_or_loop(facts: &Facts<'_>, split: &Split) -> Option<Find
         span.total(Total::CpuSeconds).filter(|_| span.seconds > 0.0).map(|c| c / span.seconds)
     };
     let cpu = facts.replicas.iter().filter_map(cores).max_by(f64::total_cmp);
-    let gap = facts.during.dist(Dist::Itl).and_then(|h| h.above(rest / 2.0));
+    let target = facts.targets.ttft.seconds;
+    let gap = facts.during.dist(Dist::Itl).and_then(|h| h.above(target / 2.0));
     // While the loop is inside one long step, every running request sees a gap of its length.
     let long_gaps = gap.map_or(0.0, |f| f.at_least);
+    let late = facts.during.dist(Dist::Ttft).and_then(|h| h.above(target)).map_or(0.0, |l| l.at_least);
+    let stretched = late >= 1.0 && long_gaps >= STRETCHED * late;
     let long_prompts = super::prefill::long_prompts(facts).is_some_and(|(_, _, _, tokens)| tokens >= 0.5);
     let busy = cpu.is_some_and(|c| c >= ONE_CORE);
-    let blocked = !busy && long_prompts;
+    let grew = super::causes::prompt_length_shift(facts, split).is_some();
+    let blocked = !busy && (long_prompts || stretched || grew);
     let mechanism = if blocked { Mechanism::EngineLoopBlocked } else { Mechanism::FrontendStarved };
     let summary = format!(
         "{} of TTFT are spent neither in the queue nor in prefill: {}",
@@ -89,16 +96,16 @@ pub(super) fn front_end_or_loop(facts: &Facts<'_>, split: &Split) -> Option<Find
         evidence.supports = busy != blocked;
         found.evidence.push(evidence);
     }
-    if let Some(gap) = gap.filter(|g| g.count > 0.0) {
+    if gap.is_some_and(|g| g.count > 0.0) {
         let mut evidence = facts.evidence(
             "itl",
-            format!("{} gaps between tokens as long as half of it", number(long_gaps)),
+            format!("{} gaps between tokens are longer than {}", number(long_gaps), seconds(target / 2.0)),
             long_gaps,
             Op::Over,
-            Some(0.0),
+            Some(STRETCHED * late),
             "tokens",
         );
-        evidence.supports = (long_gaps > 0.01 * gap.count) == blocked;
+        evidence.supports = stretched == blocked;
         found.evidence.push(evidence);
     }
     found.surer =
