@@ -46,7 +46,7 @@ pub use outcome::{
 };
 pub use phases::PhaseRow;
 pub use rules::{Touches, touches};
-pub use slo::{Metric, PerRequest, SloRow};
+pub use slo::{Events, Metric, PerRequest, SloRow};
 pub use verdict::{diagnose, diagnose_without};
 
 /// A latency objective: `objective` of all events within `seconds`.

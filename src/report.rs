@@ -18,8 +18,8 @@ use std::fmt::Write as _;
 
 use crate::contract::time;
 use crate::diagnosis::{
-    Before, Diagnosis, GpuRow, Metric, PhaseRow, ReplicaRow, RevisionRow, SloRow, StartRow, StartStep, Starts, Step,
-    Times, length, number, seconds,
+    Before, Diagnosis, GpuRow, PhaseRow, ReplicaRow, RevisionRow, SloRow, StartRow, StartStep, Starts, Step, Times,
+    length, number, seconds,
 };
 use crate::domain::{At, BaselineKind, Quantile, StartPhase, Verdict};
 
@@ -176,7 +176,7 @@ pub(crate) fn trim_bound(s: f64) -> String {
 
 /// Late events of an objective.
 fn late(row: &SloRow) -> String {
-    let unit = if row.metric == Metric::Ttft { "requests" } else { "tokens" };
+    let unit = row.events.name();
     match (row.bad, row.bad_at_most, row.count) {
         (Some(bad), Some(most), Some(count)) if most > bad => {
             format!("{}-{} of {} {unit}", number(bad), number(most), number(count))

@@ -178,6 +178,36 @@ fn two_replicas_keep_the_contract_and_are_added() {
 }
 
 #[test]
+fn a_route_whose_tokens_are_slow_at_the_gateway_is_an_objective_of_its_own_and_counts_requests() {
+    let judged = |slow_s: f64| {
+        let dir = Directory::new();
+        recorded::healthy(&dir.path("engine"), "lab-model");
+        recorded::routes(&dir.path("gateway"), "lab-model", ("batch", slow_s), ("chat", 0.02));
+        checked(&["--pages", arg(&dir.path("engine")), "--pages", arg(&dir.path("gateway"))])
+    };
+    let of = |output: &Value, route: &Value| -> Vec<Value> {
+        list(&output["slo"]).iter().filter(|s| s["metric"] == "tpot" && s["route"] == *route).cloned().collect()
+    };
+    for (slow_s, status, bad) in [(0.12, "breach", 96), (0.02, "ok", 0)] {
+        let output = judged(slow_s);
+        let [batch, chat] = ["batch", "chat"].map(|route| of(&output, &json!(route)).pop().expect("a row"));
+        assert_eq!((&batch["status"], &batch["bad"], &batch["count"]), (&json!(status), &json!(bad), &json!(96)));
+        assert_eq!((&chat["status"], &chat["bad"], &chat["count"]), (&json!("ok"), &json!(0), &json!(384)));
+        assert_eq!(batch["events"], "requests");
+        assert_eq!(batch["series"], "agentgateway_gen_ai_server_time_per_output_token");
+        assert_eq!(batch["model"], "lab-model");
+        // The engine's own row counts tokens, and what the gateway saw of the same is not added to it.
+        let whole = of(&output, &json!(null));
+        assert_eq!(whole.len(), 1);
+        assert_eq!(
+            (&whole[0]["events"], &whole[0]["count"], &whole[0]["bad"]),
+            (&json!("tokens"), &json!(4560), &json!(0))
+        );
+        assert_eq!(output["verdict"], "healthy", "rows of a gateway do not make the verdict");
+    }
+}
+
+#[test]
 fn an_engine_without_a_time_to_first_token_says_null_and_not_zero() {
     let (dir, name) = (Directory::new(), "llama");
     recorded::llama_cpp(&dir.path(name));

@@ -21,7 +21,8 @@ use ratatui::backend::{Backend as _, CrosstermBackend};
 use ratatui::buffer::Buffer;
 use screen::{Story, breach, connecting, denied, draw, healthy, judged, look, room, stale};
 use warroom::app::{App, Command, Effect, Event, LogBatch, View};
-use warroom::domain::Verdict;
+use warroom::diagnosis::{Events, Metric, SloRow};
+use warroom::domain::{Slice, Verdict};
 use warroom::ui::theme::{EMBEDDED, Theme};
 use warroom::ui::{Colours, Look, export};
 
@@ -206,6 +207,24 @@ fn nothing_is_green_because_data_stopped() {
     let green = look().style(warroom::ui::theme::Slot::VerdictHealthy).fg;
     let cells: Vec<_> = buffer.content.iter().filter(|c| Some(c.fg) == green && c.symbol() != " ").collect();
     assert!(cells.is_empty(), "{cells:?}");
+}
+
+#[test]
+fn a_row_that_counts_requests_between_tokens_says_so_and_has_nobodys_trend() {
+    let mut d = judged(&healthy());
+    let tokens = d.slo.iter().find(|row| row.metric == Metric::Tpot).expect("a row").clone();
+    let acme = Slice { tenant: Some("acme".to_owned()), ..Slice::default() };
+    let (count, bad) = (Some(100.0), Some(40.0));
+    let row = SloRow { slice: Some(acme), events: Events::Requests, count, bad, bad_at_most: bad, ..tokens };
+    d.sliced = vec![row];
+    let mut app = room(&healthy());
+    app.judged(d);
+    let screen = text(&mut app, &look(), &[], 200, 50);
+    let tpot: Vec<&str> = screen.lines().filter(|line| line.contains("TPOT ≤")).collect();
+    assert_eq!(tpot.len(), 2, "{screen}");
+    assert!(!tpot[0].contains("req") && tpot[1].contains("≤50 ms acme") && tpot[1].contains("40% req"), "{screen}");
+    let trend = |line: &str| line.chars().skip(75).any(|c| ('\u{2581}'..='\u{2588}').contains(&c));
+    assert!(trend(tpot[0]) && !trend(tpot[1]), "{screen}");
 }
 
 #[test]

@@ -41,7 +41,8 @@ pub struct Diagnosis {
     pub generation: Option<String>,
     /// The objectives.
     pub slo: Vec<SloRow>,
-    /// First tokens as a gateway counts them, by whose requests they are, the worst first; they do not make the verdict.
+    /// First tokens and times per output token as a gateway counts them, by whose requests they are, the worst first; they do
+    /// not make the verdict.
     pub sliced: Vec<SloRow>,
     /// Six phases and the rest.
     pub phases: Vec<PhaseRow>,

@@ -5,7 +5,7 @@ use super::format::{bound, length, number, percent, seconds};
 use super::outcome::SourceRow;
 use super::rows::KUBERNETES;
 use super::sliced;
-use super::slo::{Metric, SloRow};
+use super::slo::SloRow;
 use super::verdict::Judged;
 use crate::domain::{Cause, Code, Confidence, Mechanism, Phase, SourceState, Verdict};
 
@@ -119,7 +119,7 @@ impl Judged<'_> {
 
 fn slo_sentence(row: &SloRow) -> Option<String> {
     let title = row.metric.title();
-    let unit = if row.metric == Metric::Ttft { "requests" } else { "tokens" };
+    let unit = row.events.name();
     let Some(count) = row.count.filter(|c| *c > 0.0) else {
         return row.note.clone();
     };

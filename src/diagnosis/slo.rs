@@ -15,7 +15,8 @@ pub(super) const ALPHA: f64 = 0.01;
 pub enum Metric {
     /// Time to first token; its events are requests.
     Ttft,
-    /// Time per output token, judged on inter-token latency; its events are tokens.
+    /// Time per output token, judged on inter-token latency; its events are tokens, but for a gateway that measures once
+    /// per request.
     Tpot,
 }
 
@@ -51,6 +52,33 @@ impl Metric {
     }
 }
 
+/// What is counted: late ones of these, of so many.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Events {
+    /// Requests; of a time per output token, each with the mean over its tokens.
+    Requests,
+    /// Output tokens.
+    Tokens,
+}
+
+impl Events {
+    /// The name in the contract and in sentences.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Requests => "requests",
+            Self::Tokens => "tokens",
+        }
+    }
+
+    /// What a distribution has one observation of.
+    pub(super) const fn of(dist: Dist) -> Self {
+        match dist {
+            Dist::Itl | Dist::GatewayItl => Self::Tokens,
+            _ => Self::Requests,
+        }
+    }
+}
+
 /// One objective over the judged window.
 #[derive(Debug, Clone, PartialEq)]
 pub struct SloRow {
@@ -72,6 +100,8 @@ pub struct SloRow {
     pub p99: Option<Quantile>,
     /// Mean, where only counters exist.
     pub mean_s: Option<f64>,
+    /// What its events are.
+    pub events: Events,
     /// Events; `None`: not measured.
     pub count: Option<f64>,
     /// Events that were certainly late.
@@ -158,6 +188,7 @@ pub(super) fn judge(
         p95: histogram.and_then(|h| h.quantile(0.95)),
         p99: histogram.and_then(|h| h.quantile(0.99)),
         mean_s: histogram.and_then(Histogram::mean),
+        events: Events::of(dist),
         count: histogram.map(|h| h.count),
         bad: None,
         bad_at_most: None,

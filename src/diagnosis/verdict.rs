@@ -14,7 +14,7 @@ use super::span::Replica;
 use super::stall::Witness;
 use super::{Finding, PhaseRow, Policy, Subject, Suspect, changes, levers, phases, revisions, sliced, starts};
 use crate::domain::{
-    At, Cause, Code, Confidence, Dist, Endpoint, Failure, Mechanism, Phase, Role, RowStatus, Severity, Slice, Snapshot,
+    At, Cause, Code, Confidence, Dist, Endpoint, Failure, Mechanism, Phase, Role, RowStatus, Severity, Snapshot,
     SourceState, Total, Trend, Verdict,
 };
 
@@ -104,8 +104,8 @@ pub(super) struct Judged<'a> {
     pub(super) verdict: Verdict,
     pub(super) findings: Vec<Finding>,
     pub(super) suspect: Option<Suspect>,
-    /// Whose requests the late ones are: the slice, its share of them, and of all.
-    pub(super) whose: Option<(Slice, f64, f64)>,
+    /// Whose requests the late ones are.
+    pub(super) whose: Option<sliced::Whose>,
     pub(super) split: Split,
     /// Whether nothing was read lately.
     pub(super) stale: bool,
@@ -121,9 +121,9 @@ fn judge<'a>(facts: Facts<'a>, live: &HashSet<&str>, complete: bool, off: &[Code
     let verdict = verdict(&facts, &findings, live, complete);
     let troubled = matches!(verdict, Verdict::Breach | Verdict::Warning | Verdict::Stalled);
     let mut suspect = if troubled { suspect(&findings) } else { None };
-    let whose = suspect.as_ref().and_then(|_| sliced::whose(&facts));
-    if let (Some(suspect), Some((slice, ..))) = (&mut suspect, &whose) {
-        suspect.subject.slice = Some(slice.clone());
+    let whose = suspect.as_ref().and_then(|s| sliced::whose(&facts, s.phase));
+    if let (Some(suspect), Some(whose)) = (&mut suspect, &whose) {
+        suspect.subject.slice = Some(whose.slice.clone());
     }
     findings.sort_by(|a, b| rank(b, suspect.as_ref()).total_cmp(&rank(a, suspect.as_ref())));
     Judged { facts, verdict, findings, suspect, whose, split, stale: !live }

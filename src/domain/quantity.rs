@@ -152,6 +152,11 @@ quantities! {
         GatewayUpstream = "gateway_upstream",
         /// A request from a gateway's view, until the first token or byte (s).
         GatewayTtft = "gateway_ttft",
+        /// Gap between output tokens as a gateway passes them on (s), written live, one per token.
+        GatewayItl = "gateway_itl",
+        /// Time from the first token to the last over the tokens after the first, of a streamed request from a gateway's
+        /// view (s): one per request, and not per token.
+        GatewayTpot = "gateway_tpot",
     }
 }
 
@@ -159,6 +164,15 @@ impl Dist {
     /// Whether the buckets are worth keeping. The others are read as means only: vLLM's queue, prefill and decode
     /// histograms start at 0.3 s, so that their quantiles are interpolation and nothing else.
     pub const fn keeps_buckets(self) -> bool {
-        matches!(self, Self::Ttft | Self::Itl | Self::Tpot | Self::PromptLength | Self::GatewayTtft)
+        matches!(
+            self,
+            Self::Ttft
+                | Self::Itl
+                | Self::Tpot
+                | Self::PromptLength
+                | Self::GatewayTtft
+                | Self::GatewayItl
+                | Self::GatewayTpot
+        )
     }
 }

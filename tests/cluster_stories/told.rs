@@ -121,7 +121,7 @@ pub(crate) struct World {
     pub(crate) pool: Option<Pool>,
     pub(crate) sibling: Option<&'static str>,
     /// First tokens that a gateway has counted, by whose requests they are.
-    first: std::collections::BTreeMap<String, Vec<(f64, f64)>>,
+    told: std::collections::BTreeMap<String, Vec<(f64, f64)>>,
     /// Whether prefillers count first tokens: vLLM's do, SGLang's do not.
     pub(crate) prefill_counts: bool,
 }
@@ -161,7 +161,7 @@ impl World {
             pool: None,
             sibling: None,
             prefill_counts: true,
-            first: std::collections::BTreeMap::new(),
+            told: std::collections::BTreeMap::new(),
         }
     }
 
@@ -298,20 +298,30 @@ impl World {
     /// A gateway that tells requests apart between two ticks: of each kind so many per tick, and their first token after so
     /// long.
     pub(crate) fn sliced_gateway(&mut self, from: u32, to: u32, kinds: &[(Slice, f64, f64)]) {
+        self.sliced(from, to, (Dist::GatewayTtft, &[0.1, 0.5, 1.0, 2.5, 10.0, f64::INFINITY]), kinds);
+    }
+
+    /// A gateway that tells times per output token apart: of each kind so many requests or tokens per tick, and how long each
+    /// token of theirs took.
+    pub(crate) fn sliced_tokens(&mut self, from: u32, to: u32, dist: Dist, kinds: &[(Slice, f64, f64)]) {
+        self.sliced(from, to, (dist, &[0.025, 0.05, 0.1, 0.2, 1.0, f64::INFINITY]), kinds);
+    }
+
+    fn sliced(&mut self, from: u32, to: u32, (dist, bounds): (Dist, &[f64]), kinds: &[(Slice, f64, f64)]) {
         self.endpoint("ai-gateway", Role::Gateway, from, None);
         for i in from..to {
             let mut replicas = Vec::new();
-            for (slice, requests, first_s) in kinds {
-                let told = self.first.entry(slice.to_string()).or_default();
-                told.push((*first_s, *requests));
+            for (slice, events, seconds) in kinds {
+                let told = self.told.entry(slice.to_string()).or_default();
+                told.push((*seconds, *events));
                 let mut values = Values::default();
-                let bounds = [0.1, 0.5, 1.0, 2.5, 10.0, f64::INFINITY];
-                values.set_dist(Dist::GatewayTtft, Some(histogram(&bounds, told)));
+                values.set_dist(dist, Some(histogram(bounds, told)));
                 let (engine, slice) = (slice.to_string(), Some(slice.clone()));
                 replicas.push(ReplicaPage { engine, slice, values, ..ReplicaPage::default() });
             }
             let system = System { engine: "ai-gateway".to_owned(), ..System::default() };
-            let page = EnginePage { system: system.into(), replicas, ..EnginePage::default() };
+            let families = vec![(dist.name(), dist.name().replace("gateway", "ai_gateway").into())];
+            let page = EnginePage { system: system.into(), replicas, families, ..EnginePage::default() };
             self.observe(at(i64::from(i)), Body::Page { endpoint: "ai-gateway".into(), page: Ok(Page::Gateway(page)) });
         }
     }

@@ -239,6 +239,14 @@ fn gateways_of_models_know_the_first_token() {
     let agent = histogram("agentgateway_request_duration_seconds", "", "5", 8, 10, 30.0)
         + &histogram("agentgateway_upstream_call_duration_seconds", "", "5", 8, 10, 29.0)
         + &histogram("agentgateway_gen_ai_server_time_to_first_token", "gen_ai_request_model=\"m\"", "5", 8, 10, 5.0)
+        + &histogram(
+            "agentgateway_gen_ai_server_time_per_output_token",
+            "gen_ai_request_model=\"m\"",
+            "0.05",
+            8,
+            10,
+            0.5,
+        )
         + "agentgateway_requests_total{status=\"200\"} 9\nagentgateway_requests_total{status=\"503\"} 1\n";
     assert_told(
         &gateway(&agent, "agentgateway"),
@@ -250,21 +258,25 @@ fn gateways_of_models_know_the_first_token() {
             "gateway_upstream 10/29/0 agentgateway_upstream_call_duration_seconds",
             "[model m]",
             "gateway_ttft 10/5/2 agentgateway_gen_ai_server_time_to_first_token",
+            "gateway_tpot 10/0.5/2 agentgateway_gen_ai_server_time_per_output_token",
         ],
     );
     let genai = histogram("gen_ai_server_request_duration_seconds", "gen_ai_request_model=\"m\"", "5.12", 8, 10, 30.0)
-        + &histogram("gen_ai_server_time_to_first_token_seconds", "gen_ai_request_model=\"m\"", "5", 8, 10, 5.0);
+        + &histogram("gen_ai_server_time_to_first_token_seconds", "gen_ai_request_model=\"m\"", "5", 8, 10, 5.0)
+        + &histogram("gen_ai_server_time_per_output_token_seconds", "gen_ai_request_model=\"m\"", "0.05", 8, 10, 0.5);
     let page = gateway(&genai, "ai-gateway");
     assert_told(
         &page,
         &[
             "gateway_total 10/30/0 gen_ai_server_request_duration_seconds",
             "gateway_ttft 10/5/2 gen_ai_server_time_to_first_token_seconds",
+            "gateway_tpot 10/0.5/2 gen_ai_server_time_per_output_token_seconds",
         ],
     );
     lacks(&page, "Envoy's page");
     let dynamo = histogram("dynamo_frontend_request_duration_seconds", "model=\"m\"", "8", 8, 10, 30.0)
         + &histogram("dynamo_frontend_time_to_first_token_seconds", "model=\"m\"", "8", 8, 10, 5.0)
+        + &histogram("dynamo_frontend_inter_token_latency_seconds", "model=\"m\"", "0.05", 800, 1000, 50.0)
         + "dynamo_frontend_inflight_requests{model=\"m\"} 7\ndynamo_frontend_queued_requests{model=\"m\"} 3\n\
            dynamo_frontend_requests_total{model=\"m\",status=\"success\"} 9\n\
            dynamo_frontend_requests_total{model=\"m\",status=\"error\"} 1\n";
@@ -276,8 +288,45 @@ fn gateways_of_models_know_the_first_token() {
             "gateway_errors 1 dynamo_frontend_requests_total",
             "gateway_total 10/30/0 dynamo_frontend_request_duration_seconds",
             "gateway_ttft 10/5/2 dynamo_frontend_time_to_first_token_seconds",
+            "gateway_itl 1000/50/2 dynamo_frontend_inter_token_latency_seconds",
         ],
     );
+}
+
+#[test]
+fn what_is_called_time_per_output_token_and_is_another_time_is_not_read() {
+    let told = |page: &str, of: &str| {
+        let page = gateway(page, of);
+        let dists = [Dist::GatewayTpot, Dist::GatewayItl];
+        page.replicas.iter().any(|r| dists.iter().any(|d| r.values.dist(*d).is_some()))
+    };
+    // Envoy AI Gateway before it spoke of providers: the last gap over all tokens.
+    let genai = |system: &str| {
+        histogram("gen_ai_server_time_per_output_token_seconds", system, "0.05", 8, 10, 0.5)
+            + &histogram("gen_ai_server_request_duration_seconds", system, "5.12", 8, 10, 30.0)
+    };
+    assert!(!told(&genai("gen_ai_request_model=\"m\",gen_ai_system_name=\"openai\""), "ai-gateway"));
+    assert!(told(&genai("gen_ai_request_model=\"m\",gen_ai_provider_name=\"openai\""), "ai-gateway"));
+    // Whole requests over their tokens, and the gaps of chunks; beside them the one that is meant.
+    let picker = |family: &str| {
+        histogram(family, "model_name=\"m\",priority=\"0\"", "0.05", 8, 10, 0.5)
+            + "llm_d_epp_request_total{model_name=\"m\",priority=\"0\"} 10\n"
+    };
+    for other in [
+        "llm_d_epp_request_ntpot_seconds",
+        "llm_d_epp_request_streaming_itl_seconds",
+        "inference_objective_normalized_time_per_output_token_seconds",
+    ] {
+        assert!(!told(&picker(other), "epp"), "{other}");
+    }
+    assert!(told(&picker("llm_d_epp_request_streaming_tpot_seconds"), "epp"));
+    // The wait for the first token over all tokens.
+    let litellm = histogram("litellm_deployment_latency_per_output_token", "team=\"t\"", "0.05", 8, 10, 0.5)
+        + "litellm_in_flight_requests 4\n";
+    assert!(!told(&litellm, "litellm"));
+    let chunks = histogram("agentgateway_gen_ai_server_inter_chunk_latency", "route=\"r\"", "0.05", 8, 10, 0.5)
+        + "agentgateway_requests_total{status=\"200\"} 9\n";
+    assert!(!told(&chunks, "agentgateway"));
 }
 
 #[test]

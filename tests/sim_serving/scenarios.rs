@@ -1,7 +1,7 @@
 //! The built-in scenarios: the symptoms that a cause should have are there, and are gone where the cause is.
 
 use warroom::domain::{Dist, Gauge, Page, Total, Values};
-use warroom::sim::scenario::{Change, Rollout, Scenario, ScenarioError, Seconds};
+use warroom::sim::scenario::{Change, GatewayPage, Rollout, Scenario, ScenarioError, Seconds};
 use warroom::sim::serving::Serving as _;
 
 use crate::fleet::{Fleet, Window};
@@ -182,6 +182,19 @@ fn a_slow_gateway_is_slow_by_itself_and_its_engines_are_not() {
     let own = mean(Dist::GatewayTotal) - mean(Dist::GatewayUpstream);
     assert!((2.5..4.5).contains(&own), "{own} s of its own");
     assert_eq!(after.gauge(Gauge::GatewayHealthy), Some(2.0));
+}
+
+#[test]
+fn a_gateway_of_models_measures_between_tokens_what_its_engines_do_once_per_request() {
+    let mut scenario = scenario("healthy");
+    scenario.gateway.page = GatewayPage::Ai;
+    let (fleet, engines) = at_opening(&scenario);
+    let values = gateway(&fleet);
+    let (first, per_token) = (values.dist(Dist::GatewayTtft), values.dist(Dist::GatewayTpot));
+    let (first, per_token) = first.zip(per_token).expect("both");
+    assert!(per_token.count > 100.0 && per_token.count <= first.count, "{} of {}", per_token.count, first.count);
+    let (seen, told) = (per_token.mean().expect("requests"), engines.mean(Dist::Itl));
+    assert!((0.7..1.5).contains(&(seen / told)), "{seen} s at the gateway, {told} s in the engines");
 }
 
 #[test]

@@ -155,6 +155,29 @@ pub(crate) fn saturated(directory: &Path, model: &str) {
     record(directory, pages);
 }
 
+/// Two minutes of an agentgateway: each page four more requests of one route, whose tokens take their time, and sixteen of
+/// another.
+pub(crate) fn routes(directory: &Path, model: &str, (slow, slow_s): (&str, f64), (fast, fast_s): (&str, f64)) {
+    let family = "agentgateway_gen_ai_server_time_per_output_token";
+    record(
+        directory,
+        (1..=25_u32).map(|i| {
+            let mut out = format!("agentgateway_requests_total{{status=\"200\"}} {}\n", 20 * i);
+            for (route, seconds, count) in [(slow, slow_s, 4 * i), (fast, fast_s, 16 * i)] {
+                let labels = format!("gen_ai_request_model=\"{model}\",route=\"{route}\"");
+                for bound in GAP {
+                    let upto = if seconds <= *bound { count } else { 0 };
+                    let _ = writeln!(out, "{family}_bucket{{{labels},le=\"{bound:?}\"}} {upto}");
+                }
+                let sum = seconds * f64::from(count);
+                let _ = writeln!(out, "{family}_bucket{{{labels},le=\"+Inf\"}} {count}");
+                let _ = writeln!(out, "{family}_sum{{{labels}}} {sum}\n{family}_count{{{labels}}} {count}");
+            }
+            out
+        }),
+    );
+}
+
 /// An engine whose first tokens fall into the bucket in which a target of 0.6 s lies: late or not, nobody can say.
 pub(crate) fn borderline(directory: &Path) {
     let mut engine = Vllm::new("lab-model");

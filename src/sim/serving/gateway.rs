@@ -26,10 +26,11 @@ const BOUNDS: &[f64] = &[
     3_600_000.0,
 ];
 
-/// Bounds of Envoy AI Gateway in seconds: until the first token, and of a whole request.
+/// Bounds of Envoy AI Gateway in seconds: until the first token, per token after it, and of a whole request.
 const FIRST_S: &[f64] = &[
     0.001, 0.005, 0.01, 0.02, 0.04, 0.06, 0.08, 0.1, 0.25, 0.5, 0.75, 1.0, 2.5, 5.0, 7.5, 10.0, 20.0, 30.0, 45.0, 60.0,
 ];
+const PER_TOKEN_S: &[f64] = &[0.01, 0.025, 0.05, 0.075, 0.1, 0.15, 0.2, 0.3, 0.4, 0.5, 0.75, 1.0, 2.5];
 const WHOLE_S: &[f64] = &[0.01, 0.02, 0.04, 0.08, 0.16, 0.32, 0.64, 1.28, 2.56, 5.12, 10.24, 20.48, 40.96, 81.92];
 
 /// The gateway's state and counts.
@@ -48,6 +49,8 @@ pub(super) struct Gateway {
     /// Until the first token left it, and until the last one did.
     pub(super) first_s: Buckets,
     pub(super) whole_s: Buckets,
+    /// Between both, over the tokens after the first: one per answer.
+    pub(super) per_token_s: Buckets,
     /// Responses by the first digit of their status, downstream and upstream.
     pub(super) downstream_xx: [u64; 5],
     pub(super) upstream_xx: [u64; 5],
@@ -73,6 +76,7 @@ impl Gateway {
             buffers: false,
             first_s: Buckets::new(FIRST_S),
             whole_s: Buckets::new(WHOLE_S),
+            per_token_s: Buckets::new(PER_TOKEN_S),
             pods: Vec::new(),
             turn: 0,
             downstream_ms: Buckets::new(BOUNDS),

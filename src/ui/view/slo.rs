@@ -4,7 +4,7 @@ use super::chart::{self, What};
 use super::words::{bound, bucket, known, late};
 use super::{Ctx, Slot};
 use crate::contract::window_name;
-use crate::diagnosis::{Diagnosis, Metric, SloRow, number};
+use crate::diagnosis::{Diagnosis, Events, Metric, SloRow, number};
 use crate::domain::RowStatus;
 use crate::ui::pen::{Line, status_slot};
 
@@ -64,7 +64,11 @@ fn line(ctx: Ctx<'_>, d: &Diagnosis, row: &SloRow, width: usize, (short, long, f
     let several = d.slo.iter().any(|other| other.model != row.model);
     let target = format!("≤{} {}%", bound(row.target.seconds), number(row.target.objective * 100.0));
     let target = match (&row.slice, &row.model) {
-        (Some(slice), _) => format!("≤{} {slice}", bound(row.target.seconds)),
+        // There is room for one name; the report has them all.
+        (Some(s), _) => {
+            let name = [&s.route, &s.tenant, &s.class, &s.model].into_iter().flatten().next();
+            format!("≤{} {}", bound(row.target.seconds), name.map_or("", String::as_str))
+        }
         (None, Some(model)) if several => format!("{target} {model}"),
         _ => target,
     };
@@ -77,7 +81,10 @@ fn line(ctx: Ctx<'_>, d: &Diagnosis, row: &SloRow, width: usize, (short, long, f
         });
         return line.put(pen, Slot::VerdictUnknown, &pen.fit(&why, width.saturating_sub(columns.late - 7)));
     }
-    line = line.right(pen, slot, &late(row), columns.late).right(pen, Slot::Text, &bucket(row.p95), columns.p95);
+    // Beside late tokens, late requests are something else.
+    let by_request = row.metric == Metric::Tpot && row.events == Events::Requests;
+    let share = if by_request { format!("{} req", late(row)) } else { late(row) };
+    line = line.right(pen, slot, &share, columns.late).right(pen, Slot::Text, &bucket(row.p95), columns.p95);
     if let Some(end) = columns.n {
         line = line.right(pen, Slot::Text, &known(row.count), end);
     }
@@ -100,7 +107,8 @@ fn line(ctx: Ctx<'_>, d: &Diagnosis, row: &SloRow, width: usize, (short, long, f
         None if row.status == RowStatus::Breach => line.put(pen, Slot::TextMuted, " page?"),
         Some(false) | None => line,
     };
-    if let Some(at) = columns.trend {
+    // The trend is everybody's, and no slice's.
+    if let Some(at) = columns.trend.filter(|_| row.slice.is_none()) {
         let what = if row.metric == Metric::Ttft { What::TtftMean } else { What::ItlMean };
         line = line.to(pen, at).then(chart::spark(ctx, d, what, (width - at).min(60), row.target.seconds));
     }

@@ -148,7 +148,7 @@ fn objective(row: &SloRow) -> Option<String> {
         (None, None) => return row.note.clone(),
     };
     let (target, late) = (bound(row.target.seconds), words::late(row));
-    let unit = if row.metric == Metric::Ttft { "" } else { " tokens" };
+    let unit = if row.metric == Metric::Ttft { String::new() } else { format!(" {}", row.events.name()) };
     Some(format!("{} {what}, target {target}, {late} of {}{unit} late", row.metric.title(), number(n)))
 }
 

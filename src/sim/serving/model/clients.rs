@@ -24,7 +24,8 @@ pub(super) struct Request {
     /// The engine that computes its prompt, where that is another one.
     prefills: Option<Prefills>,
     tried: Vec<String>,
-    first_token: bool,
+    /// When its first token left the gateway.
+    first: Option<Us>,
     /// Since when the gateway has its first token and does not pass it on.
     held: Option<Us>,
 }
@@ -49,7 +50,7 @@ impl Request {
             pod: None,
             prefills: None,
             tried: Vec::new(),
-            first_token: false,
+            first: None,
             held: None,
         }
     }
@@ -62,7 +63,7 @@ impl Request {
 
     /// Whether its first token is not there, and later than `promised`.
     pub(super) const fn is_late(&self, now: Us, promised: Us) -> bool {
-        !self.first_token && now - self.asked > promised
+        self.first.is_none() && now - self.asked > promised
     }
 }
 
@@ -130,7 +131,7 @@ impl Model {
             pod: None,
             prefills: None,
             tried: Vec::new(),
-            first_token: false,
+            first: None,
             held: None,
         };
         self.requests.insert(id, request);
@@ -234,6 +235,11 @@ impl Model {
                 }
                 let Some(request) = self.requests.get(&id) else { return };
                 self.gateway.whole_s.observe(seconds(self.now - request.asked));
+                // An answer of one token has no time between tokens.
+                if let Some(first) = request.first.filter(|_| request.ask.output > 1) {
+                    let per_token = seconds(self.now - first) / f64::from(request.ask.output - 1);
+                    self.gateway.per_token_s.observe(per_token);
+                }
                 let ms = seconds(self.now - request.sent) * 1000.0;
                 self.gateway.upstream_answer(200, ms);
                 self.end(id, Some(200));
@@ -241,7 +247,7 @@ impl Model {
             // The replica is gone. What has not begun to answer is an error, what has is a torn stream.
             Sight::Cut => {
                 self.gateway.upstream_reset += 1;
-                let status = if request.first_token { 200 } else { 503 };
+                let status = if request.first.is_some() { 200 } else { 503 };
                 self.end(id, Some(status));
             }
         }
@@ -294,7 +300,7 @@ impl Model {
     /// The first token leaves the gateway.
     fn first_leaves(&mut self, id: u64) {
         let Some(request) = self.requests.get_mut(&id) else { return };
-        request.first_token = true;
+        request.first = Some(self.now);
         let waited = seconds(self.now - request.asked);
         self.ledger.first_tokens += 1.0;
         self.ledger.late += f64::from(u8::from(waited > self.scenario.slo.ttft.0));
@@ -302,7 +308,7 @@ impl Model {
     }
 
     pub(super) fn gives_up(&mut self, id: u64) {
-        if self.requests.get(&id).is_some_and(|request| !request.first_token) {
+        if self.requests.get(&id).is_some_and(|request| request.first.is_none()) {
             self.leaves(id);
         }
     }

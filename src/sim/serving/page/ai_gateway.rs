@@ -1,5 +1,5 @@
-//! The page of Envoy AI Gateway's processor: what a request took until its first token and until its last, in seconds, by
-//! the names of OpenTelemetry's conventions.
+//! The page of Envoy AI Gateway's processor: what a request took until its first token, until its last, and for each token
+//! between both, in seconds, by the names of OpenTelemetry's conventions.
 
 use super::super::gateway::Gateway;
 use super::{buckets_of, header};
@@ -20,6 +20,11 @@ pub(in crate::sim::serving) fn write(it: &Gateway, scenario: &Scenario) -> Strin
             "gen_ai_server_time_to_first_token_seconds",
             "Time to receive first token in streaming responses",
             &it.first_s,
+        ),
+        (
+            "gen_ai_server_time_per_output_token_seconds",
+            "Time per output token generated after the first token for successful responses",
+            &it.per_token_s,
         ),
     ] {
         header(&mut out, name, "histogram", help);
