@@ -41,7 +41,7 @@ pub use given::{Flag, Setting, VARIABLES};
 pub use limits::Policy;
 pub use outside::{Surroundings, TerminalHints, beside, gather, speaks_utf8};
 pub use probe::Probe;
-pub use prometheus::{Engines, Prometheus, Server, Whom};
+pub use prometheus::{Engines, Others, Prometheus, Server, Whom};
 
 use words::{key, quoted};
 

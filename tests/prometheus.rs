@@ -15,6 +15,9 @@ mod served;
 mod sim;
 
 #[cfg(feature = "sim")]
+#[path = "prometheus/beside.rs"]
+mod beside;
+#[cfg(feature = "sim")]
 #[path = "prometheus/fleet.rs"]
 mod fleet;
 #[cfg(feature = "sim")]

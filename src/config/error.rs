@@ -122,6 +122,14 @@ pub enum ConfigError {
         /// As written.
         value: String,
     },
+    /// Whether gateways or GPUs are, in another word.
+    #[error("{place} is '{value}': write \"always\" or \"never\"")]
+    UnknownOthers {
+        /// Where.
+        place: Place,
+        /// As written.
+        value: String,
+    },
     /// A way that is none.
     #[error("{place} is '{value}', which is no way to a pod{hint}")]
     UnknownVia {

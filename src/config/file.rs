@@ -85,6 +85,8 @@ struct PrometheusFile {
     tenant: Option<Spanned<String>>,
     token_file: Option<Spanned<String>>,
     engines: Option<Spanned<String>>,
+    gateways: Option<Spanned<String>>,
+    gpus: Option<Spanned<String>>,
 }
 
 #[derive(Debug, Default, Deserialize)]
@@ -156,6 +158,8 @@ const FILE: Shape = Shape::Table(&[
             ("tenant", Shape::Text("a name in quotes")),
             ("token_file", Shape::Text("a path in quotes")),
             ("engines", Shape::Text("\"auto\", \"always\" or \"never\"")),
+            ("gateways", Shape::Text("\"always\" or \"never\"")),
+            ("gpus", Shape::Text("\"always\" or \"never\"")),
         ]),
     ),
     ("ui", Shape::Table(&[("theme", Shape::Text("a name such as \"default\""))])),
@@ -321,6 +325,8 @@ impl Reader<'_> {
             tenant: self.said(of.tenant.as_ref(), "prometheus.tenant", |t, p| prometheus::tenant(t, p))?,
             token_file: self.said(of.token_file.as_ref(), "prometheus.token_file", |t, p| probe::token_file(t, p))?,
             engines: self.said(of.engines.as_ref(), "prometheus.engines", |t, p| prometheus::engines(t, p))?,
+            gateways: self.said(of.gateways.as_ref(), "prometheus.gateways", |t, p| prometheus::others(t, p))?,
+            gpus: self.said(of.gpus.as_ref(), "prometheus.gpus", |t, p| prometheus::others(t, p))?,
         };
         draft.theme = self.said(file.ui.theme.as_ref(), "ui.theme", |t, p| values::theme(t, p))?;
         Ok(draft)

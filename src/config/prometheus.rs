@@ -74,6 +74,28 @@ impl Engines {
     }
 }
 
+/// Whether it is asked for what pods beside the engines say, so that none of those is read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Others {
+    /// Always.
+    Always,
+    /// Never: their pages are few.
+    #[default]
+    Never,
+}
+
+impl Others {
+    const ALL: [Self; 2] = [Self::Always, Self::Never];
+
+    /// As it is written.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Always => "always",
+            Self::Never => "never",
+        }
+    }
+}
+
 /// How it is written that nobody is asked.
 const OFF: &str = "off";
 
@@ -97,17 +119,23 @@ pub struct Prometheus {
     pub token_file: Option<PathBuf>,
     /// Whether engines are read through it.
     pub engines: Engines,
+    /// Whether gateways are.
+    pub gateways: Others,
+    /// Whether GPUs are.
+    pub gpus: Others,
 }
 
 impl Prometheus {
     /// Every key with its value, both as TOML writes them.
-    pub(super) fn entries(&self) -> [(String, String); 4] {
+    pub(super) fn entries(&self) -> [(String, String); 6] {
         let path = self.token_file.as_ref().map(|p| p.display().to_string()).unwrap_or_default();
         [
             ("prometheus.url", quoted(&self.url.to_string())),
             ("prometheus.tenant", quoted(self.tenant.as_deref().unwrap_or_default())),
             ("prometheus.token_file", quoted(&path)),
             ("prometheus.engines", quoted(self.engines.name())),
+            ("prometheus.gateways", quoted(self.gateways.name())),
+            ("prometheus.gpus", quoted(self.gpus.name())),
         ]
         .map(|(key, value)| (key.to_owned(), value))
     }
@@ -120,6 +148,8 @@ pub(super) struct Part {
     pub(super) tenant: Option<Said<Option<String>>>,
     pub(super) token_file: Option<Said<Option<PathBuf>>>,
     pub(super) engines: Option<Said<Engines>>,
+    pub(super) gateways: Option<Said<Others>>,
+    pub(super) gpus: Option<Said<Others>>,
 }
 
 impl Part {
@@ -129,6 +159,8 @@ impl Part {
             tenant: self.tenant.or(weaker.tenant),
             token_file: self.token_file.or(weaker.token_file),
             engines: self.engines.or(weaker.engines),
+            gateways: self.gateways.or(weaker.gateways),
+            gpus: self.gpus.or(weaker.gpus),
         }
     }
 
@@ -138,6 +170,8 @@ impl Part {
         won.take(&mut prometheus.tenant, self.tenant, || "prometheus.tenant".to_owned());
         won.take(&mut prometheus.token_file, self.token_file, || "prometheus.token_file".to_owned());
         won.take(&mut prometheus.engines, self.engines, || "prometheus.engines".to_owned());
+        won.take(&mut prometheus.gateways, self.gateways, || "prometheus.gateways".to_owned());
+        won.take(&mut prometheus.gpus, self.gpus, || "prometheus.gpus".to_owned());
         prometheus
     }
 }
@@ -148,6 +182,14 @@ pub(super) fn engines(text: &str, place: &Place) -> Result<Engines, ConfigError>
         .into_iter()
         .find(|e| e.name() == text.trim())
         .ok_or_else(|| ConfigError::UnknownEngines { place: place.clone(), value: clean(text) })
+}
+
+/// Whether gateways or GPUs are.
+pub(super) fn others(text: &str, place: &Place) -> Result<Others, ConfigError> {
+    Others::ALL
+        .into_iter()
+        .find(|o| o.name() == text.trim())
+        .ok_or_else(|| ConfigError::UnknownOthers { place: place.clone(), value: clean(text) })
 }
 
 /// A URL, or `NAMESPACE/SERVICE:PORT` with or without a path behind it; whoever is found where it is empty.

@@ -47,14 +47,16 @@ impl<'a> Gateway<'a> {
             .collect();
         let first = tracks.iter().filter_map(|r| r.track.points().front()).map(|p| p.at).min()?;
         let window = Span::between(&tracks, from, now).unwrap_or_default();
-        let trouble = trouble(&tracks, first, now, targets).filter(|t| t.1 > from);
+        // Where somebody else takes its samples, nothing is known of shorter stretches.
+        let paced_s = tracks.iter().filter_map(|r| r.endpoint.paced_s).fold(0.0, f64::max);
+        let trouble = trouble(&tracks, (first, now), paced_s, targets).filter(|t| t.1 > from);
         let (since, until) = trouble.map_or((incident.unwrap_or(from), now), |(s, e, _)| (s, e));
         let during = Span::between(&tracks, since, until).unwrap_or_default();
-        let lately = Span::between(&tracks, until.plus(-LATELY_S).max(since), until).unwrap_or_default();
+        let lately = Span::between(&tracks, until.plus(-LATELY_S.max(paced_s)).max(since), until).unwrap_or_default();
         let before = (since > first).then(|| Span::between(&tracks, first, since)).flatten();
         let before = before
             .filter(|s| s.count(Dist::GatewayTotal).max(s.total(Total::GatewayRequests).unwrap_or(0.0)) >= ENOUGH);
-        let gap = 4.0 * snapshot.interval_s.max(10.0);
+        let gap = 4.0 * snapshot.interval_s.max(paced_s).max(10.0);
         let level = |gauge| Level::of(&tracks, gauge, from, now, gap);
         let (pending, healthy) = (level(Gauge::GatewayPending), level(Gauge::GatewayHealthy));
         let last = tracks.iter().filter_map(|r| r.track.at_or_before(now)).map(|p| p.at).max();
@@ -81,10 +83,10 @@ pub(super) fn errors(span: &Span) -> Option<(f64, f64)> {
 }
 
 /// The stretch in which it took long or answered with errors: the one that is on, else the last.
-fn trouble(tracks: &[Replica<'_>], first: At, now: At, targets: Targets) -> Option<(At, At, bool)> {
+fn trouble(tracks: &[Replica<'_>], (first, now): (At, At), paced_s: f64, targets: Targets) -> Option<(At, At, bool)> {
     let mut stretches: Vec<(At, At)> = Vec::new();
     // A war room that is open for days looks less closely, and not longer and longer.
-    let step = STEP_S.max(now.since(first) / MOST_STEPS);
+    let step = STEP_S.max(paced_s).max(now.since(first) / MOST_STEPS);
     let mut start = first;
     while start < now {
         let end = start.plus(step).min(now);
@@ -108,6 +110,6 @@ fn trouble(tracks: &[Replica<'_>], first: At, now: At, targets: Targets) -> Opti
         start = end;
     }
     let (from, to) = stretches.pop()?;
-    let on = now.since(to) < OVER_S.min(episode::MERGE_S);
+    let on = now.since(to) < OVER_S.min(episode::MERGE_S).max(2.0 * paced_s);
     Some((from, to, on))
 }

@@ -286,7 +286,8 @@ pub(super) fn complete(snapshot: &Snapshot, sources: &[SourceRow]) -> bool {
 fn source(endpoint: &Endpoint, snapshot: &Snapshot) -> SourceRow {
     let age_s = endpoint.last_page().map(|at| snapshot.now.since(at));
     let failing = endpoint.failing();
-    let old = age_s.is_some_and(|a| a > STALE_S.max(3.0 * snapshot.interval_s));
+    let interval_s = snapshot.interval_s.max(endpoint.paced_s.unwrap_or(0.0));
+    let old = age_s.is_some_and(|a| a > STALE_S.max(3.0 * interval_s));
     let state = match (age_s, failing) {
         (None, None) => SourceState::Connecting,
         (None, Some(_)) => SourceState::Failed,
@@ -302,7 +303,7 @@ fn source(endpoint: &Endpoint, snapshot: &Snapshot) -> SourceRow {
             Some(format!("{} lines skipped, the first: {skipped}", endpoint.skipped))
         }
         (None, _) if torn > 0 => Some(format!("{torn} pages dropped that contradict themselves")),
-        _ => None,
+        _ => endpoint.left_out.clone(),
     };
     SourceRow {
         name: endpoint.name.clone(),

@@ -61,6 +61,12 @@ pub enum Body {
     Paced {
         /// Between two of them (s).
         interval_s: f64,
+        /// The one endpoint of which that is so; `None`: all engines.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        of: Option<String>,
+        /// What is left out of its pages, in words.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        left_out: Option<String>,
     },
     /// A Prometheus was looked for in the cluster, and nobody is asked.
     Untold(Untold),

@@ -98,6 +98,12 @@ pub struct Endpoint {
     pub reproduce: String,
     /// On which way it is read; `None` where there is only one.
     pub reached: Option<Reached>,
+    /// How far apart whoever keeps its samples takes them (s); `None`: it is read here.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub paced_s: Option<f64>,
+    /// What is left out of pages that are made of such samples, in words.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub left_out: Option<String>,
     /// Who wrote its pages, once one was read.
     #[serde(with = "written::maybe_shared")]
     pub system: Option<Arc<System>>,
@@ -256,6 +262,10 @@ impl Snapshot {
             Body::Endpoint { name, role, reproduce, reached, placement } => {
                 let endpoint = self.endpoint(&name, role);
                 endpoint.gone = false;
+                // What is read here again has a pace of its own.
+                if reached.is_some() {
+                    (endpoint.paced_s, endpoint.left_out) = (None, None);
+                }
                 (endpoint.reproduce, endpoint.reached) = (reproduce, reached);
                 if let Some(placement) = placement {
                     endpoint.place(at, placement);
@@ -283,7 +293,14 @@ impl Snapshot {
             }
             Body::Told(Err(failure)) => (self.told_failed, self.untold) = (Some((at, failure)), None),
             // A longer silence than the meant one is no loss then.
-            Body::Paced { interval_s } if interval_s.is_finite() => self.interval_s = self.interval_s.max(interval_s),
+            Body::Paced { interval_s, of, left_out } if interval_s.is_finite() => match of {
+                None => self.interval_s = self.interval_s.max(interval_s),
+                Some(name) => {
+                    if let Some(endpoint) = self.endpoints.iter_mut().find(|e| e.name == name) {
+                        (endpoint.paced_s, endpoint.left_out) = (Some(interval_s), left_out);
+                    }
+                }
+            },
             Body::Paced { .. } => {}
             Body::Untold(untold) => (self.told_failed, self.untold) = (None, Some((at, untold))),
         }
@@ -421,6 +438,22 @@ mod tests {
             reached: None,
             placement: Some(placement),
         }
+    }
+
+    #[test]
+    fn one_endpoint_that_somebody_else_samples_seldom_makes_no_other_one_look_fresh() {
+        let mut snapshot = Snapshot { interval_s: 5.0, ..Snapshot::default() };
+        observe(&mut snapshot, 0, named("gateway", true));
+        let paced = |of| Body::Paced { interval_s: 60.0, of, left_out: Some("a part".to_owned()) };
+        observe(&mut snapshot, 0, paced(Some("gateway".to_owned())));
+        assert_eq!((snapshot.interval_s, snapshot.endpoints[0].paced_s), (5.0, Some(60.0)));
+        assert_eq!(snapshot.endpoints[0].left_out.as_deref(), Some("a part"));
+        let reached = Some(Reached::default());
+        let (name, role, reproduce) = ("gateway".into(), Role::Gateway, String::new());
+        observe(&mut snapshot, 1, Body::Endpoint { name, role, reproduce, reached, placement: None });
+        assert_eq!((snapshot.endpoints[0].paced_s, &snapshot.endpoints[0].left_out), (None, &None), "it is read again");
+        observe(&mut snapshot, 2, paced(None));
+        assert_eq!(snapshot.interval_s, 60.0);
     }
 
     #[test]

@@ -357,6 +357,8 @@ impl super::Endpoint {
             gone: self.gone,
             reproduce: self.reproduce.clone(),
             reached: self.reached.clone(),
+            paced_s: self.paced_s,
+            left_out: self.left_out.clone(),
             system: self.system.clone(),
             families: self.families.clone(),
             placements: self.placements.clone(),

@@ -7,7 +7,11 @@
 //!          │                                     │               │ pages, through reach
 //!          └──────────────► one ordered stream of observations ◄─┘
 //! ```
+//! Where a Prometheus is asked instead, it makes the same pages of its samples, and those pods are not polled: `course`
+//! decides which.
 
+mod beside;
+mod course;
 mod endpoints;
 mod fleet;
 
@@ -37,8 +41,10 @@ use crate::source::poll::{Attempt, Fetch, Poller};
 use crate::source::probe::{Ask, Knock, Prober};
 use crate::source::prometheus;
 use crate::source::prometheus::fleet::Going;
+use beside::Beside;
+use course::Course;
 use endpoints::{Endpoints, Known};
-use fleet::{Engined, unread};
+use fleet::Engined;
 
 /// Observations that wait for whoever takes them in: beyond them the sources wait.
 const DELIVERIES: usize = 512;
@@ -97,6 +103,7 @@ impl Session {
         let timeout = config.scrape.timeout;
         let prometheus = told::prometheus(config, Some((&client, &target, pace.deadline)));
         let engined = Engined::of(config, (&client, &target, pace.deadline), &decoder, clock);
+        let beside = Beside::of(config, (&client, &target, pace.deadline), &decoder, clock);
         let settings =
             Settings { timeout, connect_timeout: timeout.min(Duration::from_secs(2)), ..Settings::default() };
         let open = Open {
@@ -111,6 +118,7 @@ impl Session {
             prober: check::prober(config, clock),
             prometheus,
             engined,
+            beside,
             gateway: chosen(&config.gateway),
             targets: check::policy(Duration::from_mins(5), config),
             deliver,
@@ -133,6 +141,7 @@ struct Open {
     prober: Option<Prober<Front>>,
     prometheus: Option<Whoever>,
     engined: Option<Engined>,
+    beside: Beside,
     gateway: Option<Chosen>,
     targets: Policy,
     deliver: mpsc::Sender<Observation>,
@@ -156,7 +165,7 @@ impl Open {
         let (landed, mut attempts) = mpsc::channel(64);
         let quick = self.poll(&mut tasks, &known, self.interval, self.concurrency, landed.clone());
         let slow = self.poll(&mut tasks, &known, self.interval * GPUS_SLOWER, GPU_PAGES_AT_ONCE, landed);
-        let mut endpoints = Endpoints::new(self.ways.clone(), self.target.clone(), known, quick, slow);
+        let endpoints = Endpoints::new(self.ways.clone(), self.target.clone(), known, quick, slow);
 
         let (answering, probed) = watch::channel(Vec::new());
         if let Some(prober) = self.prober.take() {
@@ -169,67 +178,32 @@ impl Open {
         }
 
         let (assembled, mut pages) = mpsc::channel(DELIVERIES);
-        let mut engined = self.engined.take();
+        let (engined, beside) = (self.engined.take(), std::mem::take(&mut self.beside));
         let mut going = engined.as_ref().map(Engined::going);
+        let mut course = Course::new(endpoints, (self.target.clone(), self.clock), (engined, beside), assembled);
 
         let mut loading = self.load(history);
-        let (mut loaded, mut cluster): (bool, Option<Arc<ClusterFacts>>) = (false, None);
-        // Whether engines' pages are read here.
-        let mut read = true;
         loop {
-            let now = || At(self.clock.unix_ms());
             let deliveries: Vec<Observation> = tokio::select! {
                 () = self.deliver.closed() => return,
-                past = &mut loading, if !loaded => {
-                    loaded = true;
-                    endpoints.remember(past.unwrap_or_default());
-                    match &cluster {
-                        Some(facts) if read => endpoints.pods(now(), facts).await,
-                        Some(facts) => endpoints.pods(now(), &unread(facts)).await,
-                        None => Vec::new(),
-                    }
-                }
+                past = &mut loading, if !course.loaded => course.remember(past.unwrap_or_default(), &mut tasks).await,
                 // What a Prometheus tells instead of pages.
-                Some(observation) = pages.recv() => vec![observation],
-                () = changed(&mut going) => match (&cluster, &mut engined) {
-                    (Some(facts), Some(engined)) => {
-                        read = engined.reads(facts, &mut tasks, &assembled);
-                        match read {
-                            true if loaded => endpoints.pods(now(), facts).await,
-                            true => Vec::new(),
-                            false => engined.introduced(now(), &self.target),
-                        }
-                    }
-                    _ => Vec::new(),
-                },
+                Some(observation) = pages.recv() => course.told(observation),
+                () = changed(&mut going) => course.goes(&mut tasks).await,
                 Some(observation) = observed.recv() => {
-                    let mut deliveries = Vec::new();
                     if let Body::Cluster(facts) = &observation.body {
-                        cluster = Some(Arc::clone(facts));
                         answering.send_replace(self.answering(facts));
-                        read = engined.as_mut().is_none_or(|e| e.reads(facts, &mut tasks, &assembled));
-                        if loaded {
-                            deliveries = if read {
-                                endpoints.pods(now(), facts).await
-                            } else {
-                                endpoints.pods(now(), &unread(facts)).await
-                            };
-                        }
                     }
-                    deliveries.insert(0, observation);
-                    deliveries
+                    course.observed(observation, &mut tasks).await
                 }
-                Ok(()) = neighbours.changed(), if loaded => {
+                Ok(()) = neighbours.changed(), if course.loaded => {
                     let found: Vec<Neighbour> = neighbours.borrow_and_update().clone();
-                    endpoints.neighbours(now(), &found).await
+                    course.found(found, &mut tasks).await
                 }
-                Some(attempt) = attempts.recv() => endpoints.page(attempt),
+                Some(attempt) = attempts.recv() => course.page(attempt),
             };
             for observation in deliveries {
-                let observation = match &engined {
-                    Some(engined) if !read => engined.named(observation, &self.target),
-                    _ => observation,
-                };
+                let observation = course.named(observation);
                 if let Observation { body: Body::Page { page: Ok(Page::Engine(page)), .. }, .. } = &observation {
                     told::news(&ask, to_be_asked(page, Some(&self.target), &self.targets, &self.decoder));
                 }

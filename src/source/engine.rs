@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use crate::decode::exposition::{self, Labels, PageError, Sink};
 use crate::decode::iterations::{self, ListError};
 use crate::dialect::{Catalogue, Key, Memory, Reader, Stored, Wanted};
-use crate::domain::{EnginePage, Failure, Page};
+use crate::domain::{EnginePage, Failure, Page, Role};
 use crate::text::clean;
 
 /// Names on an unrecognised page are shown this long.
@@ -40,7 +40,17 @@ impl Decoder {
         self.catalogue.witnesses()
     }
 
-    /// What is wanted of the engines that have a series of this name.
+    /// Names by which the systems of a role are known.
+    pub fn witnesses_of(&self, role: Role) -> Vec<String> {
+        self.catalogue.witnesses_of(role)
+    }
+
+    /// The labels by which exporters of GPUs name a node, the surest first.
+    pub fn node_labels(&self) -> Vec<String> {
+        self.catalogue.node_labels()
+    }
+
+    /// What is wanted of the engines, gateways or GPUs that have a series of this name.
     pub fn wanted(&self, witness: &str) -> Option<Wanted> {
         self.catalogue.wanted(witness)
     }

@@ -36,16 +36,16 @@ async fn cluster(forwards: Vec<Forward>) -> Handle {
     serve(setup, serving, options).await.expect("it opens")
 }
 
-struct Watch {
+pub(crate) struct Watch {
     _session: Session,
     deliveries: Receiver<Observation>,
-    snapshot: Snapshot,
+    pub(crate) snapshot: Snapshot,
     config: Config,
     handle_clock: warroom::clock::Clock,
 }
 
 impl Watch {
-    async fn open(handle: &Handle, config: Config) -> Self {
+    pub(crate) async fn open(handle: &Handle, config: Config) -> Self {
         let home = tempfile::tempdir().expect("a directory");
         let kubeconfig = home.path().join("kubeconfig");
         handle.write_kubeconfig(&kubeconfig).expect("a kubeconfig");
@@ -62,7 +62,7 @@ impl Watch {
         Self { _session: session, deliveries, snapshot: snapshot(target, &config), config, handle_clock: handle.clock }
     }
 
-    async fn listen(&mut self, enough: impl Fn(&Snapshot) -> bool) {
+    pub(crate) async fn listen(&mut self, enough: impl Fn(&Snapshot) -> bool) {
         let listening = async {
             while !enough(&self.snapshot) {
                 self.snapshot.observe(self.deliveries.recv().await.expect("the session goes on"));
@@ -74,7 +74,7 @@ impl Watch {
         self.snapshot.now = At(self.handle_clock.unix_ms());
     }
 
-    fn judged(&self) -> Diagnosis {
+    pub(crate) fn judged(&self) -> Diagnosis {
         diagnose(&self.snapshot, &check::policy(Duration::from_mins(5), &self.config))
     }
 }
@@ -92,7 +92,7 @@ fn seen_for(snapshot: &Snapshot) -> f64 {
 }
 
 /// Everything that only grows, by name; of a histogram its buckets at the bounds that `like` has.
-fn counts(reading: &Reading) -> Vec<(String, f64)> {
+pub(crate) fn counts(reading: &Reading) -> Vec<(String, f64)> {
     let totals = Total::ALL.iter().filter_map(|t| Some((t.name().to_owned(), reading.total(*t)?)));
     let dists = Dist::ALL.iter().filter_map(|d| Some((d, reading.dist(*d)?)));
     let of_dist = |(dist, h): (&Dist, warroom::domain::HistogramRef<'_>)| {
@@ -172,13 +172,13 @@ async fn what_prometheus_tells_of_a_fleet_is_what_its_pages_say_at_the_same_time
     told.listen(failing).await;
 }
 
-fn every(interval_ms: u64) -> Config {
+pub(crate) fn every(interval_ms: u64) -> Config {
     let mut config = Config::default();
     config.scrape.interval = Duration::from_millis(interval_ms);
     config
 }
 
-fn named(url: &str) -> Whom {
+pub(crate) fn named(url: &str) -> Whom {
     Whom::Server(warroom::config::Server::Url(url.parse().expect("a URL")))
 }
 

@@ -28,6 +28,15 @@ pub(crate) fn is_there(test: &str) -> bool {
     false
 }
 
+/// What it scrapes together: pages of pods, each with its path, its namespace and its pod, and whether labels of the pages
+/// win over those.
+#[cfg(feature = "sim")]
+pub(crate) struct Job<'a> {
+    pub(crate) name: &'a str,
+    pub(crate) honours: bool,
+    pub(crate) pods: Vec<(String, &'a str, String)>,
+}
+
 /// The server, which ends with this.
 pub(crate) struct Server {
     child: Child,
@@ -91,15 +100,27 @@ impl Server {
     /// One that scrapes pages of pods once a second: the host and port, and of each its path, its namespace and its pod.
     #[cfg(feature = "sim")]
     pub(crate) fn scraping(from: &str, pods: &[(String, &str, String)]) -> Self {
+        Self::scraping_jobs(from, &[Job { name: "engines", honours: false, pods: pods.to_vec() }])
+    }
+
+    /// The same in several jobs.
+    #[cfg(feature = "sim")]
+    pub(crate) fn scraping_jobs(from: &str, jobs: &[Job<'_>]) -> Self {
         let home = tempfile::tempdir().expect("a directory");
         let config = home.path().join("prometheus.yml");
-        let mut text = "scrape_configs:\n- job_name: engines\n  scrape_interval: 1s\n  static_configs:\n".to_owned();
-        for (path, namespace, pod) in pods {
+        let mut text = "scrape_configs:\n".to_owned();
+        for Job { name, honours, pods } in jobs {
             let _ = write!(
                 text,
-                "  - targets: ['{from}']\n    labels:\n      __metrics_path__: '{path}'\n      namespace: '{namespace}'\n      \
-                 pod: '{pod}'\n      instance: '{pod}'\n"
+                "- job_name: {name}\n  scrape_interval: 1s\n  honor_labels: {honours}\n  static_configs:\n"
             );
+            for (path, namespace, pod) in pods {
+                let _ = write!(
+                    text,
+                    "  - targets: ['{from}']\n    labels:\n      __metrics_path__: '{path}'\n      namespace: '{namespace}'\n      \
+                     pod: '{pod}'\n      instance: '{pod}'\n"
+                );
+            }
         }
         fs::write(&config, text).expect("a configuration");
         let data = home.path().join("data");

@@ -7,6 +7,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use tokio::sync::mpsc;
 
+use super::beside::Neighbours;
 use crate::dialect::Memory;
 use crate::domain::{At, Body, ClusterFacts, Failure, Observation, Page, Placement, Pod, Reached, Role, WorkloadRef};
 use crate::reach::{PodPage, Way, Ways, Where};
@@ -138,15 +139,18 @@ impl Endpoints {
         self.follow(at, true, wanted.collect()).await
     }
 
-    /// Follows the gateway's and the exporters' pods, and the engines of the other pool.
-    pub(super) async fn neighbours(&mut self, at: At, found: &[Neighbour]) -> Vec<Observation> {
-        let wanted = found.iter().map(|n| Wanted {
+    /// Follows the gateway's and the exporters' pods, and the engines of the other pool. Of those that are not read here, an
+    /// exporter is none: its node's GPUs are.
+    pub(super) async fn neighbours(&mut self, at: At, neighbours: Neighbours<'_>) -> Vec<Observation> {
+        let Neighbours { found, told, nodes } = neighbours;
+        let told = |n: &Neighbour| told.contains(&n.role);
+        let pods = found.iter().filter(|n| n.role != Role::Gpus || !told(n)).map(|n| Wanted {
             name: &n.pod,
             role: n.role,
             own: false,
             namespace: &n.namespace,
             ip: n.ip,
-            page: Some((n.port, &n.path)),
+            page: (!told(n)).then_some((n.port, n.path.as_str())),
             placement: Some(Placement {
                 pod: Some(n.pod.clone()),
                 node: n.node.clone(),
@@ -156,7 +160,17 @@ impl Endpoints {
                 ..Placement::default()
             }),
         });
-        self.follow(at, false, wanted.collect()).await
+        let gpus = nodes.iter().map(|(name, node)| Wanted {
+            name,
+            role: Role::Gpus,
+            own: false,
+            namespace: "",
+            ip: None,
+            page: None,
+            placement: Some(Placement { node: Some(node.clone()), ..Placement::default() }),
+        });
+        let wanted = pods.chain(gpus).collect();
+        self.follow(at, false, wanted).await
     }
 
     /// An attempt, as what it says about its endpoint, after what it has shown of the way; nothing where that endpoint is

@@ -1,5 +1,6 @@
-//! Engines' pages without reading a pod: what a Prometheus scraped of all of them, in three instant queries of one moment
-//! per refresh. What comes out are the same pages that the engines would have given, each as old as its sample is.
+//! Pages without reading a pod: what a Prometheus scraped of engines, gateways and GPUs, in two or three instant queries of
+//! one moment per refresh and system. What comes out are the same pages that they would have given, each as old as its sample
+//! is; what is left out of them is told beside them.
 //!
 //! What is lost beside pages that are read here: what happened between two scrapes of the Prometheus, buckets of what no
 //! objective is about (the mixture of prompt lengths, the time per output token by request), for very large fleets the
@@ -9,7 +10,10 @@
 //! Prometheus 2.42 on 1,000 replicas of vLLM 0.32 (440 series each): 152 MB in 19 s, against 7.3 MB of values in 1.5 s,
 //! 7.9 MB of buckets in 1.4 s and 0.1 MB of moments, which packed are 0.3 MB.
 //!
-//! Knows no names of engines: they are given, and whoever gave them reads the samples.
+//! Knows no names of systems: they are given, and whoever gave them reads the samples.
+
+mod known;
+mod look;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -19,31 +23,24 @@ use tokio::sync::{mpsc, watch};
 use tokio::time::sleep;
 
 use super::answer::Series;
-use super::asked::{quoted, selector};
+use super::asked::quoted;
 use super::{Asked, Query, Whom, answer, asked};
 use crate::apiserver::deadline;
 use crate::clock::{self, Clock};
-use crate::domain::{At, Body, Failure, Observation, Page, Untold};
+use crate::domain::{At, Body, Failure, Observation, Page, Role};
 use crate::text::shell_word;
+use known::{Known, Refreshed};
 
 /// For one answer: it is looked for again anyway.
 const PATIENCE: Duration = Duration::from_secs(15);
-/// The samples of one moment are complete a little later where they are sent on to somebody (s).
-const LATER_S: f64 = 2.0;
-/// Samples of latencies' buckets in one answer: with 184 bytes each some 9 MB, which is all buckets of 1,000 replicas.
-const MOST_BUCKETS: f64 = 48_000.0;
-/// Bounds of one latency that are kept at the least.
-const LEAST_BOUNDS: usize = 5;
 /// Refreshes take no more than this share of a Prometheus' time: one part in so many.
 const SHARE: u32 = 4;
 /// So many misses in a row, and somebody else may be asked.
 const MISSES: u32 = 3;
 /// Between two searches for somebody.
 const SEARCH_EVERY: Duration = Duration::from_mins(1);
-/// Over so long it is counted how often somebody scrapes (s).
-const COUNTED_S: f64 = 300.0;
 
-/// One sample of an engine's page.
+/// One sample of a page.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Sample {
     labels: BTreeMap<String, String>,
@@ -63,24 +60,66 @@ impl Sample {
     }
 }
 
-/// What is asked for of the engines of one kind.
+/// What is asked for of one system.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Names {
+    /// What it is called.
+    pub system: String,
     /// Series of one value.
     pub scalars: Vec<String>,
     /// Series of buckets.
     pub buckets: Vec<String>,
     /// Labels that are kept.
     pub labels: Vec<String>,
+    /// Labels that are kept as long as the answer is not too large: whose requests they are.
+    pub slices: Vec<String>,
+    /// Values of labels whose samples are left out.
+    pub except: Vec<(String, Vec<String>)>,
+    /// Of GPUs: the labels that name their node.
+    pub nodes: Vec<String>,
 }
 
-/// Whoever knows engines by the names of their series.
+/// Whoever knows systems by the names of their series.
 pub trait Reads: Send + 'static {
-    /// What is asked for of the engines that have a series of this name.
+    /// What is asked for of the system that has a series of this name.
     fn names(&self, witness: &str) -> Option<Names>;
 
-    /// One page of a pod, made of its samples.
-    fn page(&mut self, pod: &str, samples: &[Sample]) -> Result<Page, Failure>;
+    /// One page of an endpoint, made of its samples.
+    fn page(&mut self, endpoint: &str, samples: &[Sample]) -> Result<Page, Failure>;
+}
+
+/// Whose pages are asked for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Whose {
+    /// The engines of the workload, by the beginning of their pods' names.
+    Workload,
+    /// Pods by their names: gateways, engines of another pool.
+    Pods {
+        /// Names of series by which they are known.
+        witness: Vec<String>,
+    },
+    /// GPUs by their nodes.
+    Nodes {
+        /// Names of series by which their exporters are known.
+        witness: Vec<String>,
+        /// Labels that may name a node, the surest first.
+        labels: Vec<String>,
+    },
+}
+
+/// One that should have a page.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Member {
+    /// The endpoint.
+    pub name: Arc<str>,
+    /// What its pages are.
+    pub role: Role,
+    /// The pod's namespace; `None`: it is a node.
+    pub namespace: Option<String>,
+    /// The pod or the node.
+    pub of: String,
+    /// Of a node: the pod that tells of its GPUs, where that is known. It holds none of them.
+    pub teller: Option<String>,
 }
 
 /// How it goes.
@@ -99,8 +138,11 @@ pub enum Going {
 pub struct Fleet<W, R> {
     /// Who is asked.
     pub whom: W,
-    /// Whose series: the namespace, the pods' names, and the names of series by which engines are known.
+    /// Of which engines whoever is asked should know: the namespace, the pods' names, and the names of series by which engines
+    /// are known.
     pub asked: Asked,
+    /// Whose pages.
+    pub whose: Whose,
     /// Who reads them.
     pub reads: R,
     /// Bounds (s) beside which buckets are kept, however few are.
@@ -109,56 +151,66 @@ pub struct Fleet<W, R> {
     pub interval: Duration,
     /// Whether nobody else reads them: then it is said of each that nobody has it.
     pub alone: bool,
+    /// The cluster, as kubectl calls it.
+    pub context: String,
     /// What dates it.
     pub clock: Clock,
 }
 
-/// What was found out about the fleet's series.
-#[derive(Debug, Clone, PartialEq)]
-struct Known {
-    /// Its matchers, without braces.
-    inner: String,
-    /// The label that has the pod's name.
-    pod: &'static str,
-    witness: String,
-    names: Names,
-    /// The bounds that are asked for, as their labels spell them; empty: all.
-    bounds: Vec<String>,
-    /// How often somebody scrapes (s).
-    every_s: f64,
+/// Whoever was found, and what of.
+struct Found<Q> {
+    query: Q,
+    groups: Vec<Known>,
+    /// For whom it was looked, and when (s since the start).
+    members: Vec<Member>,
+    at: Duration,
 }
 
 impl<W: Whom, R: Reads> Fleet<W, R> {
-    /// Asks until nobody listens. `pods` are those that should have a page; `going` says how it goes.
+    /// Asks until nobody listens. `members` are those that should have a page; `going` says how it goes.
     pub async fn run(
         mut self,
-        pods: watch::Receiver<Vec<Arc<str>>>,
+        mut members: watch::Receiver<Vec<Member>>,
         going: watch::Sender<Going>,
         sink: mpsc::Sender<Observation>,
     ) {
-        let mut found: Option<(W::Asks, Known)> = None;
-        let mut seen: BTreeMap<String, f64> = BTreeMap::new();
+        let begun = clock::monotonic();
+        let mut found: Option<Found<W::Asks>> = None;
+        let mut memory = Told::default();
         let mut misses = 0;
         loop {
             let start = clock::monotonic();
             let now = At(self.clock.unix_ms());
-            let wanted = pods.borrow().clone();
+            let wanted = members.borrow_and_update().clone();
+            if wanted.is_empty() && self.whose != Whose::Workload {
+                tokio::select! {
+                    () = sink.closed() => return,
+                    changed = members.changed() => if changed.is_err() { return },
+                }
+                continue;
+            }
+            let since = start.saturating_duration_since(begun);
+            found = found.filter(|f| self.whose == Whose::Workload || f.holds(&wanted, since));
             let (told, pause) = match &found {
-                None => match self.look(now).await {
-                    Ok((query, known)) => {
-                        let paced = Observation { at: now, body: Body::Paced { interval_s: known.every_s } };
-                        found = Some((query, known));
-                        (vec![paced], Duration::ZERO)
+                None => match self.look(&wanted, now).await {
+                    Ok((query, groups)) => {
+                        let told = self.paced(&groups, &wanted, &query, &mut memory, now);
+                        found = Some(Found { query, groups, members: wanted, at: since });
+                        (told, Duration::ZERO)
                     }
                     Err(why) => {
                         let failed = || Failure::Other(format!("asked of Prometheus alone: {why}"));
-                        let told = wanted.iter().filter(|_| self.alone).map(|pod| missed(pod, failed(), now)).collect();
+                        let told =
+                            wanted.iter().filter(|_| self.alone).map(|m| missed(&m.name, failed(), now)).collect();
                         going.send_replace(Going::Nobody(why.clone()));
                         (told, SEARCH_EVERY)
                     }
                 },
-                Some((query, known)) => match refresh(query, known, now).await {
-                    Ok((samples, stamps, warnings)) => {
+                Some(Found { query, groups, .. }) => {
+                    let (told, failed) = self.refresh(query, groups, &wanted, &mut memory, now).await;
+                    if failed {
+                        misses += 1;
+                    } else {
                         misses = 0;
                         let by = Going::Pages(query.shown());
                         going.send_if_modified(|known| {
@@ -166,18 +218,12 @@ impl<W: Whom, R: Reads> Fleet<W, R> {
                             *known = by;
                             changed
                         });
-                        let told = self.pages((samples, &stamps, &warnings), known, &wanted, &mut seen, now);
-                        (told, self.clock.real(self.interval))
                     }
-                    Err(failure) => {
-                        misses += 1;
-                        let told = wanted.iter().map(|pod| missed(pod, failure.clone(), now)).collect();
-                        if misses >= MISSES {
-                            (found, misses) = (None, 0);
-                        }
-                        (told, self.clock.real(self.interval))
+                    if misses >= MISSES {
+                        (found, misses) = (None, 0);
                     }
-                },
+                    (told, self.clock.real(self.interval))
+                }
             };
             for observation in told {
                 if sink.send(observation).await.is_err() {
@@ -188,173 +234,191 @@ impl<W: Whom, R: Reads> Fleet<W, R> {
             tokio::select! {
                 () = sink.closed() => return,
                 () = sleep(pause.max(took * (SHARE - 1))) => {}
+                // Of others there may be series.
+                changed = members.changed(), if found.is_none() && self.whose != Whose::Workload => {
+                    if changed.is_err() {
+                        return;
+                    }
+                }
             }
         }
     }
 
-    /// Finds whoever has the fleet's series, and how they are labelled.
-    async fn look(&mut self, now: At) -> Result<(W::Asks, Known), String> {
-        let (query, _) = self.whom.find(&self.asked).await.map_err(|Untold { why, .. }| why)?;
-        let of_pods = self.asked.choices().into_iter().filter(|choice| choice.contains("pod=~"));
-        for choice in of_pods {
-            let inner = choice.trim_matches(['{', '}']).to_owned();
-            let promql = format!("count by (__name__,job)({})", selector(&self.asked.witness, &inner));
-            let series = instant(&query, &promql, now).await.map_err(|f| f.to_string())?.0;
-            let Some(best) = series.iter().max_by(|a, b| a.value.total_cmp(&b.value)) else { continue };
-            let witness = best.label("__name__").unwrap_or_default().to_owned();
-            let Some(names) = self.reads.names(&witness) else { continue };
-            // Pods that two jobs scrape would count twice.
-            let job = best.label("job").map_or(String::new(), |job| format!(",job={}", quoted(job)));
-            let inner = format!("{inner}{job}");
-            let pod = if choice.contains("exported_pod") { "exported_pod" } else { "pod" };
-            let mut known = Known { inner, pod, witness, names, bounds: Vec::new(), every_s: 0.0 };
-            known.bounds = self.bounds(&query, &known, now).await.map_err(|f| f.to_string())?;
-            known.every_s = every_s(&query, &known, now).await.map_err(|f| f.to_string())?;
-            return Ok((query, known));
+    /// One round of questions: what came of it, and whether nothing was answered at all.
+    async fn refresh(
+        &mut self,
+        query: &W::Asks,
+        groups: &[Known],
+        wanted: &[Member],
+        memory: &mut Told,
+        now: At,
+    ) -> (Vec<Observation>, bool) {
+        let (mut told, mut answered, mut covered) = (Vec::new(), false, BTreeSet::new());
+        for known in groups {
+            let theirs: Vec<&Member> = wanted.iter().filter(|m| known.has(m)).collect();
+            covered.extend(theirs.iter().map(|m| Arc::clone(&m.name)));
+            match known.refresh(query, now).await {
+                Ok(refreshed) => {
+                    answered = true;
+                    let left_out = known.left_out(&refreshed.warnings);
+                    let quiet = self.whose == Whose::Workload && left_out.is_none();
+                    let news = theirs.iter().filter(|m| !quiet || memory.paced.contains_key(&m.name));
+                    let news: Vec<&&Member> = news.collect();
+                    told.extend(
+                        news.into_iter().filter_map(|m| memory.left_out(m, known.every_s, left_out.as_deref(), now)),
+                    );
+                    told.extend(self.pages(refreshed, known, &theirs, memory, now));
+                }
+                Err(failure) => told.extend(theirs.iter().map(|m| missed(&m.name, failure.clone(), now))),
+            }
         }
-        Err(format!("no series of an engine's pods under {}", self.asked.choices().join(" or ")))
+        let none = |nth: usize| match look::MOST {
+            most if nth >= most => Failure::Other(format!("Prometheus is asked for {most} and not for more")),
+            _ => Failure::Other("Prometheus has no series of it".to_owned()),
+        };
+        let others = wanted.iter().enumerate().filter(|(_, m)| !covered.contains(&m.name));
+        told.extend(others.map(|(nth, m)| missed(&m.name, none(nth), now)));
+        memory.keep(wanted);
+        (told, !answered)
     }
 
-    /// The bounds of the latencies' buckets, fewer of them where there are too many pods: those beside the targets, and of
-    /// the others every so many.
-    async fn bounds(&self, query: &W::Asks, known: &Known, now: At) -> Result<Vec<String>, Failure> {
-        if known.names.buckets.is_empty() {
-            return Ok(Vec::new());
+    /// How far apart samples are, and how those that are no engines of the workload are read by hand.
+    fn paced(
+        &self,
+        groups: &[Known],
+        wanted: &[Member],
+        query: &W::Asks,
+        memory: &mut Told,
+        at: At,
+    ) -> Vec<Observation> {
+        let mut told = Vec::new();
+        if self.whose == Whose::Workload {
+            let interval_s = groups.iter().map(|known| known.every_s).fold(0.0, f64::max);
+            told.push(Observation { at, body: Body::Paced { interval_s, of: None, left_out: None } });
+            return told;
         }
-        let promql = format!("count by (le)({})", selector(&known.names.buckets, &known.inner));
-        let (series, _) = instant(query, &promql, now).await?;
-        let spelled = series.iter().filter_map(|s| Some((s.label("le")?, s.value)));
-        Ok(kept(spelled, &self.targets))
+        for known in groups {
+            for member in wanted.iter().filter(|m| known.has(m)) {
+                let reproduce = by_hand(&query.shown(), &self.context, &known.chosen(member));
+                let (name, role) = (Arc::clone(&member.name), member.role);
+                let body = Body::Endpoint { name, role, reproduce, reached: None, placement: None };
+                told.push(Observation { at, body });
+                memory.paced.remove(&member.name);
+                told.extend(memory.left_out(member, known.every_s, known.left_out(&[]).as_deref(), at));
+            }
+        }
+        told
     }
 
-    /// The pages of the pods whose samples are new, and the pods that have none.
+    /// The pages of the members whose samples are new, and the members that have none.
     fn pages(
         &mut self,
-        (samples, stamps, warnings): (Vec<Series>, &BTreeMap<String, f64>, &[String]),
+        refreshed: Refreshed,
         known: &Known,
-        wanted: &[Arc<str>],
-        seen: &mut BTreeMap<String, f64>,
+        wanted: &[&Member],
+        memory: &mut Told,
         now: At,
     ) -> Vec<Observation> {
-        let mut by_pod: BTreeMap<String, Vec<Sample>> = BTreeMap::new();
+        let Refreshed { samples, stamps, warnings } = refreshed;
+        // Of a pod that Kubernetes does not know any more, the last samples are the past's.
+        let alive: BTreeMap<(&str, &str), usize> = wanted.iter().enumerate().map(|(i, m)| (known.key(m), i)).collect();
+        let mut by_member: BTreeMap<Arc<str>, Vec<Sample>> = BTreeMap::new();
+        let exported = known.exports_holders(&samples);
         for one in samples {
-            let Some(pod) = one.label(known.pod).map(str::to_owned) else { continue };
-            let sample = Sample { value: one.value, labels: one.into_labels() };
-            by_pod.entry(pod).or_default().push(sample);
+            let Some(member) = alive.get(&known.key_of(&one)).copied().map(|i| wanted[i]) else { continue };
+            let name = Arc::clone(&member.name);
+            let sample = known.sample(one, exported, member);
+            by_member.entry(name).or_default().push(sample);
         }
         let mut told = Vec::new();
-        // Of a pod that Kubernetes does not know any more, the last samples are the past's.
-        let alive: BTreeSet<&str> = wanted.iter().map(AsRef::as_ref).collect();
-        for (pod, samples) in by_pod.iter().filter(|(pod, _)| alive.contains(pod.as_str())) {
-            let Some(stamp) = stamps.get(pod) else { continue };
-            if seen.get(pod).is_some_and(|last| last >= stamp) {
+        for member in wanted {
+            let Some(samples) = by_member.get(&member.name) else { continue };
+            let Some(stamp) = stamps.get(&known.key_owned(member)) else { continue };
+            let last = memory.seen.get(&member.name).copied();
+            if last.is_some_and(|last| last >= *stamp) {
                 continue;
             }
-            seen.insert(pod.clone(), *stamp);
-            let page = self.reads.page(pod, samples);
-            let body = Body::Page { endpoint: pod.as_str().into(), page };
+            memory.seen.insert(Arc::clone(&member.name), *stamp);
+            memory.apart(&member.name, last.map(|last| stamp - last));
+            let page = self.reads.page(&member.name, samples);
+            let body = Body::Page { endpoint: Arc::clone(&member.name), page };
             told.push(Observation { at: At(0).plus(*stamp), body });
         }
-        seen.retain(|pod, _| alive.contains(pod.as_str()));
         let warned = if warnings.is_empty() { String::new() } else { format!("; it warns: {}", warnings.join("; ")) };
-        let missing = wanted.iter().filter(|pod| !by_pod.contains_key(&***pod));
+        let missing = wanted.iter().filter(|m| !by_member.contains_key(&m.name));
         let none = || Failure::Other(format!("Prometheus has no sample of it that holds now{warned}"));
-        told.extend(missing.map(|pod| missed(pod, none(), now)));
+        told.extend(missing.map(|m| missed(&m.name, none(), now)));
         told
     }
 }
 
-fn missed(pod: &Arc<str>, failure: Failure, at: At) -> Observation {
-    Observation { at, body: Body::Page { endpoint: Arc::clone(pod), page: Err(failure) } }
+impl<Q> Found<Q> {
+    /// Whether it still is what should be asked: for the same members, or where some of them had no series not too long.
+    fn holds(&self, wanted: &[Member], now: Duration) -> bool {
+        let complete = wanted.iter().all(|m| self.groups.iter().any(|known| known.has(m)));
+        self.members == wanted && (complete || now.saturating_sub(self.at) < SEARCH_EVERY)
+    }
+}
+
+/// What was told already.
+#[derive(Debug, Default)]
+struct Told {
+    /// When the sample was taken that each member's last page is of (unix s).
+    seen: BTreeMap<Arc<str>, f64>,
+    /// How far apart each member's samples are (s), and what is left out of its pages.
+    paced: BTreeMap<Arc<str>, (f64, Option<String>)>,
+    /// The closest that two samples of a member were seen (s): whoever began to scrape a moment ago has few, and not seldom.
+    closest: BTreeMap<Arc<str>, f64>,
+}
+
+impl Told {
+    /// What is left out of a member's pages, where that is news.
+    fn left_out(&mut self, member: &Member, every_s: f64, left_out: Option<&str>, at: At) -> Option<Observation> {
+        let every_s = self.closest.get(&member.name).map_or(every_s, |closest| every_s.min(*closest));
+        let news = (every_s, left_out.map(str::to_owned));
+        let unsaid = self.paced.get(&member.name).is_none_or(|known| *known != news);
+        unsaid.then(|| {
+            self.paced.insert(Arc::clone(&member.name), news);
+            let (of, left_out) = (Some(member.name.to_string()), left_out.map(str::to_owned));
+            Observation { at, body: Body::Paced { interval_s: every_s, of, left_out } }
+        })
+    }
+
+    /// So far apart are two samples of a member. What is a little less than was known is no news.
+    fn apart(&mut self, name: &Arc<str>, seconds: Option<f64>) {
+        let Some(seconds) = seconds.map(|s| s.max(1.0)) else { return };
+        let known = self.closest.entry(Arc::clone(name)).or_insert(seconds);
+        if seconds < 0.8 * *known {
+            *known = seconds;
+        }
+    }
+
+    fn keep(&mut self, wanted: &[Member]) {
+        let alive: BTreeSet<&Arc<str>> = wanted.iter().map(|m| &m.name).collect();
+        self.seen.retain(|name, _| alive.contains(name));
+        self.paced.retain(|name, _| alive.contains(name));
+        self.closest.retain(|name, _| alive.contains(name));
+    }
+}
+
+fn missed(name: &Arc<str>, failure: Failure, at: At) -> Observation {
+    Observation { at, body: Body::Page { endpoint: Arc::clone(name), page: Err(failure) } }
 }
 
 /// How a pod's series can be read by hand, where they are those of whoever is shown so.
 pub fn reproduce(shown: &str, context: &str, namespace: &str, pod: &str) -> String {
-    let promql = format!("{{namespace={},pod={}}}", quoted(namespace), quoted(pod));
+    by_hand(shown, context, &format!("namespace={},pod={}", quoted(namespace), quoted(pod)))
+}
+
+/// The same of the series that matchers choose.
+fn by_hand(shown: &str, context: &str, chosen: &str) -> String {
+    let promql = format!("{{{chosen}}}");
     let what = format!("{}/api/v1/query?query={}", shown.trim_end_matches('/'), asked::escaped(&promql));
     if what.starts_with('/') {
         format!("kubectl --context {} get --raw '{what}'", shell_word(context))
     } else {
         format!("curl -s '{}'", what.replace('\'', "%27"))
     }
-}
-
-/// One refresh: the samples of one moment, when each pod was scraped (unix s), and what was warned of.
-async fn refresh<Q: Query>(
-    query: &Q,
-    known: &Known,
-    now: At,
-) -> Result<(Vec<Series>, BTreeMap<String, f64>, Vec<String>), Failure> {
-    let at = now.plus(-LATER_S);
-    let (mut samples, mut warnings) = (Vec::new(), Vec::new());
-    for promql in known.questions() {
-        let (series, warned) = instant(query, &promql, at).await?;
-        samples.extend(series);
-        warnings.extend(warned);
-    }
-    let (stamps, _) = instant(query, &known.stamps(), at).await?;
-    let stamps =
-        stamps.iter().filter_map(|s| Some((s.label(known.pod)?.to_owned(), s.value))).filter(|(_, v)| v.is_finite());
-    warnings.dedup();
-    Ok((samples, stamps.collect(), warnings))
-}
-
-impl Known {
-    /// For the values, and for the buckets.
-    fn questions(&self) -> Vec<String> {
-        let labels: String = self.names.labels.iter().flat_map(|l| [",", l]).collect();
-        let of = |names: &[String], more: &str, le: &str| {
-            let inner = format!("{}{more}", self.inner);
-            format!("sum by (__name__,{}{le}{labels})({})", self.pod, selector(names, &inner))
-        };
-        let mut questions = vec![of(&self.names.scalars, "", "")];
-        if !self.names.buckets.is_empty() {
-            let kept: Vec<String> = self.bounds.iter().map(|b| asked::literal(b)).collect();
-            let le = if kept.is_empty() { String::new() } else { format!(",le=~{}", quoted(&kept.join("|"))) };
-            questions.push(of(&self.names.buckets, &le, ",le"));
-        }
-        questions
-    }
-
-    fn stamps(&self) -> String {
-        let witness = std::slice::from_ref(&self.witness);
-        format!("max by ({})(timestamp({}))", self.pod, selector(witness, &self.inner))
-    }
-}
-
-/// How often the fleet is scraped (s): by how many samples its series have.
-async fn every_s<Q: Query>(query: &Q, known: &Known, now: At) -> Result<f64, Failure> {
-    let witness = selector(std::slice::from_ref(&known.witness), &known.inner);
-    let promql = format!("max(count_over_time({witness}[{COUNTED_S:.0}s]))");
-    let (series, _) = instant(query, &promql, now).await?;
-    let count = series.first().map_or(0.0, |s| s.value);
-    Ok(if count >= 1.0 { (COUNTED_S / count).max(1.0) } else { COUNTED_S })
-}
-
-/// Of bounds, as their labels spell them and with how many series each has, those that are asked for: nothing where all are.
-fn kept<'a>(spelled: impl Iterator<Item = (&'a str, f64)>, targets: &[f64]) -> Vec<String> {
-    let mut samples = 0.0;
-    let mut all: Vec<(f64, &str)> = Vec::new();
-    for (le, series) in spelled {
-        samples += series.max(0.0);
-        all.extend(le.parse().ok().map(|bound: f64| (bound, le)));
-    }
-    if samples <= MOST_BUCKETS {
-        return Vec::new();
-    }
-    all.sort_by(|a, b| a.0.total_cmp(&b.0));
-    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a part of the bounds")]
-    let room = ((all.len() as f64 * MOST_BUCKETS / samples) as usize).max(LEAST_BOUNDS);
-    let beside = |target: &f64| {
-        let above = all.partition_point(|(bound, _)| *bound < target * (1.0 - 1e-9));
-        let exact = all.get(above).is_some_and(|(bound, _)| (bound - target).abs() <= 1e-9 * target);
-        [Some(above), above.checked_sub(1).filter(|_| !exact)]
-    };
-    let mut chosen: BTreeSet<usize> = targets.iter().flat_map(beside).flatten().filter(|i| *i < all.len()).collect();
-    chosen.insert(all.len() - 1);
-    let step = all.len().div_ceil(room.saturating_sub(chosen.len()).max(1));
-    chosen.extend((0..all.len()).step_by(step));
-    chosen.into_iter().map(|i| all[i].1.to_owned()).collect()
 }
 
 async fn instant<Q: Query>(query: &Q, promql: &str, at: At) -> Result<(Vec<Series>, Vec<String>), Failure> {
@@ -369,57 +433,4 @@ async fn instant<Q: Query>(query: &Q, promql: &str, at: At) -> Result<(Vec<Serie
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_small_fleet_keeps_all_bounds_and_a_large_one_those_beside_the_targets() {
-        let spelled: Vec<String> = (1..=40).map(|i| format!("{i}.0")).chain(["+Inf".to_owned()]).collect();
-        let of = |series: f64| kept(spelled.iter().map(|le| (le.as_str(), series)), &[7.5, 20.0]);
-        assert_eq!(of(1000.0), Vec::<String>::new(), "all");
-        let few = of(8000.0);
-        for bound in ["7.0", "8.0", "20.0", "+Inf", "1.0"] {
-            assert!(few.iter().any(|b| b == bound), "{bound} in {few:?}");
-        }
-        assert!(few.len() < 12, "{few:?}");
-    }
-
-    #[test]
-    fn a_pods_series_are_read_by_hand_where_they_come_from() {
-        let path = "/api/v1/namespaces/m/services/p:9090/proxy";
-        assert_eq!(
-            reproduce(path, "prod us", "llm", "v-1"),
-            format!(
-                "kubectl --context 'prod us' get --raw '{path}/api/v1/query?query=%7Bnamespace%3D%22llm%22%2Cpod%3D%22v-1%22%7D'"
-            )
-        );
-        assert!(
-            reproduce("http://prom:9090/", "c", "llm", "v-1")
-                .starts_with("curl -s 'http://prom:9090/api/v1/query?query=")
-        );
-    }
-
-    #[test]
-    fn questions_choose_by_name_and_keep_the_labels_that_pages_are_read_by() {
-        let known = Known {
-            inner: "namespace=\"llm\",pod=~\"v-.*\",job=\"a\"".to_owned(),
-            pod: "pod",
-            witness: "vllm:num_requests_running".to_owned(),
-            names: Names {
-                scalars: vec!["vllm:a".to_owned(), "b".to_owned()],
-                buckets: vec!["vllm:c_bucket".to_owned()],
-                labels: vec!["engine".to_owned()],
-            },
-            bounds: vec!["0.5".to_owned()],
-            every_s: 15.0,
-        };
-        assert_eq!(
-            known.questions(),
-            [
-                r#"sum by (__name__,pod,engine)({__name__=~"vllm:a|b",namespace="llm",pod=~"v-.*",job="a"})"#,
-                r#"sum by (__name__,pod,le,engine)({__name__=~"vllm:c_bucket",namespace="llm",pod=~"v-.*",job="a",le=~"0\\.5"})"#,
-            ]
-        );
-        assert!(known.stamps().starts_with("max by (pod)(timestamp({__name__=~"));
-    }
-}
+mod tests;
