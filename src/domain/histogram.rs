@@ -284,10 +284,22 @@ mod tests {
         }
     }
 
+    /// Where Prometheus answers with the highest finite bound (the same vectors).
     #[test]
     fn a_quantile_above_the_highest_bound_is_over_it_and_not_at_it() {
+        let positive = of(&[(0.1, 50.0), (0.2, 70.0), (1.0, 110.0), (INF, 120.0)]);
+        let negative = of(&[(-0.2, 10.0), (-0.1, 20.0), (0.3, 20.0), (INF, 30.0)]);
         let above = of(&[(0.1, 0.0), (1.0, 0.0), (INF, 5.0)]);
-        assert_eq!(above.quantile(0.99), Some(Quantile { estimate: None, lower: 1.0, upper: None }));
+        let table = [
+            (&positive, 0.99, 1.0),
+            (&positive, 1.0, 1.0),
+            (&negative, 0.8, 0.3),
+            (&negative, 1.0, 0.3),
+            (&above, 0.99, 1.0),
+        ];
+        for (histogram, q, lower) in table {
+            assert_eq!(histogram.quantile(q), Some(Quantile { estimate: None, lower, upper: None }), "q {q}");
+        }
     }
 
     #[test]
