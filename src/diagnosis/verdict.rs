@@ -261,7 +261,10 @@ fn suspect(findings: &[Finding]) -> Option<Suspect> {
         })
     };
     // In the order of precedence; evidence that is weak gives way to evidence that is not.
-    let cause = causes().find(|(_, f)| f.confidence > Confidence::Low).or_else(|| causes().next());
+    let sure = causes().find(|(_, f)| f.confidence > Confidence::Low);
+    // Whose pods came onto other hardware is weakly suspect for that alone, and not for its image as well.
+    let moved = causes().find(|(c, _)| *c == Cause::PlacementMismatch);
+    let cause = sure.or(moved).or_else(|| causes().next());
     // Whom the mechanism is about; where that is everybody, whom the cause names.
     let whole = Subject { pool: None, ..found.subject.clone() } == Subject::default();
     let subject = cause

@@ -229,9 +229,6 @@ pub(super) fn regression(facts: &Facts<'_>, split: &Split) -> Option<Finding> {
     let number = rollout.as_ref().map_or_else(|| contrast.map_or(0, |c| c.new.revision), |(r, ..)| r.revision.number);
     // On other hardware the same template is another service: only a knob of the mechanism is suspect beside that.
     let moved = super::placement::moved(facts, number);
-    if moved.is_some() && touched < Touches::Knob && super::placement::placement_mismatch(facts, split).is_some() {
-        return crashes(facts);
-    }
     let confidence = if moved.is_some() && touched < Touches::Knob { Confidence::Low } else { confidence };
     let what = rollout.as_ref().map_or(String::new(), |(r, ..)| format!(" ({})", in_words(&r.changes)));
     let when = rollout.as_ref().map_or(String::new(), |(r, ..)| {

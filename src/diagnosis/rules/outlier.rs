@@ -22,6 +22,9 @@ const SLOWER: f64 = 1.5;
 /// In so many half minutes it must be the worst where it may be chance.
 const AGAIN: u32 = 3;
 
+/// This many times the requests of before are more to do.
+const MORE_TO_DO: f64 = 1.25;
+
 /// A replica that is given this many times the requests of the others is not slow by itself.
 const MORE_TRAFFIC: f64 = 3.0;
 
@@ -87,12 +90,12 @@ fn by(facts: &Facts<'_>, engines: &[Replica<'_>], metric: Metric) -> Option<Find
         ..Subject::default()
     };
     found.confidence = if engines.len() >= 3 { Confidence::High } else { Confidence::Medium };
-    // Where all have more to do, too.
-    let other = super::deploy::other_change(facts).filter(|_| times < AGAIN);
-    if let Some(mut other) = other {
+    if let Some(times) = more_for_the_others(facts, engines, worst).filter(|_| times < AGAIN) {
         found.confidence = Confidence::Low;
-        other.supports = false;
-        found.evidence.push(other);
+        let claim = format!("the others serve {} times as many requests as before", crate::diagnosis::number(times));
+        let mut more = facts.evidence("ttft", claim, times, Op::Under, Some(MORE_TO_DO), "ratio");
+        more.supports = false;
+        found.evidence.push(more);
     }
     let given = times_the_traffic(facts, engines, worst);
     let favoured = super::gateway::favours(facts, &replica_name(&engines[worst]));
@@ -172,6 +175,18 @@ fn waits_alone(facts: &Facts<'_>, engines: &[Replica<'_>], replica: usize) -> bo
     let queued = mean(&engines[replica], Dist::Queue).zip(mean(&engines[replica], Dist::Ttft));
     let waits = queued.is_some_and(|(queue, ttft)| queue >= WAITS * ttft);
     waits && as_fast(Dist::Itl) == Some(true) && as_fast(Dist::Prefill) == Some(true)
+}
+
+/// How many times as many requests as before the other replicas serve, where they are more: then all have more to do, and
+/// one of them is full first.
+fn more_for_the_others(facts: &Facts<'_>, engines: &[Replica<'_>], replica: usize) -> Option<f64> {
+    let others: Vec<Replica<'_>> = engines.iter().enumerate().filter(|(i, _)| *i != replica).map(|(_, r)| *r).collect();
+    let rate = |(from, to)| {
+        let (seconds, served) = Span::of_dist(&others, Dist::Ttft, from, to)?;
+        (seconds > 0.0 && served.count > 0.0).then(|| served.count / seconds)
+    };
+    let times = rate(facts.incident)? / rate(facts.baseline.as_ref()?.stretch?)?;
+    (times >= MORE_TO_DO).then_some(times)
 }
 
 /// How many times the requests of the median of the others a replica was given during the incident.
