@@ -22,8 +22,8 @@ const SLOWER: f64 = 1.5;
 /// In so many half minutes it must be the worst where it may be chance.
 const AGAIN: u32 = 3;
 
-/// This many times the requests of before are more to do.
-const MORE_TO_DO: f64 = 1.25;
+/// This many times the requests of before are more to do, and fewer the weather of half a minute.
+const MORE_TO_DO: f64 = 1.5;
 
 /// A replica that is given this many times the requests of the others is not slow by itself.
 const MORE_TRAFFIC: f64 = 3.0;
