@@ -262,6 +262,14 @@ fn suspect(findings: &[Finding]) -> Option<Suspect> {
     };
     // In the order of precedence; evidence that is weak gives way to evidence that is not.
     let sure = causes().find(|(_, f)| f.confidence > Confidence::Low);
+    // Causes of one rank: the surest of them, for each of several may have changed a little by chance.
+    let of_what_is_asked = |c: Cause| {
+        matches!(c, Cause::TrafficSurge | Cause::PromptLengthShift | Cause::CapacityLoss | Cause::PrefixCacheRegression)
+    };
+    let sure = sure.map(|first| {
+        let rank = causes().filter(|(c, _)| of_what_is_asked(*c) && of_what_is_asked(first.0));
+        rank.fold(first, |best, next| if next.1.confidence > best.1.confidence { next } else { best })
+    });
     // Whose pods came onto other hardware is weakly suspect for that alone, and not for its image as well.
     let moved = causes().find(|(c, _)| *c == Cause::PlacementMismatch);
     let cause = sure.or(moved).or_else(|| causes().next());
