@@ -174,8 +174,9 @@ impl Sheet {
     pub(crate) fn markdown(&self, heading: &str) -> String {
         let mut out = String::new();
         let f = self.figures();
+        // Cut off and not rounded: all but one is not all.
         let percent = |n: usize, of: usize| {
-            if of == 0 { "none".into() } else { format!("{:.1} %", 100.0 * n as f64 / of as f64) }
+            if of == 0 { "none".into() } else { format!("{:.1} %", (1000.0 * n as f64 / of as f64).floor() / 10.0) }
         };
         let _ = writeln!(out, "{heading}\n");
         let _ = writeln!(out, "| what | of | share |\n|---|---|---|");
