@@ -494,7 +494,7 @@ fn waiting_late(replicas: &[Replica<'_>], now: At, target: f64, interval_s: f64)
             };
             // No more than were ever running at once, and none from before a moment at which nobody waited.
             let preemptions = |p: &crate::domain::Point| p.values.total(Total::Preemptions).unwrap_or(0.0);
-            let nobody = |p: &&crate::domain::Point| p.values.gauge(Gauge::Waiting).is_none_or(|w| w < 1.0);
+            let nobody = |p: &&crate::domain::Point| p.values.gauge(Gauge::Waiting).is_some_and(|w| w < 1.0);
             let before = r.track.points().iter().rev().skip_while(|p| p.at > start.at).find(nobody);
             let since = before.map_or(f64::INFINITY, |p| preemptions(end) - preemptions(p));
             let running =

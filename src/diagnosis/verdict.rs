@@ -271,8 +271,9 @@ fn suspect(findings: &[Finding]) -> Option<Suspect> {
         rank.fold(first, |best, next| if next.1.confidence > best.1.confidence { next } else { best })
     });
     // Whose pods came onto other hardware is weakly suspect for that alone, and not for its image as well.
-    let moved = causes().find(|(c, _)| *c == Cause::PlacementMismatch);
-    let cause = sure.or(moved).or_else(|| causes().next());
+    let moved = || causes().find(|(c, _)| *c == Cause::PlacementMismatch);
+    let weak = causes().next();
+    let cause = sure.or_else(|| weak.filter(|(c, _)| *c != Cause::DeployRegression).or_else(moved).or(weak));
     // Whom the mechanism is about; where that is everybody, whom the cause names.
     let whole = Subject { pool: None, ..found.subject.clone() } == Subject::default();
     let subject = cause

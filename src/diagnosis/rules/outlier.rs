@@ -158,6 +158,11 @@ fn times_the_worst(facts: &Facts<'_>, engines: &[Replica<'_>], worst: usize, met
     (f64::from(its) >= MOST * f64::from(parts)).then_some(its)
 }
 
+/// All but one.
+fn others<'e, 'a>(engines: &'e [Replica<'a>], replica: usize) -> impl Iterator<Item = &'e Replica<'a>> {
+    engines.iter().enumerate().filter(move |(i, _)| *i != replica).map(|(_, r)| r)
+}
+
 /// Whether its requests wait longer than those of the others, and are computed as fast once they are let in.
 fn waits_alone(facts: &Facts<'_>, engines: &[Replica<'_>], replica: usize) -> bool {
     /// So many times as long is slower: a batch that is fuller makes steps that much longer.
@@ -168,8 +173,7 @@ fn waits_alone(facts: &Facts<'_>, engines: &[Replica<'_>], replica: usize) -> bo
     let mean = |r: &Replica<'_>, dist| Span::of_dist(std::slice::from_ref(r), dist, from, to)?.1.mean();
     let as_fast = |dist| {
         let own = mean(&engines[replica], dist)?;
-        let others = engines.iter().enumerate().filter(|(i, _)| *i != replica);
-        let mut others: Vec<f64> = others.filter_map(|(_, r)| mean(r, dist)).collect();
+        let mut others: Vec<f64> = others(engines, replica).filter_map(|r| mean(r, dist)).collect();
         median(&mut others).map(|others| own < SLOWER * others)
     };
     let queued = mean(&engines[replica], Dist::Queue).zip(mean(&engines[replica], Dist::Ttft));
@@ -180,7 +184,7 @@ fn waits_alone(facts: &Facts<'_>, engines: &[Replica<'_>], replica: usize) -> bo
 /// How many times as many requests as before the other replicas serve, where they are more: then all have more to do, and
 /// one of them is full first.
 fn more_for_the_others(facts: &Facts<'_>, engines: &[Replica<'_>], replica: usize) -> Option<f64> {
-    let others: Vec<Replica<'_>> = engines.iter().enumerate().filter(|(i, _)| *i != replica).map(|(_, r)| *r).collect();
+    let others: Vec<Replica<'_>> = others(engines, replica).copied().collect();
     let rate = |(from, to)| {
         let (seconds, served) = Span::of_dist(&others, Dist::Ttft, from, to)?;
         (seconds > 0.0 && served.count > 0.0).then(|| served.count / seconds)
@@ -199,7 +203,6 @@ fn times_the_traffic(facts: &Facts<'_>, engines: &[Replica<'_>], replica: usize)
         (seconds > 0.0).then(|| (served.count + waiting) / seconds)
     };
     let own = given(&engines[replica])?;
-    let mut others: Vec<f64> =
-        engines.iter().enumerate().filter(|(i, _)| *i != replica).filter_map(|(_, r)| given(r)).collect();
+    let mut others: Vec<f64> = others(engines, replica).filter_map(given).collect();
     median(&mut others).filter(|m| *m > 0.0).map(|m| own / m)
 }

@@ -59,11 +59,10 @@ fn measured(facts: &Facts<'_>, split: &Split) -> Option<Finding> {
 
 /// Where first tokens wait for transfers: whether those of a span took no longer than before.
 pub(super) fn came_as_before(facts: &Facts<'_>, span: &Span) -> bool {
-    let slower = |now: f64, before: f64| now >= MORE * before;
     let before = facts.baseline.as_ref().and_then(|b| b.span.mean(Dist::KvTransfer));
-    let (Some(before), Some(during)) = (before, facts.during.mean(Dist::KvTransfer)) else { return false };
     let mean = span.mean(Dist::KvTransfer).filter(|_| span.count(Dist::KvTransfer) >= ENOUGH);
-    slower(during, before) && mean.is_some_and(|mean| !slower(mean, before))
+    let as_before = mean.zip(before).is_some_and(|(mean, before)| mean < MORE * before);
+    as_before && measured(facts, &Split::of(facts)).is_some()
 }
 
 const LINK: &str = "the link between the pools: NCCL's and the connector's lines in the log (NET/IB, GDRDMA or not)";
